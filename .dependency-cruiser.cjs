@@ -1,0 +1,83 @@
+/** The dependency rule of docs/architecture.md, as rules. @type {import('dependency-cruiser').IConfiguration} */
+const only = (library, importer) => ({
+  name: `only-${library}-importer`,
+  comment: `${library} has one importer, ${importer}: it stays behind a narrow interface of ours.`,
+  severity: 'error',
+  from: { path: '^packages/', pathNot: `^packages/${importer}` },
+  to: { path: `node_modules/${library}/` },
+});
+const forbid = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to });
+const src = '^packages/[^/]+/src/';
+
+module.exports = {
+  forbidden: [
+    forbid('no-circular', 'No cycles.', {}, { circular: true }),
+    forbid(
+      'agent-is-a-leaf',
+      'agent imports no workspace package.',
+      { path: '^packages/agent' },
+      { path: '^packages/(registry|nerve|synapse)' },
+    ),
+    forbid(
+      'registry-below',
+      'registry knows neither agent.',
+      { path: '^packages/registry' },
+      { path: '^packages/(nerve|synapse)' },
+    ),
+    forbid(
+      'nerve-not-synapse',
+      'The agents meet only in the registry.',
+      { path: '^packages/nerve' },
+      { path: '^packages/synapse' },
+    ),
+    forbid(
+      'synapse-not-nerve',
+      'The agents meet only in the registry.',
+      { path: '^packages/synapse' },
+      { path: '^packages/nerve' },
+    ),
+    forbid(
+      'pure-stays-pure',
+      'Pure modules do no IO and do not log.',
+      {
+        path: `${src}(health|catalog|resolvers)/|^packages/synapse/src/generators/haproxy/(desired|render|plan|observed|memory|keywords)|^packages/registry/src/(codecs/|nodeName|instance)`,
+        pathNot: '\\.test\\.ts$',
+      },
+      { dependencyTypes: ['core'], pathNot: '^(node:)?(buffer|crypto|net)$' },
+    ),
+    forbid(
+      'variants-know-no-siblings',
+      'A variant never imports a sibling; only the composition root imports the table.',
+      { path: `${src}(checks|reporters|watchers)/([^/]+)\\.ts$`, pathNot: '(index|\\.test)\\.ts$' },
+      { path: `${src}(checks|reporters|watchers)/index\\.ts$` },
+    ),
+    forbid(
+      'not-to-dev',
+      'The product needs only its dependencies.',
+      { path: src, pathNot: '\\.test\\.ts$|/testing/' },
+      { dependencyTypes: ['npm-dev'] },
+    ),
+    forbid(
+      'not-to-test',
+      'No product code imports a test or a fake.',
+      { path: src, pathNot: '\\.test\\.ts$|/testing/' },
+      { path: '\\.test\\.ts$|/testing/' },
+    ),
+    only('node-zookeeper-client', 'registry/src/zookeeper/transport'),
+    only('haproxy-sdk', 'synapse/src/generators/haproxy/runtime'),
+    only('prom-client', 'agent/src/metrics'),
+    only('chokidar', 'agent/src/watchFiles'),
+    only('winston', 'agent/src/logger'),
+    only('yargs', '(nerve|synapse)/src/cli/'),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '/dist/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'integration/tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['source', 'import', 'node', 'default'],
+    },
+  },
+};

@@ -1,0 +1,68 @@
+import tseslint from 'typescript-eslint';
+
+const timeRules = [
+  {
+    selector: "MemberExpression[object.name='Date'][property.name='now']",
+    message: 'Use the injected Clock.',
+  },
+  { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: 'Use the injected Clock.' },
+  {
+    selector: 'CallExpression[callee.name=/^(setTimeout|setInterval)$/]',
+    message: 'Use the injected Clock.',
+  },
+];
+const processRules = [
+  {
+    selector: "MemberExpression[object.name='process'][property.name=/^(exit|on|once|argv|exitCode)$/]",
+    message: 'Only main.ts touches signals, argv and exit codes.',
+  },
+];
+
+export default tseslint.config(
+  { ignores: ['**/dist/**', '**/node_modules/**', 'coverage/**', '**/testdata/**'] },
+  ...tseslint.configs.strictTypeChecked,
+  ...tseslint.configs.stylisticTypeChecked,
+  {
+    languageOptions: {
+      parserOptions: {
+        projectService: {
+          allowDefaultProject: ['eslint.config.js', 'vitest.config.ts', 'packages/*/bin/*.js'],
+        },
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
+    rules: {
+      '@typescript-eslint/no-floating-promises': ['error', { ignoreVoid: false }],
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: false },
+      ],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      '@typescript-eslint/prefer-promise-reject-errors': 'off',
+      'no-restricted-syntax': ['error', ...timeRules, ...processRules],
+      'max-lines': ['error', { max: 300 }],
+    },
+  },
+  {
+    files: ['packages/agent/src/clock.ts', 'packages/agent/src/testing/**'],
+    rules: { 'no-restricted-syntax': ['error', ...processRules] },
+  },
+  {
+    files: ['packages/*/src/main.ts'],
+    rules: { 'no-restricted-syntax': ['error', ...timeRules] },
+  },
+  {
+    // Tests and the test bed live in real time and own their process.
+    files: ['integration/**', '**/*.test.ts'],
+    rules: {
+      'no-restricted-syntax': 'off',
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/require-await': 'off',
+    },
+  },
+);

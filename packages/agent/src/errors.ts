@@ -1,0 +1,29 @@
+/** What every expected failure of the product carries. Anything else that is thrown is a bug. */
+export interface AgentErrorOptions {
+  /** True when the same call may succeed later without anyone changing anything. */
+  readonly retriable?: boolean;
+  readonly cause?: unknown;
+}
+
+/** Base of all expected failures. `code` is stable and safe to match on. */
+export class AgentError extends Error {
+  readonly code: string;
+  readonly retriable: boolean;
+
+  constructor(code: string, message: string, options: AgentErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.retriable = options.retriable ?? false;
+  }
+}
+
+/** The message of anything that was thrown, causes included, on one line. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const own = error.message || (error as NodeJS.ErrnoException).code || error.name;
+  return error.cause === undefined ? own : `${own}: ${describeError(error.cause)}`;
+}
+
+/** Exit codes of both agents; 64 and 78 are sysexits.h's EX_USAGE and EX_CONFIG. */
+export const exitCode = { stopped: 0, failure: 1, usage: 64, configuration: 78 } as const;

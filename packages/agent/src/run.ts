@@ -1,0 +1,24 @@
+/** A long-running part of an agent. It returns when the signal aborts, and throws only when it cannot go on. */
+export type Task = (signal: AbortSignal) => Promise<void>;
+
+/**
+ * Runs all tasks until one settles or `signal` aborts, then aborts the rest and waits for all.
+ * Throws the first failure; a task that rejects because it was aborted did not fail.
+ */
+export async function run(tasks: readonly Task[], signal: AbortSignal): Promise<void> {
+  const stop = new AbortController();
+  const both = AbortSignal.any([signal, stop.signal]);
+  const failures: unknown[] = [];
+  await Promise.all(
+    tasks.map(async (task) => {
+      try {
+        await task(both);
+      } catch (error) {
+        if (!(both.aborted && error === both.reason)) failures.push(error);
+      } finally {
+        stop.abort();
+      }
+    }),
+  );
+  if (failures.length > 0) throw failures[0];
+}

@@ -1,0 +1,2 @@
+export * from './fakeClock.js';
+export * from './recordingLogger.js';

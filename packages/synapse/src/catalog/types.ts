@@ -1,0 +1,74 @@
+import type { Instance } from '@smartstack/registry';
+
+/** Generator blocks (`haproxy:`, `file_output:` …) of one service, as read; each generator validates its own. */
+export type GeneratorBlocks = Readonly<Record<string, unknown>>;
+
+/** Everything one watcher knows now. `pending` is absence of knowledge, not an empty list. */
+export type Snapshot =
+  | { readonly status: 'pending' }
+  | {
+      /** `stale`: the source is lost; these are the last instances it told us. */
+      readonly status: 'live' | 'stale';
+      readonly instances: readonly Instance[];
+      /** Generator blocks that the source itself carries (data of the service's znode). */
+      readonly generatorConfig?: GeneratorBlocks;
+    };
+
+/** A source of snapshots for one service. */
+export interface Watcher {
+  /** Emits full snapshots until `signal` aborts. Survives everything its source does; a lost source is `stale`. */
+  run(emit: (snapshot: Snapshot) => void, signal: AbortSignal): Promise<void>;
+}
+
+/** Where the instances of a ServiceView come from. */
+export type ViewSource =
+  /** Nothing is known yet (start-up). Generators keep what they remember of the service. */
+  | 'pending'
+  | 'live'
+  | 'stale'
+  /** The source is live but empty; `default_servers` stand in. */
+  | 'default'
+  /** The source is live but empty; the last known instances stay (`use_previous_backends`). */
+  | 'previous';
+
+/** One service as generators see it: resolved, filtered, with its fallback applied. Pure value. */
+export interface ServiceView {
+  readonly name: string;
+  readonly source: ViewSource;
+  readonly instances: readonly Instance[];
+  readonly blocks: GeneratorBlocks;
+}
+
+/** All services, in the order of the configuration. */
+export interface CatalogView {
+  readonly services: readonly ServiceView[];
+}
+
+/** What one reconcile did; for metrics, status and logs. */
+export interface ReconcileOutcome {
+  readonly outcome: 'noop' | 'runtime' | 'reload' | 'waiting';
+  /** Set when the generator wants to be called again without a new event (rate limit, retry). Milliseconds. */
+  readonly againInMs?: number;
+}
+
+/** Turns the catalog into a consumer's configuration. */
+export interface Generator {
+  readonly name: string;
+  /** Background work (supervising a process, noticing that it was replaced); `wake` asks for a reconcile. */
+  run(wake: () => void, signal: AbortSignal): Promise<void>;
+  /** Brings the consumer in step with `view`. Never called concurrently. Throws when it could not; the loop backs off. */
+  reconcile(view: CatalogView, signal: AbortSignal): Promise<ReconcileOutcome>;
+  /** Takes a new top-level block after a configuration reload; already validated. */
+  configure(block: unknown): void;
+  /** Problems found in a service's block, for `--check-config`; empty when fine. Paths are relative to the block. */
+  checkBlock(service: string, block: unknown): readonly BlockIssue[];
+  /** JSON for `/status`. */
+  status(): unknown;
+}
+
+export interface BlockIssue {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+  /** A warning is reported and the block is used all the same. */
+  readonly severity: 'error' | 'warning';
+}

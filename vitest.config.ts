@@ -1,0 +1,32 @@
+import { defineConfig } from 'vitest/config';
+
+// Tests run against the sources: the packages' `source` export condition.
+const conditions = ['source', 'module', 'node', 'import', 'default'];
+const shared = {
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: conditions } },
+};
+
+export default defineConfig({
+  test: {
+    dangerouslyIgnoreUnhandledErrors: false,
+    projects: [
+      {
+        ...shared,
+        test: { name: 'unit', include: ['packages/*/src/**/*.test.ts', 'integration/harness/**/*.test.ts'] },
+      },
+      {
+        ...shared,
+        test: {
+          name: 'integration',
+          include: ['integration/**/*.test.ts'],
+          exclude: ['integration/harness/**', '**/node_modules/**'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          // Two cores, real servers and real timing: one file at a time.
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
