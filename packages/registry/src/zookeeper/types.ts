@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from 'node:tls';
 import type { AgentError } from '@smartstack/agent';
 
 export type ZkPath = `/${string}`;
@@ -191,5 +192,5 @@ export interface SessionOptions {
   readonly hosts: readonly string[];
   readonly sessionTimeoutMs: number;
   readonly auth?: readonly ZkAuth[];
-  readonly tls?: import('node:tls').ConnectionOptions;
+  readonly tls?: ConnectionOptions;
 }
