@@ -10,6 +10,7 @@ const shared = {
 export default defineConfig({
   test: {
     dangerouslyIgnoreUnhandledErrors: false,
+    reporters: ['default', './integration/harness/summaryReporter.ts'],
     projects: [
       {
         ...shared,
