@@ -43,7 +43,7 @@ module.exports = {
         path: `${src}(health|catalog|resolvers)/|^packages/synapse/src/generators/haproxy/(desired|render|plan|observed|memory|keywords)|^packages/registry/src/(codecs/|nodeName|instance)`,
         pathNot: '\\.test\\.ts$',
       },
-      { dependencyTypes: ['core'], pathNot: '^(node:)?(buffer|crypto|net)$' },
+      { dependencyTypes: ['core'], pathNot: '^(node:)?(buffer|crypto|net|util)$' },
     ),
     forbid(
       'variants-know-no-siblings',

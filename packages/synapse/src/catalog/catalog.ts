@@ -1,0 +1,119 @@
+import { isDeepStrictEqual } from 'node:util';
+
+import type { Instance } from '@smartstack/registry';
+
+import type { CatalogRules } from './definition.js';
+import { applyFallback, mergeBlocks, rememberKnown, selectInstances } from './resolve.js';
+import type { NoLeader } from './select.js';
+import type { CatalogView, ServiceView, Snapshot } from './types.js';
+
+interface Entry {
+  readonly rules: CatalogRules;
+  readonly snapshot: Snapshot;
+  readonly known: readonly Instance[];
+  /** Monotonic milliseconds until which a pending service is waited for. */
+  readonly waitUntil: number;
+  /** Monotonic milliseconds since which the snapshot is not live. */
+  readonly staleSince: number | undefined;
+}
+
+/** A view, and whether it should be acted on. */
+export interface CatalogReading {
+  readonly view: CatalogView;
+  /** Services that told nothing yet and are still waited for. */
+  readonly waiting: readonly string[];
+  /** Milliseconds until the first of them is waited for no longer. */
+  readonly againInMs: number | undefined;
+}
+
+/** One service for the status page and the metrics. */
+export interface CatalogStatus extends ServiceView {
+  readonly discovered: number;
+  /** Milliseconds for which its source has been lost; 0 while it is live. */
+  readonly staleMs: number;
+  readonly noLeader: NoLeader | undefined;
+}
+
+const pending: Snapshot = { status: 'pending' };
+
+/** The latest snapshot of each service, and the views that follow from them. Holds state; does no IO. */
+export class Catalog {
+  #entries = new Map<string, Entry>();
+  /** Services that a generator was shown. They are never left out of a view again. */
+  #introduced: ReadonlySet<string> = new Set<string>();
+
+  /**
+   * Sets which services exist, in order. A service that stays keeps what it knows. `now` and
+   * `waitUntil` are monotonic milliseconds; until the latter a new one may be waited for.
+   */
+  define(services: ReadonlyMap<string, CatalogRules>, now: number, waitUntil: number): void {
+    const fresh = { snapshot: pending, known: [], waitUntil, staleSince: now };
+    this.#entries = new Map(
+      [...services].map(([name, rules]) => [name, { ...(this.#entries.get(name) ?? fresh), rules }]),
+    );
+    this.#introduced = new Set([...this.#introduced].filter((name) => services.has(name)));
+  }
+
+  /** Takes a snapshot; true when it differs from the one before. Unknown services are ignored. */
+  update(service: string, snapshot: Snapshot, now: number): boolean {
+    const entry = this.#entries.get(service);
+    if (entry === undefined || isDeepStrictEqual(entry.snapshot, snapshot)) return false;
+    const staleSince = snapshot.status === 'live' ? undefined : (entry.staleSince ?? now);
+    const known = rememberKnown(entry.known, snapshot);
+    this.#entries.set(service, { ...entry, snapshot, known, staleSince });
+    return true;
+  }
+
+  /** Marks what a service knows as stale: its watcher was replaced and the new one told nothing yet. */
+  supersede(service: string, now: number): void {
+    const snapshot = this.#entries.get(service)?.snapshot;
+    if (snapshot?.status === 'live') this.update(service, { ...snapshot, status: 'stale' }, now);
+  }
+
+  /**
+   * The view at `now`. Services that are still waited for are left out of it unless a view held them
+   * before; acting on the very first view while any of them waits would take their routes away.
+   */
+  read(now: number): CatalogReading {
+    const waiting: string[] = [];
+    const services: ServiceView[] = [];
+    let nextDeadline = Infinity;
+    for (const [name, entry] of this.#entries) {
+      if (entry.snapshot.status === 'pending' && now < entry.waitUntil && !this.#introduced.has(name)) {
+        waiting.push(name);
+        nextDeadline = Math.min(nextDeadline, entry.waitUntil);
+      } else {
+        services.push(viewOf(name, entry).view);
+      }
+    }
+    return {
+      view: { services },
+      waiting,
+      againInMs: waiting.length > 0 ? nextDeadline - now : undefined,
+    };
+  }
+
+  /** Notes that a generator acted on `view`, so that no later view leaves its services out. */
+  introduce(view: CatalogView): void {
+    const shown = view.services.map(({ name }) => name).filter((name) => this.#entries.has(name));
+    this.#introduced = new Set([...this.#introduced, ...shown]);
+  }
+
+  /** Every service, waited for or not. */
+  status(now: number): readonly CatalogStatus[] {
+    return [...this.#entries].map(([name, entry]) => {
+      const { view, noLeader } = viewOf(name, entry);
+      const discovered = entry.snapshot.status === 'pending' ? 0 : entry.snapshot.instances.length;
+      const staleMs = entry.staleSince === undefined ? 0 : now - entry.staleSince;
+      return { ...view, discovered, staleMs, noLeader };
+    });
+  }
+}
+
+function viewOf(name: string, { snapshot, known, rules }: Entry): { view: ServiceView; noLeader?: NoLeader } {
+  const resolved = applyFallback(snapshot, known, rules);
+  const { instances, noLeader } = selectInstances(resolved.instances, rules);
+  const told = snapshot.status === 'pending' ? undefined : snapshot.generatorConfig;
+  const view = { name, source: resolved.source, instances, blocks: mergeBlocks(rules.blocks, told) };
+  return noLeader === undefined ? { view } : { view, noLeader };
+}
