@@ -1,0 +1,75 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+
+export interface Child {
+  readonly pid: number;
+  readonly running: boolean;
+  /** Both streams, in the order of arrival, the last 64 KiB of them. */
+  readonly output: string;
+  signal(signal: NodeJS.Signals): void;
+  /** Resolves with the exit code, or the signal's name, once the process is gone. */
+  readonly exited: Promise<number | NodeJS.Signals>;
+  /** Sends the signal (SIGTERM unless told) and waits; SIGKILL after `graceMs`. */
+  stop(signal?: NodeJS.Signals, graceMs?: number): Promise<void>;
+}
+
+export interface SpawnOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+const alive = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of alive) child.kill('SIGKILL');
+});
+
+/**
+ * Starts a process that cannot outlive the test's: the kernel kills it when its parent dies, however
+ * hard (setpriv --pdeathsig), and it is killed on a normal exit.
+ */
+export function startProcess(command: string, args: readonly string[], options: SpawnOptions = {}): Child {
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', command, ...args], {
+    ...options,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  alive.add(child);
+  let output = '';
+  const collect = (chunk: Buffer): void => {
+    output = (output + chunk.toString()).slice(-65_536);
+  };
+  child.stdout.on('data', collect);
+  child.stderr.on('data', collect);
+  let running = true;
+  const exited = new Promise<number | NodeJS.Signals>((resolve) => {
+    const gone = (result: number | NodeJS.Signals): void => {
+      running = false;
+      alive.delete(child);
+      resolve(result);
+    };
+    child.once('error', (error) => {
+      output += error.message;
+      gone(127);
+    });
+    child.once('exit', (code, signal) => gone(code ?? signal ?? 1));
+  });
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM', graceMs = 10_000): Promise<void> => {
+    if (!running) return;
+    child.kill(signal);
+    // A stopped process takes no SIGTERM before it runs again.
+    if (signal !== 'SIGKILL') child.kill('SIGCONT');
+    const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
+    await exited;
+    clearTimeout(timer);
+  };
+  return {
+    pid: child.pid ?? -1,
+    get running() {
+      return running;
+    },
+    get output() {
+      return output;
+    },
+    signal: (signal) => void child.kill(signal),
+    exited,
+    stop,
+  };
+}

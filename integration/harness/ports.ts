@@ -1,0 +1,27 @@
+import { createServer } from 'node:net';
+
+// Below the kernel's ephemeral range: a port of a server that is down for a moment must not be taken
+// by an outgoing connection, nor connected to itself by a client that redials it.
+const first = 12_000;
+const last = 31_999;
+const taken = new Set<number>();
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen({ port, host: '127.0.0.1', exclusive: true }, () => probe.close(() => resolve(true)));
+  });
+}
+
+/** A TCP port on 127.0.0.1 that nobody listens on and that this process has not handed out before. */
+export async function freePort(): Promise<number> {
+  for (let attempt = 0; attempt < 200; attempt += 1) {
+    const port = first + Math.floor(Math.random() * (last - first + 1));
+    if (taken.has(port)) continue;
+    if (!(await isFree(port))) continue;
+    taken.add(port);
+    return port;
+  }
+  throw new Error('no free port after 200 attempts');
+}
