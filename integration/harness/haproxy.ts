@@ -1,0 +1,214 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+
+/** How a HAProxy of the test bed is started. */
+export interface HaproxyOptions {
+  /** A folder of the test's own; sockets, configuration and log go there. Keep its path short: sockets allow 107 bytes. */
+  readonly dir: string;
+  /** The configuration; without it the file at `configFile` is taken as it is. */
+  readonly config?: string;
+}
+
+/** Where the parts of a test's HAProxy lie in its folder. */
+export interface HaproxyPaths {
+  readonly configFile: string;
+  readonly adminSocket: string;
+  readonly masterSocket: string;
+  readonly logFile: string;
+}
+
+/** A real HAProxy, master and worker, in a folder of the test's own. */
+export interface Haproxy extends HaproxyPaths {
+  /** Of the master. */
+  readonly pid: number;
+  /** True until the master has ended. */
+  readonly running: boolean;
+  /** Pid of the newest worker, from the master CLI. */
+  workerPid(): Promise<number>;
+  /** Asks the stats socket (or the master CLI) one command and returns the raw answer. */
+  ask(command: string, socket?: string): Promise<string>;
+  /** Reloads through the master CLI and waits for the new worker; throws with the log when it does not come. */
+  reload(): Promise<void>;
+  /** Sends a signal to master and workers (SIGSTOP, SIGCONT, SIGKILL). */
+  signalAll(signal: NodeJS.Signals): Promise<void>;
+  /** Kills master and workers -9, as a crash or the OOM killer does. */
+  kill(): Promise<void>;
+  /** Ends it, whatever state it is in. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+const deadlineMs = 10_000;
+
+/** The paths that `startHaproxy` uses under `dir`. */
+export function haproxyPaths(dir: string): HaproxyPaths {
+  return {
+    configFile: join(dir, 'haproxy.cfg'),
+    adminSocket: join(dir, 'admin.sock'),
+    masterSocket: join(dir, 'master.sock'),
+    logFile: join(dir, 'haproxy.log'),
+  };
+}
+
+/** A `global` and `defaults` that suit tests: admin socket, hitless reload, short timeouts. */
+export function testBase(dir: string): {
+  readonly global: readonly string[];
+  readonly defaults: readonly string[];
+} {
+  return {
+    global: [
+      `stats socket ${haproxyPaths(dir).adminSocket} mode 600 level admin expose-fd listeners`,
+      'stats timeout 30s',
+      'maxconn 2000',
+      'hard-stop-after 5s',
+    ],
+    defaults: [
+      'mode http',
+      'balance roundrobin',
+      'timeout connect 1s',
+      'timeout client 10s',
+      'timeout server 10s',
+      'option redispatch',
+      'option idle-close-on-response',
+      'retries 3',
+    ],
+  };
+}
+
+/** Sends one command and reads until the peer closes; half-closes, which the master CLI wants. */
+export function askSocket(path: string, command: string, timeoutMs = 2_000): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    let answer = '';
+    socket.setEncoding('utf8');
+    socket.setTimeout(timeoutMs, () => socket.destroy(new Error(`no answer to "${command}" on ${path}`)));
+    socket.on('connect', () => socket.end(`${command}\n`));
+    socket.on('data', (chunk: string) => (answer += chunk));
+    socket.on('error', reject);
+    socket.on('close', (failed) => {
+      if (!failed) resolve(answer);
+    });
+  });
+}
+
+/** Waits until `probe` returns a value; throws what it last failed with after ten seconds. */
+async function until<T>(probe: () => Promise<T | undefined>, what: string): Promise<T> {
+  const end = Date.now() + deadlineMs;
+  let last = '';
+  while (Date.now() < end) {
+    try {
+      const value = await probe();
+      if (value !== undefined) return value;
+    } catch (error) {
+      last = `: ${error instanceof Error ? error.message : 'not an error'}`;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(`${what} did not happen within ${deadlineMs} ms${last}`);
+}
+
+/** The pids under `# workers` (current ones) or `# old workers` in an answer of `show proc`. */
+export function workersOf(showProc: string, section: 'workers' | 'old workers' = 'workers'): number[] {
+  const lines = showProc.split('\n');
+  const start = lines.indexOf(`# ${section}`);
+  if (start < 0) return [];
+  const rest = lines.slice(start + 1);
+  const end = rest.findIndex((line) => line.startsWith('#') || line === '');
+  return rest.slice(0, end < 0 ? undefined : end).map((line) => Number(line.split(/\s+/)[0]));
+}
+
+function sendSignal(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** Pids of the master's children, from the kernel: right even when HAProxy does not answer. */
+async function childrenOf(pid: number): Promise<number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
+  return text.trim() === '' ? [] : text.trim().split(' ').map(Number);
+}
+
+/** True while a process of this pid exists and is not a zombie. */
+export async function isAlive(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  return stat !== undefined && !/^\d+ \(.*\) [ZX]/.test(stat);
+}
+
+/** Ends master and workers of a HAProxy that someone else started (managed mode), by the master's pid. */
+export async function killTree(pid: number): Promise<void> {
+  const pids = [pid, ...(await childrenOf(pid))];
+  for (const each of pids) sendSignal(each, 'SIGKILL');
+  await until(
+    async () => ((await Promise.all(pids.map(isAlive))).some(Boolean) ? undefined : true),
+    'their end',
+  );
+}
+
+/** Starts a master-worker HAProxy and waits until its worker answers on the admin socket. */
+export async function startHaproxy(options: HaproxyOptions): Promise<Haproxy> {
+  const paths = haproxyPaths(options.dir);
+  await mkdir(options.dir, { recursive: true });
+  if (options.config !== undefined) await writeFile(paths.configFile, options.config);
+  const child: ChildProcess = spawn('haproxy', ['-W', '-S', paths.masterSocket, '-f', paths.configFile], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let log = '';
+  child.stdout?.on('data', (chunk: Buffer) => (log += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => (log += chunk.toString()));
+  const exited = new Promise<void>((resolve) => child.on('close', () => resolve()));
+  const running = (): boolean => child.exitCode === null && child.signalCode === null;
+  const { pid } = child;
+  if (pid === undefined) throw new Error('haproxy could not be started: is it installed?');
+
+  const showProc = (): Promise<string> => askSocket(paths.masterSocket, 'show proc');
+  const killAll = async (): Promise<void> => {
+    for (const each of [pid, ...(await childrenOf(pid))]) sendSignal(each, 'SIGKILL');
+    await exited;
+  };
+  const handle: Haproxy = {
+    ...paths,
+    pid,
+    get running() {
+      return running();
+    },
+    workerPid: async () => {
+      const [worker] = workersOf(await showProc());
+      if (worker === undefined) throw new Error('the master has no worker');
+      return worker;
+    },
+    ask: (command, socket = paths.adminSocket) => askSocket(socket, command),
+    reload: async () => {
+      const before = workersOf(await showProc());
+      await askSocket(paths.masterSocket, 'reload');
+      await until(async () => {
+        const [worker] = workersOf(await showProc());
+        return worker !== undefined && !before.includes(worker) ? worker : undefined;
+      }, `a new worker (log: ${log})`);
+    },
+    signalAll: async (signal) => {
+      for (const each of [pid, ...(await childrenOf(pid))]) sendSignal(each, signal);
+    },
+    kill: killAll,
+    stop: async () => {
+      if (running()) await killAll();
+    },
+  };
+  try {
+    await until(async () => {
+      if (!running()) return true;
+      // The master begins to listen after its worker does.
+      const [worker] = workersOf(await showProc());
+      const info = await askSocket(paths.adminSocket, 'show info');
+      return worker !== undefined && info.includes(`\nPid: ${worker}\n`) ? true : undefined;
+    }, 'an answer on the admin socket');
+    if (!running()) throw new Error('haproxy ended');
+  } catch (error) {
+    await handle.stop();
+    throw new Error(`${String(error)}\n${log}`);
+  }
+  return handle;
+}
