@@ -1,0 +1,14 @@
+export { expandErbEnv } from './erb.js';
+export { fileIssue, parseConfigText } from './parse.js';
+export { readConfigFile } from './read.js';
+export { schemaFile } from './schemaFile.js';
+export { listServiceFiles } from './serviceFiles.js';
+export {
+  ConfigError,
+  type ConfigIssue,
+  formatIssue,
+  formatPath,
+  type ParsedFile,
+  type Position,
+} from './types.js';
+export { validateConfig } from './validate.js';

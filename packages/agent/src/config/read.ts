@@ -1,0 +1,69 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { parseConfigText, unreadableFile } from './parse.js';
+import type { ParsedFile } from './types.js';
+
+/** Largest configuration file, in bytes. Generated ones reach a few megabytes. */
+const maxBytes = 16 * 1024 * 1024;
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'The file does not exist',
+  ENOTDIR: 'The file does not exist: a part of its path is not a directory',
+  EACCES: 'No permission to read the file',
+  EPERM: 'No permission to read the file',
+  EISDIR: 'This is a directory, not a file',
+  ELOOP: 'Too many symbolic links',
+  ENAMETOOLONG: 'The path is too long',
+  EMFILE: 'Too many open files',
+  ENFILE: 'Too many open files',
+};
+
+/** The text of a configuration file, or the reason why there is none. Never throws. */
+export type FileText =
+  { readonly ok: true; readonly text: string } | { readonly ok: false; readonly problem: string };
+
+/** Reads and parses a configuration file. Whatever is wrong with it is in `issues`; never throws. */
+export async function readConfigFile(file: string): Promise<ParsedFile> {
+  const read = await readConfigText(file);
+  return read.ok ? parseConfigText(file, read.text) : unreadableFile(file, read.problem);
+}
+
+/** Reads a configuration file without parsing it (synapse expands ERB first). */
+export async function readConfigText(file: string): Promise<FileText> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(file, 'r');
+    return decode(await readBounded(handle));
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    return { ok: false, problem: reasons[code] ?? `The file cannot be read (${code || String(error)})` };
+  } finally {
+    await handle?.close().catch(() => undefined);
+  }
+}
+
+/** At most one byte more than allowed; the size a file claims means nothing for pipes and devices. */
+async function readBounded(handle: FileHandle): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  while (length <= maxBytes) {
+    const { bytesRead, buffer } = await handle.read({ buffer: Buffer.alloc(64 * 1024) });
+    if (bytesRead === 0) break;
+    chunks.push(buffer.subarray(0, bytesRead));
+    length += bytesRead;
+  }
+  return Buffer.concat(chunks);
+}
+
+function decode(bytes: Buffer): FileText {
+  const problem = (text: string): FileText => ({ ok: false, problem: text });
+  if (bytes.length > maxBytes) return problem(`The file is larger than ${maxBytes} bytes`);
+  if (/^(?:\xff\xfe|\xfe\xff)/.test(bytes.toString('latin1', 0, 2)))
+    return problem('The file is UTF-16: save it as UTF-8');
+  if (bytes.includes(0)) return problem('The file is binary: it has a zero byte');
+  try {
+    // A UTF-8 byte order mark is dropped, as Ruby's parser drops it.
+    return { ok: true, text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
+  } catch {
+    return problem('The file is not UTF-8 text');
+  }
+}
