@@ -7,6 +7,8 @@ export interface Instance {
   readonly host: string;
   /** 1 to 65535. */
   readonly port: number;
+  /** The port is written as text (`"8080"`), because the definition quotes it: Ruby keeps its type. */
+  readonly portAsText?: true;
   /** The registrar's instance_id. */
   readonly name?: string;
   /** ZooKeeper's sequence number of the node, where it has one. Ruby calls it `id`. */

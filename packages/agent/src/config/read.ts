@@ -1,4 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import type { ExpandedText } from './erb.js';
 import { parseConfigText, unreadableFile } from './parse.js';
 import type { ParsedFile } from './types.js';
 
@@ -21,10 +22,21 @@ const reasons: Readonly<Record<string, string>> = {
 export type FileText =
   { readonly ok: true; readonly text: string } | { readonly ok: false; readonly problem: string };
 
+/** What happens to a file's text before it is parsed, such as `expandErbEnv`. Keeps lines at their numbers. */
+export type TextExpansion = (file: string, text: string) => ExpandedText;
+
+const asItIs: TextExpansion = (_, text) => ({ text, issues: [] });
+
 /** Reads and parses a configuration file. Whatever is wrong with it is in `issues`; never throws. */
-export async function readConfigFile(file: string): Promise<ParsedFile> {
+export async function readConfigFile(file: string, expand: TextExpansion = asItIs): Promise<ParsedFile> {
   const read = await readConfigText(file);
-  return read.ok ? parseConfigText(file, read.text) : unreadableFile(file, read.problem);
+  if (!read.ok) return unreadableFile(file, read.problem);
+  const { text, issues } = expand(file, read.text);
+  const parsed = parseConfigText(file, text);
+  if (issues.length === 0) return parsed;
+  // What could not be expanded is missing from the text: its value means nothing.
+  const value = issues.some(({ severity }) => severity === 'error') ? undefined : parsed.value;
+  return { ...parsed, value, issues: [...issues, ...parsed.issues] };
 }
 
 /** Reads a configuration file without parsing it (synapse expands ERB first). */
