@@ -1,0 +1,75 @@
+import type { Clock } from '@smartstack/agent';
+import { z } from 'zod';
+import { type CamelKeys, camelKeys } from '../config/camel.js';
+import { count, host, optional, port, withDefault } from '../config/values.js';
+import type { CheckResult } from '../health/health.js';
+
+/** One test of a service, ready to be executed again and again. */
+export interface Check {
+  /** For people: unique enough to tell the checks of one service apart. */
+  readonly name: string;
+  /** The longest that one probe may take, in milliseconds. The caller enforces it through `signal`. */
+  readonly deadlineMs: number;
+  /** Executes the check once. Lets go of everything it opened when `signal` aborts. */
+  probe(signal: AbortSignal): Promise<CheckResult>;
+}
+
+/** What a check gets beside its own options. */
+export interface CheckContext {
+  readonly clock: Clock;
+  /** The service's name, and its address, which a check without `host` or `port` of its own tests. */
+  readonly service: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The options that every check has. */
+const common = {
+  name: optional(z.coerce.string()).describe('What the check is called in the logs and the status.'),
+  host: optional(host).describe("Where to test; the service's own host by default."),
+  port: optional(port.transform(Number)).describe("Where to test; the service's own port by default."),
+  rise: withDefault(count, 1).describe('Successes in a row that make a failing check pass.'),
+  fall: withDefault(count, 1).describe('Failures in a row that make a passing check fail.'),
+} as const;
+
+type Shape = z.core.$ZodLooseShape;
+type Options<Type extends string, Own extends Shape> = CamelKeys<
+  z.output<z.ZodObject<{ type: z.ZodLiteral<Type> } & typeof common & Own>>
+>;
+
+/** A kind of check: its options as they stand in a file, and what makes a check of them. */
+export interface CheckKind<Type extends string, Own extends Shape> {
+  readonly type: Type;
+  readonly options: Own;
+  create(options: Options<Type, Own>, context: CheckContext): Check;
+}
+
+/** Declares a kind of check. `options` are spelt as in the file; `create` sees them in camelCase. */
+export function defineCheck<const Type extends string, Own extends Shape>(kind: CheckKind<Type, Own>) {
+  const keys = { type: z.literal(kind.type), ...common, ...kind.options };
+  return {
+    type: kind.type,
+    /** Every key that a file may hold, for those who look for misspelt ones. */
+    keys: Object.keys(keys),
+    schema: z.strictObject(keys).transform((value) => camelKeys(value) as Options<Type, Own>),
+    create: kind.create,
+  };
+}
+
+/** The address that a check tests. */
+export function target(
+  options: { readonly host: string | undefined; readonly port: number | undefined },
+  context: CheckContext,
+): { readonly host: string; readonly port: number } {
+  return { host: options.host ?? context.host, port: options.port ?? context.port };
+}
+
+/** airbnb's name of a check that has none: `web tcp-127.0.0.1:3000`. */
+export function defaultName(
+  type: string,
+  options: { readonly host: string | undefined; readonly port: number | undefined },
+  context: CheckContext,
+): string {
+  const { host, port } = target(options, context);
+  return `${context.service} ${type}-${host}:${port}`;
+}

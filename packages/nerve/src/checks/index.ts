@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import type { Check, CheckContext } from './check.js';
+import { execCheck } from './exec.js';
+import { httpCheck } from './http.js';
+import { noopCheck } from './noop.js';
+import { tcpCheck } from './tcp.js';
+
+/** Every kind of check there is: the only list. */
+export const checks = { http: httpCheck, tcp: tcpCheck, exec: execCheck, noop: noopCheck } as const;
+
+/** One check as it stands in a service's `checks`; `type` says which options it has. */
+export const checkSchema = z.discriminatedUnion('type', [
+  checks.http.schema,
+  checks.tcp.schema,
+  checks.exec.schema,
+  checks.noop.schema,
+]);
+
+/** A check's options, in camelCase, with their defaults. */
+export type CheckOptions = z.output<typeof checkSchema>;
+
+/** Makes the check that the options describe. */
+export function createCheck(options: CheckOptions, context: CheckContext): Check {
+  switch (options.type) {
+    case 'http':
+      return checks.http.create(options, context);
+    case 'tcp':
+      return checks.tcp.create(options, context);
+    case 'exec':
+      return checks.exec.create(options, context);
+    case 'noop':
+      return checks.noop.create(options, context);
+  }
+}
+
+/** The keys that a check of this type may have; undefined if there is no such type. */
+export function checkKeys(type: unknown): readonly string[] | undefined {
+  return Object.values(checks).find((kind) => kind.type === type)?.keys;
+}
