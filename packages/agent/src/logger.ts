@@ -1,4 +1,5 @@
-import { createLogger as createWinston, format, transports, type Logger as WinstonLogger } from 'winston';
+import { createLogger as createWinston, format, transports } from 'winston';
+import { toJson } from './json.js';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -22,36 +23,79 @@ export interface LoggerOptions {
   readonly format: 'json' | 'console';
 }
 
-const consoleFormat = format.printf((info) => {
-  const { level, message, timestamp, component, ...fields } = info;
-  const details = Object.entries(fields)
-    .map(([key, value]) => ` ${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
-    .join('');
-  const from = typeof component === 'string' ? ` ${component}:` : '';
-  return `${String(timestamp)} ${level.padEnd(5)}${from} ${String(message)}${details}`;
-});
+interface Line {
+  readonly level: string;
+  readonly message: string;
+  readonly timestamp: string;
+  readonly fields: LogFields;
+}
 
-function wrap(winston: WinstonLogger): Logger {
-  return {
-    debug: (message, fields) => void winston.debug(message, fields),
-    info: (message, fields) => void winston.info(message, fields),
-    warn: (message, fields) => void winston.warn(message, fields),
-    error: (message, fields) => void winston.error(message, fields),
-    child: (fields) => wrap(winston.child(fields)),
-  };
+/** One JSON object; a field cannot take the place of the level, the message or the time. */
+function jsonLine({ level, message, timestamp, fields }: Line): string {
+  const reserved = { timestamp, level, message };
+  const others = Object.entries(fields).map(([key, value]) => [key in reserved ? `${key}_` : key, value]);
+  return toJson({ ...reserved, ...Object.fromEntries(others) });
+}
+
+/** One line for people; nothing in a value can end the line, or pass for another field. */
+function consoleLine({ level, message, timestamp, fields }: Line): string {
+  const { component, ...others } = fields;
+  const details = Object.entries(others)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => ` ${word(key)}=${shown(value)}`);
+  const from = typeof component === 'string' ? ` ${word(component)}:` : '';
+  return `${timestamp} ${level.padEnd(5)}${from} ${escapeControls(message)}${details.join('')}`;
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'string') return word(value);
+  if (value instanceof Error && typeof (value as { code?: unknown }).code === 'string') {
+    return word(`${value.name}: ${value.message}`);
+  }
+  return escapeControls(toJson(value));
+}
+
+/** As it is when it is one plain word, quoted otherwise. */
+function word(text: string): string {
+  return /^[\p{L}\p{N}\p{P}\p{S}]+$/u.test(text) && !/["=]/.test(text) && text !== ''
+    ? text
+    : escapeControls(JSON.stringify(text));
+}
+
+/** Line breaks, terminal sequences and characters that reorder text, written as escapes. */
+function escapeControls(text: string): string {
+  return text.replaceAll(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu,
+    (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 /** Logs to stderr, as the Ruby pair does: stdout belongs to the commands' own output. */
 export function createLogger(options: LoggerOptions): Logger {
-  const shape = options.format === 'json' ? format.json() : consoleFormat;
-  return wrap(
-    createWinston({
-      level: options.level,
-      format: format.combine(format.timestamp(), shape),
-      transports: [new transports.Console({ stderrLevels: ['debug', 'info', 'warn', 'error'] })],
-      exitOnError: false,
-    }),
-  );
+  const toLine = options.format === 'json' ? jsonLine : consoleLine;
+  const winston = createWinston({
+    level: options.level,
+    format: format.combine(
+      format.timestamp(),
+      format.printf((info) => toLine(info as unknown as Line)),
+    ),
+    transports: [new transports.Console({ stderrLevels: ['debug', 'info', 'warn', 'error'] })],
+    exitOnError: false,
+  });
+  const bound = (own: LogFields): Logger => {
+    // Nested under one key: winston itself treats `message`, `level` and `splat` among fields specially.
+    const log = (level: LogLevel) => (message: string, fields?: LogFields) => {
+      winston.log({ level, message, fields: { ...own, ...fields } });
+    };
+    return {
+      debug: log('debug'),
+      info: log('info'),
+      warn: log('warn'),
+      error: log('error'),
+      child: (fields) => bound({ ...own, ...fields }),
+    };
+  };
+  return bound({});
 }
 
 /** Discards everything. */

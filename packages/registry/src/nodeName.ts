@@ -25,7 +25,6 @@ export function nodeNameProblem(name: string): string | undefined {
   if (name === '' || name === '.' || name === '..') return `${JSON.stringify(name)} cannot name a node`;
   if (name.includes('/')) return 'A node name cannot have a slash';
   // ZooKeeper's PathUtils looks at UTF-16 units, so that it refuses everything beyond the first plane.
-  // eslint-disable-next-line no-control-regex
   if (/[\0-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff]/.test(name)) {
     return 'A node name cannot have control characters, emoji, private or special characters';
   }
