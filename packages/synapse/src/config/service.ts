@@ -1,0 +1,66 @@
+import { z } from 'zod';
+
+import type { CatalogRules, LabelFilter } from '../catalog/definition.js';
+import { configuredInstance, port } from './fields.js';
+
+/** What the discovery schema of any watcher yields at least. */
+export interface DiscoveryOptions {
+  readonly method: string;
+  readonly label_filters?: readonly LabelFilter[] | undefined;
+  readonly label_filter?: LabelFilter | undefined;
+}
+
+/** An operator's description of one service, defaults filled in. */
+export interface ServiceDefinition<D extends DiscoveryOptions = DiscoveryOptions> {
+  readonly name: string;
+  /** For the watcher: what it watches and how. Without the label filters, which are the catalog's. */
+  readonly discovery: D;
+  readonly rules: CatalogRules;
+  /** Ruby's: that many services of the same definition, `name_0` and so on. */
+  readonly copies: number | undefined;
+}
+
+/** Keys of a service that are ours; every other key is a generator's block. */
+export const serviceShape = {
+  default_servers: z.array(configuredInstance).nullish(),
+  keep_default_servers: z.boolean().nullish(),
+  use_previous_backends: z.boolean().optional(),
+  backend_port_override: port.nullish(),
+  leader_election: z.boolean().nullish(),
+  load_test_concurrency: z.int().min(0).max(10_000).optional(),
+} as const;
+
+/** Keys of the Ruby pair that a later version will take. */
+export const unsupportedServiceKeys: Readonly<Record<string, string>> = {
+  discovery_multi: 'several watchers for one service (discovery_multi) are not supported yet',
+};
+
+/** The schema of one service, given the discovery methods that there are. */
+export function serviceSchema<D extends DiscoveryOptions>(discovery: z.ZodType<D>) {
+  return z.looseObject({ discovery, ...serviceShape });
+}
+
+/** Turns a validated service into its definition. `blocks` are its generator blocks, raw. */
+export function toDefinition<D extends DiscoveryOptions>(
+  name: string,
+  service: z.output<ReturnType<typeof serviceSchema<D>>>,
+  blocks: CatalogRules['blocks'],
+): ServiceDefinition<D> {
+  const { label_filter: single, label_filters: several, ...discovery } = service.discovery;
+  const override = service.backend_port_override;
+  return {
+    name,
+    // Omitting two optional keys leaves the discovery options of the same method.
+    discovery: discovery as unknown as D,
+    copies: service.load_test_concurrency,
+    rules: {
+      defaultServers: service.default_servers ?? [],
+      keepDefaultServers: service.keep_default_servers ?? false,
+      usePreviousBackends: service.use_previous_backends ?? true,
+      leaderElection: service.leader_election ?? false,
+      labelFilters: [...(single === undefined ? [] : [single]), ...(several ?? [])],
+      ...(override === null || override === undefined ? {} : { backendPortOverride: override }),
+      blocks,
+    },
+  };
+}

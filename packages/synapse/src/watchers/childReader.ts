@@ -1,0 +1,80 @@
+import { describeError } from '@smartstack/agent';
+import type { ChildResult, ChildrenSnapshot, Instance, Zxid } from '@smartstack/registry';
+
+/** Makes an instance of a child; `data` is undefined when its name should tell everything. Throws when it is none. */
+export type DecodeChild = (name: string, data: Buffer | undefined) => Instance;
+
+/** A child that could not be understood or read; `kept` when its last good instance stays in use. */
+export interface BadChild {
+  readonly name: string;
+  readonly reason: string;
+  readonly kept: boolean;
+}
+
+interface Good {
+  readonly instance: Instance;
+  /** Version of the data that it was decoded from; undefined for a path-encoded name. */
+  readonly mzxid: Zxid | undefined;
+}
+
+/**
+ * Decodes the children of a path, each new version once. A bad child never affects the others; one
+ * that was good before keeps its last good instance, since its node says that it lives.
+ */
+export class ChildReader {
+  readonly #decodeChild: DecodeChild;
+  #good: ReadonlyMap<string, Good> = new Map();
+  #reported: ReadonlyMap<string, string> = new Map();
+
+  constructor(decode: DecodeChild) {
+    this.#decodeChild = decode;
+  }
+
+  /** True when the child's name holds the whole instance, so that its data need not be read. */
+  namesAll(name: string): boolean {
+    const good = this.#good.get(name);
+    if (good !== undefined) return good.mzxid === undefined;
+    try {
+      this.#decodeChild(name, undefined);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Instances in the order of the children, and the children that are bad in a way not told before. */
+  read(children: ChildrenSnapshot['children']): {
+    readonly instances: readonly Instance[];
+    readonly newlyBad: readonly BadChild[];
+  } {
+    const good = new Map<string, Good>();
+    const bad = new Map<string, string>();
+    const newlyBad: BadChild[] = [];
+    for (const [name, child] of children) {
+      const before = this.#good.get(name);
+      try {
+        good.set(name, this.#decode(name, child, before));
+      } catch (error) {
+        const reason = describeError(error);
+        bad.set(name, reason);
+        if (before !== undefined) good.set(name, before);
+        if (this.#reported.get(name) !== reason) newlyBad.push({ name, reason, kept: before !== undefined });
+      }
+    }
+    this.#good = good;
+    this.#reported = bad;
+    return { instances: [...good.values()].map(({ instance }) => instance), newlyBad };
+  }
+
+  #decode(name: string, child: ChildResult, before: Good | undefined): Good {
+    switch (child.kind) {
+      case 'error':
+        throw child.error;
+      case 'skipped':
+        return before ?? { instance: this.#decodeChild(name, undefined), mzxid: undefined };
+      case 'data':
+        if (before?.mzxid === child.stat.mzxid) return before;
+        return { instance: this.#decodeChild(name, child.data), mzxid: child.stat.mzxid };
+    }
+  }
+}

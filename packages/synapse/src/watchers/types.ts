@@ -1,0 +1,34 @@
+import type { BlockIssue, Watcher } from '../catalog/types.js';
+import type { Clock, Logger } from '@smartstack/agent';
+import type { z } from 'zod';
+
+import type { DiscoveryMetrics } from '../metrics.js';
+import type { SessionPool } from './sessionPool.js';
+
+/** What a watcher may use. */
+export interface WatcherContext {
+  readonly service: string;
+  /** Names of the generators that run: the only ones whose blocks a source may carry. */
+  readonly generators: readonly string[];
+  readonly sessions: SessionPool;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Pick<DiscoveryMetrics, 'undecodable'>;
+}
+
+/** One discovery method: its options and its constructor, in one place. */
+export interface WatcherKind<M extends string, S extends z.ZodObject> {
+  readonly method: M;
+  /** The keys of `discovery:`. Unknown keys are reported as warnings by the loader, for Ruby ignores them. */
+  readonly options: S;
+  /** Advice on options that are valid but do not do what they seem to. Paths are relative to `discovery`. */
+  readonly lint?: (options: z.output<S>) => readonly BlockIssue[];
+  readonly create: (options: z.output<S>, context: WatcherContext) => Watcher;
+}
+
+/** Keeps the literal method and the inferred options of a watcher kind. */
+export function defineWatcher<const M extends string, S extends z.ZodObject>(
+  kind: WatcherKind<M, S>,
+): WatcherKind<M, S> {
+  return kind;
+}

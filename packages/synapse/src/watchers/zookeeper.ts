@@ -1,0 +1,168 @@
+import {
+  codecOptions,
+  createCodec,
+  decodeChild,
+  type ChildrenSnapshot,
+  type ChildrenWatch,
+  type ChildrenWatchOptions,
+  type ZkPath,
+} from '@smartstack/registry';
+import { z } from 'zod';
+
+import type { GeneratorBlocks, Snapshot } from '../catalog/types.js';
+import { discoveryBase, oneOrMore } from '../config/fields.js';
+import { ChildReader } from './childReader.js';
+import { parseGeneratorConfig } from './generatorConfig.js';
+import { defineWatcher, type WatcherContext } from './types.js';
+
+/** Ruby ignores a jitter beyond this, in seconds. */
+const maxJitter = 120;
+
+const path = z
+  .string()
+  .regex(/^\/./, 'expected an absolute path')
+  .transform(
+    (text): ZkPath =>
+      `/${text
+        .split('/')
+        .filter((part) => part !== '')
+        .join('/')}`,
+  );
+
+const options = z.object({
+  method: z.literal('zookeeper'),
+  hosts: oneOrMore(z.string().min(1)),
+  path,
+  decode: codecOptions.nullish(),
+  generator_config_path: z.union([z.literal('disabled'), path]).nullish(),
+  /** Seconds by which reading after a change is delayed at random. */
+  discovery_jitter: z.number().min(0).nullish(),
+  /** Ruby's limits of its attempts. Ours have none: the session never gives up. */
+  retry_policy: z.unknown().optional(),
+  ...discoveryBase,
+});
+
+type Options = z.output<typeof options>;
+
+/** Instances from the children of a znode, which nerve or a serverset writer registers. */
+export const zookeeperWatcher = defineWatcher({
+  method: 'zookeeper',
+  options,
+  lint: ({ discovery_jitter: jitter }) =>
+    typeof jitter === 'number' && jitter > maxJitter
+      ? [
+          {
+            path: ['discovery_jitter'],
+            message: `A jitter beyond ${maxJitter} seconds is ignored, as Ruby does`,
+            severity: 'warning',
+          },
+        ]
+      : [],
+  create: (given, context) => ({ run: (emit, signal) => watch(given, context, emit, signal) }),
+});
+
+async function watch(
+  given: Options,
+  context: WatcherContext,
+  emit: (snapshot: Snapshot) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const lease = context.sessions.acquire(given.hosts);
+  const state = new ZookeeperSnapshot(given, context);
+  const jitterMs = (given.discovery_jitter ?? 0) <= maxJitter ? (given.discovery_jitter ?? 0) * 1000 : 0;
+  const configPath = given.generator_config_path ?? given.path;
+  const watches: ChildrenWatch[] = [];
+  const show = (): void => {
+    const live = watches.every(({ freshness }) => freshness === 'live');
+    const snapshot = state.current(live ? 'live' : 'stale');
+    if (snapshot !== undefined) emit(snapshot);
+  };
+  const readInstances: ChildrenWatchOptions = {
+    skipChildData: (name) => state.reader.namesAll(name),
+    jitterMs,
+    onSnapshot: (snapshot) => {
+      state.takeInstances(snapshot);
+      if (configPath === given.path) state.takeConfig(snapshot);
+      show();
+    },
+    onFreshness: show,
+  };
+  const readConfig: ChildrenWatchOptions = {
+    skipChildData: () => true,
+    jitterMs,
+    onSnapshot: (snapshot) => {
+      state.takeConfig(snapshot);
+      show();
+    },
+    onFreshness: show,
+  };
+  watches.push(lease.session.watchChildren(given.path, readInstances));
+  if (configPath !== given.path && configPath !== 'disabled') {
+    watches.push(lease.session.watchChildren(configPath, readConfig));
+  }
+  try {
+    await aborted(signal);
+  } finally {
+    for (const each of watches) each.dispose();
+    await lease.release();
+  }
+}
+
+/** Puts together what the two watched nodes tell. */
+class ZookeeperSnapshot {
+  readonly reader: ChildReader;
+  readonly #given: Options;
+  readonly #context: WatcherContext;
+  #instances: Extract<Snapshot, { status: 'live' | 'stale' }>['instances'] | undefined;
+  #configKnown: boolean;
+  #config: GeneratorBlocks | undefined;
+  /** Problem of the configuration told last, so that it is told once. */
+  #toldConfig = '';
+
+  constructor(given: Options, context: WatcherContext) {
+    this.#given = given;
+    this.#context = context;
+    this.#configKnown = given.generator_config_path === 'disabled';
+    const codec = createCodec(given.decode ?? undefined);
+    this.reader = new ChildReader((name, data) => decodeChild(name, data, codec));
+  }
+
+  takeInstances({ children }: ChildrenSnapshot): void {
+    const { instances, newlyBad } = this.reader.read(children);
+    this.#instances = instances;
+    for (const { name, reason, kept } of newlyBad) {
+      this.#context.metrics.undecodable(this.#context.service);
+      this.#context.logger.warn(kept ? 'bad registration, its last good version stays' : 'bad registration', {
+        path: `${this.#given.path}/${name}`,
+        reason,
+      });
+    }
+  }
+
+  /** No data, or bad ones, leave what is in force: the last good configuration, at first the local one. */
+  takeConfig({ data }: ChildrenSnapshot): void {
+    this.#configKnown = true;
+    const parsed = parseGeneratorConfig(data, this.#context.generators);
+    if (parsed.kind === 'blocks') this.#config = parsed.blocks;
+    const problems = parsed.kind === 'invalid' ? [`not used: ${parsed.reason}`] : parsed.warnings;
+    const told = problems.join('; ');
+    if (told !== '' && told !== this.#toldConfig) {
+      const path = this.#given.generator_config_path ?? this.#given.path;
+      this.#context.logger.warn('bad generator configuration in the registry', { path, reason: told });
+    }
+    this.#toldConfig = told;
+  }
+
+  current(status: 'live' | 'stale'): Snapshot | undefined {
+    if (this.#instances === undefined || !this.#configKnown) return undefined;
+    const base = { status, instances: this.#instances };
+    return this.#config === undefined ? base : { ...base, generatorConfig: this.#config };
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
