@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { eventually } from './eventually.ts';
 
 /** How a HAProxy of the test bed is started. */
 export interface HaproxyOptions {
@@ -39,7 +40,7 @@ export interface Haproxy extends HaproxyPaths {
   stop(): Promise<void>;
 }
 
-const deadlineMs = 10_000;
+const timeoutMs = 10_000;
 
 /** The paths that `startHaproxy` uses under `dir`. */
 export function haproxyPaths(dir: string): HaproxyPaths {
@@ -92,22 +93,6 @@ export function askSocket(path: string, command: string, timeoutMs = 2_000): Pro
   });
 }
 
-/** Waits until `probe` returns a value; throws what it last failed with after ten seconds. */
-async function until<T>(probe: () => Promise<T | undefined>, what: string): Promise<T> {
-  const end = Date.now() + deadlineMs;
-  let last = '';
-  while (Date.now() < end) {
-    try {
-      const value = await probe();
-      if (value !== undefined) return value;
-    } catch (error) {
-      last = `: ${error instanceof Error ? error.message : 'not an error'}`;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  throw new Error(`${what} did not happen within ${deadlineMs} ms${last}`);
-}
-
 /** The pids under `# workers` (current ones) or `# old workers` in an answer of `show proc`. */
 export function workersOf(showProc: string, section: 'workers' | 'old workers' = 'workers'): number[] {
   const lines = showProc.split('\n');
@@ -142,10 +127,10 @@ export async function isAlive(pid: number): Promise<boolean> {
 export async function killTree(pid: number): Promise<void> {
   const pids = [pid, ...(await childrenOf(pid))];
   for (const each of pids) sendSignal(each, 'SIGKILL');
-  await until(
-    async () => ((await Promise.all(pids.map(isAlive))).some(Boolean) ? undefined : true),
-    'their end',
-  );
+  await eventually(async () => !(await Promise.all(pids.map(isAlive))).some(Boolean), {
+    what: 'HAProxy has ended',
+    timeoutMs,
+  });
 }
 
 /** Starts a master-worker HAProxy and waits until its worker answers on the admin socket. */
@@ -184,10 +169,11 @@ export async function startHaproxy(options: HaproxyOptions): Promise<Haproxy> {
     reload: async () => {
       const before = workersOf(await showProc());
       await askSocket(paths.masterSocket, 'reload');
-      await until(async () => {
-        const [worker] = workersOf(await showProc());
-        return worker !== undefined && !before.includes(worker) ? worker : undefined;
-      }, `a new worker (log: ${log})`);
+      const isNew = (worker: number | undefined): boolean => worker !== undefined && !before.includes(worker);
+      const arrived = async (): Promise<boolean> => isNew(workersOf(await showProc())[0]);
+      await eventually(arrived, { what: 'a new worker runs', timeoutMs }).catch((error: unknown) => {
+        throw new Error(`${String(error)}\n${log}`);
+      });
     },
     signalAll: async (signal) => {
       for (const each of [pid, ...(await childrenOf(pid))]) sendSignal(each, signal);
@@ -198,13 +184,14 @@ export async function startHaproxy(options: HaproxyOptions): Promise<Haproxy> {
     },
   };
   try {
-    await until(async () => {
+    const answers = async (): Promise<boolean> => {
       if (!running()) return true;
       // The master begins to listen after its worker does.
       const [worker] = workersOf(await showProc());
       const info = await askSocket(paths.adminSocket, 'show info');
-      return worker !== undefined && info.includes(`\nPid: ${worker}\n`) ? true : undefined;
-    }, 'an answer on the admin socket');
+      return worker !== undefined && info.includes(`\nPid: ${worker}\n`);
+    };
+    await eventually(answers, { what: 'HAProxy answers on its admin socket', timeoutMs });
     if (!running()) throw new Error('haproxy ended');
   } catch (error) {
     await handle.stop();

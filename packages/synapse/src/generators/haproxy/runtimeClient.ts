@@ -1,0 +1,175 @@
+import { connect, type Socket } from 'node:net';
+import { type Clock, describeError, type Timer } from '@smartstack/agent';
+import { assertSingleCommand, RuntimeApiError, type RuntimeErrorCode } from './runtimeError.js';
+
+/** Limits of a conversation with HAProxy. */
+export interface RuntimeClientOptions {
+  readonly clock: Clock;
+  /** Milliseconds without progress (connecting, or until the next answer) after which the peer counts as hung. */
+  readonly deadlineMs: number;
+  readonly signal?: AbortSignal;
+}
+
+interface Waiting {
+  readonly command: string;
+  readonly resolve: (reply: string) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Ends every answer in prompt mode. */
+const prompt = '\n> ';
+/** An answer may be large (`show servers state` of 10,000 servers is 1 MB) but not endless. */
+const maxReplyChars = 256 * 1024 * 1024;
+
+/**
+ * One connection to a stats socket in prompt mode. Commands may be sent without waiting for earlier
+ * answers; HAProxy answers in order, one prompt for each. All commands of a session reach the same process.
+ * After the first failure the session is over: every waiting and later command rejects.
+ */
+export class RuntimeSession {
+  readonly #socket: Socket;
+  readonly #options: RuntimeClientOptions;
+  readonly #waiting: Waiting[] = [];
+  #received = '';
+  #timer: Timer | undefined;
+  #failure: RuntimeApiError | undefined;
+  #corked = false;
+
+  private constructor(socket: Socket, options: RuntimeClientOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    socket.setEncoding('utf8');
+    socket.on('data', (chunk: string) => this.#onData(chunk));
+    socket.on('error', (error) => this.#fail('runtime-unreachable', describeError(error), error));
+    socket.on('end', () => this.#fail('runtime-closed', 'HAProxy closed the connection'));
+    socket.on('close', () => this.#fail('runtime-closed', 'the connection is closed'));
+    options.signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  /** Connects and enters prompt mode. Rejects with a RuntimeApiError when nobody, or no HAProxy, answers in time. */
+  static async open(path: string, options: RuntimeClientOptions): Promise<RuntimeSession> {
+    options.signal?.throwIfAborted();
+    const session = new RuntimeSession(connect({ path }), options);
+    try {
+      const greeting = await session.#send('prompt');
+      if (greeting !== '') throw new RuntimeApiError('runtime-protocol', `unexpected greeting on ${path}`);
+    } catch (error) {
+      session.close();
+      throw error;
+    }
+    return session;
+  }
+
+  /** Sends one command and resolves with HAProxy's answer, without the blank line that ends it. */
+  ask(command: string): Promise<string> {
+    assertSingleCommand(command);
+    return this.#send(command);
+  }
+
+  /** Ends the conversation. Answers still awaited reject. */
+  close(): void {
+    this.#fail('runtime-closed', 'the session was closed');
+  }
+
+  #send(command: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) {
+        reject(this.#failure);
+        return;
+      }
+      this.#waiting.push({ command, resolve, reject });
+      // Commands of one turn leave in one write: a thousand of them are a thousand system calls otherwise.
+      if (!this.#corked) {
+        this.#corked = true;
+        this.#socket.cork();
+        process.nextTick(() => {
+          this.#corked = false;
+          this.#socket.uncork();
+        });
+      }
+      this.#socket.write(`${command}\n`);
+      if (this.#timer === undefined) this.#restartTimer();
+    });
+  }
+
+  #onData(chunk: string): void {
+    // A prompt may be split between two chunks, never before the last two characters known.
+    let from = Math.max(0, this.#received.length - prompt.length + 1);
+    this.#received += chunk;
+    let start = 0;
+    for (let at = this.#received.indexOf(prompt, from); at >= 0; at = this.#received.indexOf(prompt, from)) {
+      const waiting = this.#waiting.shift();
+      if (waiting === undefined) {
+        this.#fail('runtime-protocol', 'an answer came to no command');
+        return;
+      }
+      waiting.resolve(this.#received.slice(start, at).replace(/^\n+|\n+$/g, ''));
+      start = at + prompt.length;
+      from = start;
+      this.#restartTimer();
+    }
+    this.#received = this.#received.slice(start);
+    if (this.#received.length > 0 && this.#waiting.length === 0) {
+      this.#fail('runtime-protocol', 'an answer came to no command');
+    } else if (this.#received.length > maxReplyChars) {
+      this.#fail('runtime-protocol', `an answer is longer than ${maxReplyChars} characters`);
+    }
+  }
+
+  #restartTimer(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    if (this.#waiting.length === 0 || this.#failure !== undefined) return;
+    const { clock, deadlineMs } = this.#options;
+    this.#timer = clock.setTimeout(() => {
+      this.#fail('runtime-timeout', `HAProxy did not answer "${this.#waiting[0]?.command}" within ${deadlineMs} ms`);
+    }, deadlineMs);
+  }
+
+  readonly #onAbort = (): void => this.#fail('runtime-closed', 'the session was aborted');
+
+  #fail(code: RuntimeErrorCode, message: string, cause?: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = new RuntimeApiError(code, message, cause);
+    this.#timer?.cancel();
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    this.#socket.destroy();
+    for (const { reject } of this.#waiting.splice(0)) reject(this.#failure);
+  }
+}
+
+/**
+ * Asks one command on a connection of its own and reads until the peer closes. For the master CLI, which
+ * closes only when half-closed, changes its prompt after a failed reload, and ends every session when it reloads.
+ */
+export async function askOnce(path: string, command: string, options: RuntimeClientOptions): Promise<string> {
+  assertSingleCommand(command);
+  const { clock, deadlineMs, signal } = options;
+  signal?.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const socket = connect({ path });
+    let reply = '';
+    const settle = (finish: () => void): void => {
+      timer.cancel();
+      signal?.removeEventListener('abort', onAbort);
+      socket.destroy();
+      finish();
+    };
+    const fail = (code: RuntimeErrorCode, message: string): void =>
+      settle(() => reject(new RuntimeApiError(code, message)));
+    const onAbort = (): void => fail('runtime-closed', 'the question was aborted');
+    const timer = clock.setTimeout(
+      () => fail('runtime-timeout', `HAProxy did not answer "${command}" within ${deadlineMs} ms`),
+      deadlineMs,
+    );
+    signal?.addEventListener('abort', onAbort, { once: true });
+    socket.setEncoding('utf8');
+    socket.on('connect', () => socket.end(`${command}\n`));
+    socket.on('data', (chunk: string) => {
+      reply += chunk;
+      if (reply.length > maxReplyChars) fail('runtime-closed', 'the answer does not end');
+    });
+    socket.on('error', (error) => fail('runtime-unreachable', describeError(error)));
+    socket.on('end', () => settle(() => resolve(reply.replace(/\n+$/, ''))));
+  });
+}
