@@ -1,0 +1,19 @@
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import type { ServerAddress } from './connection.js';
+
+export interface OpenSocket {
+  readonly socket: Socket;
+  /** The event after which bytes may be written. */
+  readonly readyEvent: 'connect' | 'secureConnect';
+}
+
+/** Dials one address once, in plain TCP or TLS. A certificate is checked against the configured name. */
+export function openSocket(server: ServerAddress, tls: ConnectionOptions | undefined): OpenSocket {
+  const target = { host: server.address, port: server.port };
+  if (!tls) return { socket: connectTcp({ ...target, noDelay: true }), readyEvent: 'connect' };
+  const name = isIP(server.host) === 0 ? { servername: server.host } : {};
+  const socket = connectTls({ ...name, ...tls, ...target });
+  socket.setNoDelay(true);
+  return { socket, readyEvent: 'secureConnect' };
+}
