@@ -169,7 +169,7 @@ describe('commands on a running HAProxy', () => {
     second!.delay(600);
     await apply([add(second!, 2, { weight: 100 })]);
     const requests = Array.from({ length: 6 }, () => get({ port }));
-    await eventually(() => second!.open > 0, { what: 'a request waits at the second server' });
+    await eventually(() => second!.received > 0, { what: 'a request waits at the second server' });
     const remove: RuntimeCommand = { kind: 'remove-server', backend: 'web', server: 's2' };
     const [first] = await apply([remove]);
     expect(first?.outcome.result).toBe('lingering');

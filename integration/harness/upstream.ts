@@ -18,6 +18,8 @@ export interface Upstream {
   readonly port: number;
   /** Requests (HTTP) or connections (TCP) that it has served so far. */
   readonly served: number;
+  /** Requests (HTTP) or connections (TCP) that have reached it, answered or not. */
+  readonly received: number;
   /** Connections open now. */
   readonly open: number;
   /** From now on: `answer` as normal, `fail` with 500 (HTTP) or a reset (TCP), `hang` without a word. */
@@ -30,6 +32,7 @@ export interface Upstream {
 
 interface State {
   served: number;
+  received: number;
   mode: 'answer' | 'fail' | 'hang';
   delayMs: number;
   readonly sockets: Set<Socket>;
@@ -54,6 +57,9 @@ async function listen(server: Server, options: UpstreamOptions, state: State): P
     get served() {
       return state.served;
     },
+    get received() {
+      return state.received;
+    },
     get open() {
       return state.sockets.size;
     },
@@ -68,7 +74,7 @@ async function listen(server: Server, options: UpstreamOptions, state: State): P
 }
 
 function newState(): State {
-  return { served: 0, mode: 'answer', delayMs: 0, sockets: new Set() };
+  return { served: 0, received: 0, mode: 'answer', delayMs: 0, sockets: new Set() };
 }
 
 /** An HTTP server: every path answers 200 with the identity as body and in `X-Identity`. */
@@ -82,6 +88,7 @@ export function startHttpUpstream(options: UpstreamOptions): Promise<Upstream> {
   };
   const server = createHttpServer((request: IncomingMessage, response: ServerResponse) => {
     request.resume();
+    state.received += 1;
     if (state.delayMs === 0) answer(response);
     else setTimeout(() => answer(response), state.delayMs);
   });
@@ -94,6 +101,7 @@ export function startHttpUpstream(options: UpstreamOptions): Promise<Upstream> {
 export function startTcpUpstream(options: UpstreamOptions): Promise<Upstream> {
   const state = newState();
   const server = createTcpServer((socket) => {
+    state.received += 1;
     if (state.mode === 'hang') return;
     if (state.mode === 'fail') {
       socket.resetAndDestroy();
