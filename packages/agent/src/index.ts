@@ -8,3 +8,4 @@ export * from './json.js';
 export * from './logger.js';
 export * from './metrics.js';
 export * from './run.js';
+export * from './watchFiles.js';

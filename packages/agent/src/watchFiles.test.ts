@@ -1,0 +1,155 @@
+import { mkdir, mkdtemp, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { systemClock } from './clock.js';
+import { RecordingLogger } from './testing/index.js';
+import { watchFiles } from './watchFiles.js';
+
+describe('watchFiles', () => {
+  let dir: string;
+  let stop: AbortController;
+  let running: Promise<void> | undefined;
+  let changes: number;
+  let logger: RecordingLogger;
+
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'watch-'));
+    stop = new AbortController();
+    logger = new RecordingLogger();
+    changes = 0;
+  });
+
+  afterEach(async () => {
+    stop.abort();
+    await running;
+    await rm(dir, { recursive: true, force: true });
+    expect(logger.records).toEqual([]);
+  });
+
+  /** `resyncMs` is out of reach: what is noticed is noticed by events. */
+  function start(...paths: readonly string[]): void {
+    const task = watchFiles({
+      paths,
+      clock: systemClock,
+      logger,
+      quietMs: 10,
+      resyncMs: 3_600_000,
+      onChange: () => void (changes += 1),
+    });
+    running = task(stop.signal);
+  }
+
+  async function change(action: () => Promise<unknown>): Promise<void> {
+    const before = changes;
+    await action();
+    await vi.waitFor(() => expect(changes).toBeGreaterThan(before), { timeout: 5000, interval: 5 });
+  }
+
+  it('notices writes, renames over the file, deletion and re-creation, again and again', async () => {
+    const file = join(dir, 'nerve.yaml');
+    await writeFile(file, 'a: 1');
+    start(file);
+    for (let round = 0; round < 3; round += 1) {
+      await change(() => writeFile(file, `a: ${round}0`));
+      await change(async () => {
+        await writeFile(join(dir, '.new'), `b: ${round}`);
+        await rename(join(dir, '.new'), file);
+      });
+      await change(() => unlink(file));
+      await change(() => writeFile(file, `c: ${round}`));
+    }
+  });
+
+  it('notices a change made before it was started, but after it was created', async () => {
+    const file = join(dir, 'nerve.yaml');
+    await writeFile(file, 'a: 1');
+    const task = watchFiles({
+      paths: [file],
+      clock: systemClock,
+      logger,
+      onChange: () => void (changes += 1),
+    });
+    await change(async () => {
+      await writeFile(file, 'a: 22');
+      running = task(stop.signal);
+    });
+  });
+
+  it('follows files in a directory that is missing, comes, goes and comes back', async () => {
+    const services = join(dir, 'deep', 'services.d');
+    start(services);
+    for (let round = 0; round < 3; round += 1) {
+      await mkdir(services, { recursive: true });
+      await change(() => writeFile(join(services, 'web.yaml'), 'a: 1'));
+      await change(() => writeFile(join(services, 'api.json'), '{}'));
+      await change(() => unlink(join(services, 'web.yaml')));
+      await change(() => rm(join(dir, 'deep'), { recursive: true }));
+    }
+  });
+
+  it('follows symbolic links to new targets, and writes to their targets', async () => {
+    // As a mounted configuration map: nerve.yaml -> ..data/nerve.yaml, ..data -> ..v1.
+    for (const version of ['..v1', '..v2']) {
+      await mkdir(join(dir, version));
+      await writeFile(join(dir, version, 'nerve.yaml'), version);
+    }
+    await symlink('..v1', join(dir, '..data'));
+    await symlink('..data/nerve.yaml', join(dir, 'nerve.yaml'));
+    start(join(dir, 'nerve.yaml'));
+    await change(() => writeFile(join(dir, '..v1', 'nerve.yaml'), 'written in place'));
+    await change(async () => {
+      await symlink('..v2', join(dir, '..tmp'));
+      await rename(join(dir, '..tmp'), join(dir, '..data'));
+    });
+    await change(() => writeFile(join(dir, '..v2', 'nerve.yaml'), 'again'));
+  });
+
+  it('keeps quiet about neighbours, editor files and touched directories', async () => {
+    const services = join(dir, 'services.d');
+    await mkdir(services);
+    await writeFile(join(dir, 'nerve.yaml'), 'a: 1');
+    start(join(dir, 'nerve.yaml'), services);
+    await change(() => writeFile(join(dir, 'nerve.yaml'), 'a: 10'));
+    const before = changes;
+    await writeFile(join(dir, 'other.yaml'), '');
+    await writeFile(join(services, '.web.yaml.swp'), '');
+    await writeFile(join(services, 'web.yaml~'), '');
+    await change(() => writeFile(join(services, 'web.yaml'), ''));
+    expect(changes).toBe(before + 1);
+  });
+
+  it('makes one call of a burst', async () => {
+    const files = Array.from({ length: 300 }, (_, index) => join(dir, `service-${index}.yaml`));
+    start(dir);
+    await change(() => Promise.all(files.map((file) => writeFile(file, 'a: 1'))));
+    expect(changes).toBeLessThan(4);
+  });
+
+  it('looks periodically where events fail', async () => {
+    const file = join(dir, 'nerve.yaml');
+    await writeFile(file, 'a: 1');
+    const task = watchFiles({
+      paths: ['/proc/self/stat', file],
+      clock: systemClock,
+      logger,
+      quietMs: 1,
+      resyncMs: 5,
+      onChange: () => void (changes += 1),
+    });
+    running = task(stop.signal);
+    await change(() => writeFile(file, 'a: 20'));
+  });
+
+  it('passes on what the callback throws', async () => {
+    const file = join(dir, 'nerve.yaml');
+    const task = watchFiles({
+      paths: [file],
+      clock: systemClock,
+      logger,
+      onChange: () => Promise.reject(new Error('cannot reload')),
+    });
+    await writeFile(file, 'a: 1');
+    await expect(task(stop.signal)).rejects.toThrow('cannot reload');
+  });
+});
