@@ -1,3 +1,4 @@
+export * from './admin/index.js';
 export * from './atomicFile.js';
 export * from './backoff.js';
 export * from './clock.js';
@@ -5,7 +6,9 @@ export * from './coalesce.js';
 export * from './config/index.js';
 export * from './errors.js';
 export * from './json.js';
+export * from './lifecycle.js';
 export * from './logger.js';
 export * from './metrics.js';
+export * from './notify.js';
 export * from './run.js';
 export * from './watchFiles.js';

@@ -1,0 +1,57 @@
+import { toJson } from '../json.js';
+import type { AdminOptions, AdminResponse, AdminRoute, HealthReport } from './types.js';
+
+/** A JSON answer; bigints become text, errors objects. */
+export function jsonResponse(value: unknown, status = 200): AdminResponse {
+  return { status, contentType: 'application/json; charset=utf-8', body: `${toJson(value, 2)}\n` };
+}
+
+/** The routes that every agent has. */
+export function standardRoutes(options: AdminOptions): readonly AdminRoute[] {
+  const report = ({ ok, ...details }: HealthReport): AdminResponse =>
+    jsonResponse({ ok, ...details }, ok ? 200 : 503);
+  return [
+    { method: 'GET', path: '/healthz', handle: () => report(options.health()) },
+    { method: 'GET', path: '/readyz', handle: () => report(options.ready()) },
+    { method: 'GET', path: '/status', handle: () => jsonResponse(options.status()) },
+    {
+      method: 'GET',
+      path: '/metrics',
+      handle: async () => ({ status: 200, ...(await options.metrics.expose()) }),
+    },
+  ];
+}
+
+/** A route for a request, the methods that its path does have, or nothing for an unknown path. */
+export type Match =
+  | { readonly route: AdminRoute; readonly params: Readonly<Record<string, string>> }
+  | { readonly methods: readonly string[] }
+  | undefined;
+
+/** Finds the first route that fits. Throws URIError for a path that is not properly encoded. */
+export function matchRoute(routes: readonly AdminRoute[], method: string, path: string): Match {
+  const wanted = method === 'HEAD' ? 'GET' : method;
+  const methods: string[] = [];
+  for (const route of routes) {
+    const params = matchPath(route.path, path);
+    if (!params) continue;
+    if (route.method === wanted) return { route, params };
+    methods.push(route.method, ...(route.method === 'GET' ? ['HEAD'] : []));
+  }
+  return methods.length > 0 ? { methods } : undefined;
+}
+
+function matchPath(pattern: string, path: string): Readonly<Record<string, string>> | undefined {
+  const wanted = pattern.split('/');
+  const parts = path.split('/');
+  if (wanted.length !== parts.length) return undefined;
+  const params: Record<string, string> = {};
+  for (const [index, want] of wanted.entries()) {
+    const part = parts[index] ?? '';
+    if (!want.startsWith(':')) {
+      if (want !== part) return undefined;
+    } else if (part === '') return undefined;
+    else params[want.slice(1)] = decodeURIComponent(part);
+  }
+  return params;
+}

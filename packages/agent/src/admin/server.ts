@@ -1,0 +1,145 @@
+import { once } from 'node:events';
+import { chmod, unlink } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { AgentError } from '../errors.js';
+import { createHandler } from './handler.js';
+import type { AdminAddress, AdminOptions } from './types.js';
+
+/** The agent's HTTP interface, listening. */
+export class AdminServer {
+  /** Where it listens, with the ports that were chosen for port 0. */
+  readonly addresses: readonly AdminAddress[];
+  readonly #servers: readonly Server[];
+
+  private constructor(servers: readonly Server[], addresses: readonly AdminAddress[]) {
+    this.#servers = servers;
+    this.addresses = addresses;
+  }
+
+  /**
+   * Listens on all addresses, or on none: throws AgentError `admin_listen` that names the address and
+   * the reason (in use, no permission). What to do about it is the agent's decision.
+   */
+  static async listen(options: AdminOptions): Promise<AdminServer> {
+    const servers: Server[] = [];
+    const addresses: AdminAddress[] = [];
+    try {
+      for (const address of options.listen) {
+        const server = newServer(options, 'socket' in address);
+        servers.push(server);
+        addresses.push(await listenOn(server, address));
+        server.on('error', (error) => {
+          options.logger.warn('admin server', { error });
+        });
+      }
+    } catch (error) {
+      await Promise.all(servers.map(closeNow));
+      throw error;
+    }
+    return new AdminServer(servers, addresses);
+  }
+
+  /** Serves until `signal` aborts, then closes at once, open requests included. */
+  async run(signal: AbortSignal): Promise<void> {
+    if (!signal.aborted) await once(signal, 'abort');
+    await this.close();
+  }
+
+  /** Stops listening and cuts every connection. */
+  async close(): Promise<void> {
+    await Promise.all(this.#servers.map(closeNow));
+  }
+}
+
+function newServer(options: AdminOptions, local: boolean): Server {
+  const handle = createHandler(options, local);
+  const server = createServer(
+    {
+      maxHeaderSize: 8 * 1024,
+      headersTimeout: 5_000,
+      requestTimeout: 10_000,
+      keepAliveTimeout: 5_000,
+      connectionsCheckingInterval: 1_000,
+    },
+    (request, response) => {
+      handle(request, response).catch(() => response.destroy());
+    },
+  );
+  server.maxConnections = 128;
+  return server;
+}
+
+async function closeNow(server: Server): Promise<void> {
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+async function listenOn(server: Server, address: AdminAddress): Promise<AdminAddress> {
+  try {
+    if ('socket' in address) {
+      await listenOnSocket(server, address.socket);
+      return address;
+    }
+    await started(server, { host: address.host, port: address.port });
+    return { host: address.host, port: (server.address() as AddressInfo).port };
+  } catch (error) {
+    const where = 'socket' in address ? address.socket : `${address.host}:${address.port}`;
+    throw new AgentError('admin_listen', `Cannot listen on ${where}: ${reason(error)}`, {
+      cause: error,
+      retriable: true,
+    });
+  }
+}
+
+async function listenOnSocket(server: Server, path: string): Promise<void> {
+  try {
+    await started(server, { path });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || (await answers(path))) throw error;
+    // Left behind by an agent that was killed.
+    await unlink(path);
+    await started(server, { path });
+  }
+  await chmod(path, 0o660);
+}
+
+async function started(
+  server: Server,
+  options: { readonly host?: string; readonly port?: number; readonly path?: string },
+): Promise<void> {
+  server.listen({ ...options });
+  await once(server, 'listening');
+}
+
+/** True unless it is certain that nobody listens on the socket. */
+async function answers(path: string): Promise<boolean> {
+  const socket = connect(path);
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ECONNREFUSED';
+  } finally {
+    socket.destroy();
+  }
+}
+
+function reason(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  switch (code ?? '') {
+    case 'EADDRINUSE':
+      return 'the address is in use by another process';
+    case 'EACCES':
+      return 'no permission';
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return 'this machine has no such address';
+    case 'ENOENT':
+      return 'its directory does not exist';
+    default:
+      return message;
+  }
+}
