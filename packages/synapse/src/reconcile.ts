@@ -178,7 +178,8 @@ export class ReconcileLoop {
       const settled = outcome !== 'waiting' && againInMs === Infinity && waiting.length === 0;
       return { againInMs: Math.min(againInMs, nextLook, this.#resyncMs()), settled };
     } catch (error) {
-      if (signal.aborted) throw error;
+      // Whatever an interrupted pass throws, it is not a failure.
+      if (signal.aborted) return { againInMs: this.#resyncMs(), settled: false };
       this.#failed(error);
       metrics.passed(generator.name, 'failed', seconds(), clock.now());
       return { againInMs: Math.min(this.#backoff.next(), nextLook), settled: false };

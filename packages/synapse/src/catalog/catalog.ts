@@ -34,6 +34,11 @@ export interface CatalogStatus extends ServiceView {
   readonly noLeader: NoLeader | undefined;
 }
 
+interface EntryView {
+  readonly view: ServiceView;
+  readonly noLeader: NoLeader | undefined;
+}
+
 const pending: Snapshot = { status: 'pending' };
 
 /** The latest snapshot of each service, and the views that follow from them. Holds state; does no IO. */
@@ -41,6 +46,7 @@ export class Catalog {
   #entries = new Map<string, Entry>();
   /** Services that a generator was shown. They are never left out of a view again. */
   #introduced: ReadonlySet<string> = new Set<string>();
+  readonly #views = new WeakMap<Entry, EntryView>();
 
   /**
    * Sets which services exist, in order. A service that stays keeps what it knows. `now` and
@@ -48,9 +54,11 @@ export class Catalog {
    */
   define(services: ReadonlyMap<string, CatalogRules>, now: number, waitUntil: number): void {
     const fresh = { snapshot: pending, known: [], waitUntil, staleSince: now };
-    this.#entries = new Map(
-      [...services].map(([name, rules]) => [name, { ...(this.#entries.get(name) ?? fresh), rules }]),
-    );
+    const entryFor = (name: string, rules: CatalogRules): Entry => {
+      const before = this.#entries.get(name);
+      return before && isDeepStrictEqual(before.rules, rules) ? before : { ...(before ?? fresh), rules };
+    };
+    this.#entries = new Map([...services].map(([name, rules]) => [name, entryFor(name, rules)]));
     this.#introduced = new Set([...this.#introduced].filter((name) => services.has(name)));
   }
 
@@ -83,7 +91,7 @@ export class Catalog {
         waiting.push(name);
         nextDeadline = Math.min(nextDeadline, entry.waitUntil);
       } else {
-        services.push(viewOf(name, entry).view);
+        services.push(this.#view(name, entry).view);
       }
     }
     return {
@@ -102,18 +110,24 @@ export class Catalog {
   /** Every service, waited for or not. */
   status(now: number): readonly CatalogStatus[] {
     return [...this.#entries].map(([name, entry]) => {
-      const { view, noLeader } = viewOf(name, entry);
+      const { view, noLeader } = this.#view(name, entry);
       const discovered = entry.snapshot.status === 'pending' ? 0 : entry.snapshot.instances.length;
       const staleMs = entry.staleSince === undefined ? 0 : now - entry.staleSince;
       return { ...view, discovered, staleMs, noLeader };
     });
   }
-}
 
-function viewOf(name: string, { snapshot, known, rules }: Entry): { view: ServiceView; noLeader?: NoLeader } {
-  const resolved = applyFallback(snapshot, known, rules);
-  const { instances, noLeader } = selectInstances(resolved.instances, rules);
-  const told = snapshot.status === 'pending' ? undefined : snapshot.generatorConfig;
-  const view = { name, source: resolved.source, instances, blocks: mergeBlocks(rules.blocks, told) };
-  return noLeader === undefined ? { view } : { view, noLeader };
+  /** Entries are values: what was computed for one holds, and keeps its identity, until the next. */
+  #view(name: string, entry: Entry): EntryView {
+    const known = this.#views.get(entry);
+    if (known !== undefined) return known;
+    const { snapshot, rules } = entry;
+    const resolved = applyFallback(snapshot, entry.known, rules);
+    const { instances, noLeader } = selectInstances(resolved.instances, rules);
+    const told = snapshot.status === 'pending' ? undefined : snapshot.generatorConfig;
+    const view = { name, source: resolved.source, instances, blocks: mergeBlocks(rules.blocks, told) };
+    const computed = { view, noLeader };
+    this.#views.set(entry, computed);
+    return computed;
+  }
 }

@@ -40,14 +40,18 @@ export function serviceSchema<D extends DiscoveryOptions>(discovery: z.ZodType<D
   return z.looseObject({ discovery, ...serviceShape });
 }
 
-/** Turns a validated service into its definition. `blocks` are its generator blocks, raw. */
+/**
+ * Turns a validated service into its definition. `blocks` are its generator blocks, raw;
+ * `deprecatedOverride` is a port that one of them asks for.
+ */
 export function toDefinition<D extends DiscoveryOptions>(
   name: string,
   service: z.output<ReturnType<typeof serviceSchema<D>>>,
   blocks: CatalogRules['blocks'],
+  deprecatedOverride: number | undefined,
 ): ServiceDefinition<D> {
   const { label_filter: single, label_filters: several, ...discovery } = service.discovery;
-  const override = service.backend_port_override;
+  const override = service.backend_port_override ?? deprecatedOverride;
   return {
     name,
     // Omitting two optional keys leaves the discovery options of the same method.
@@ -59,7 +63,7 @@ export function toDefinition<D extends DiscoveryOptions>(
       usePreviousBackends: service.use_previous_backends ?? true,
       leaderElection: service.leader_election ?? false,
       labelFilters: [...(single === undefined ? [] : [single]), ...(several ?? [])],
-      ...(override === null || override === undefined ? {} : { backendPortOverride: override }),
+      ...(override === undefined ? {} : { backendPortOverride: override }),
       blocks,
     },
   };

@@ -1,0 +1,114 @@
+import { type ConfigIssue, type ParsedFile, validateConfig } from '@smartstack/agent';
+import { z } from 'zod';
+
+import type { DiscoveryOptions } from './service.js';
+import type { Variants } from './serviceReader.js';
+import { blockIssues, hasErrors, isMapping, issueAt } from './source.js';
+
+/** Generators of the Ruby pair that there are none of here yet. Their blocks are kept out, loudly. */
+const unsupportedGenerators: readonly string[] = ['file_output', 'nginx'];
+
+const statsd = z.looseObject({ host: z.string().optional(), port: z.int().min(1).max(65535).optional() });
+
+/** The top level of the main file, except its services. */
+export interface MainFile {
+  readonly parsed: ParsedFile;
+  /** Blocks of the generators that run, as read. */
+  readonly generators: ReadonlyMap<string, unknown>;
+  readonly serviceConfDir: string | undefined;
+}
+
+/** What became of the main file. */
+export interface ReadMain {
+  /** To run on. */
+  readonly main: MainFile | undefined;
+  /** What the file means as far as it can be understood, to find the issues of its services as well. */
+  readonly attempt: MainFile | undefined;
+  readonly issues: readonly ConfigIssue[];
+}
+
+/** Keys of the top level that are not generators. */
+function shape(generators: Iterable<string>) {
+  const blocks = Object.fromEntries([...generators].map((name) => [name, z.unknown().optional()]));
+  return z.strictObject({
+    services: z.record(z.string(), z.unknown()).nullish(),
+    service_conf_dir: z.string().min(1).optional(),
+    statsd: statsd.nullish(),
+    ...blocks,
+  });
+}
+
+/**
+ * Reads the top level. An unknown key is an error, as in Ruby, where it is taken for a generator. A file
+ * with such errors leaves `previous` in force; a generator's block with errors leaves its previous block.
+ */
+export function readMain<D extends DiscoveryOptions>(
+  parsed: ParsedFile,
+  variants: Variants<D>,
+  previous: MainFile | undefined,
+): ReadMain {
+  if (parsed.value === undefined) return { main: previous, attempt: previous, issues: parsed.issues };
+  const names = [...variants.generators.keys()];
+  const schema: z.ZodType<TopLevel> = shape([...names, ...unsupportedGenerators]);
+  const { value, issues: found } = validateConfig(parsed, schema);
+  const raw = isMapping(parsed.value) ? parsed.value : {};
+  const configured = names.filter((name) => Object.hasOwn(raw, name));
+  const blocks = configured.map((name) => readBlock(name, parsed, raw[name], variants, previous));
+  const issues = [
+    ...parsed.issues,
+    ...found,
+    ...adviceOn(parsed, raw),
+    ...blocks.flatMap((block) => block.issues),
+    ...(value !== undefined && configured.length === 0
+      ? [issueAt({ parsed, path: [] }, 'error', `No generator is configured: add ${names.join(' or ')}`)]
+      : []),
+  ];
+  const usable = blocks.flatMap(({ name, block }): [string, unknown][] =>
+    block === undefined ? [] : [[name, block]],
+  );
+  const directory = value?.service_conf_dir ?? raw.service_conf_dir;
+  const serviceConfDir = typeof directory === 'string' ? directory : undefined;
+  const attempt = {
+    parsed,
+    generators: new Map(configured.map((name) => [name, raw[name]])),
+    serviceConfDir,
+  };
+  if (value === undefined || usable.length === 0) return { main: previous, attempt, issues };
+  const main = { parsed, generators: new Map(usable), serviceConfDir };
+  return { main, attempt: main, issues };
+}
+
+interface TopLevel {
+  readonly service_conf_dir?: string | undefined;
+}
+
+interface ReadBlock {
+  readonly name: string;
+  /** Undefined when it has errors and there is none before it. */
+  readonly block: unknown;
+  readonly issues: readonly ConfigIssue[];
+}
+
+function readBlock<D extends DiscoveryOptions>(
+  name: string,
+  parsed: ParsedFile,
+  raw: unknown,
+  variants: Variants<D>,
+  previous: MainFile | undefined,
+): ReadBlock {
+  // `haproxy:` with nothing below it asks for all the defaults.
+  const block = raw ?? {};
+  const issues = blockIssues({ parsed, path: [name] }, variants.generators.get(name)?.check(block) ?? []);
+  return { name, block: hasErrors(issues) ? previous?.generators.get(name) : block, issues };
+}
+
+function adviceOn(parsed: ParsedFile, raw: Readonly<Record<string, unknown>>): readonly ConfigIssue[] {
+  const warn = (key: string, message: string): readonly ConfigIssue[] =>
+    Object.hasOwn(raw, key) ? [issueAt({ parsed, path: [key] }, 'warning', message, 'key')] : [];
+  return [
+    ...unsupportedGenerators.flatMap((name) =>
+      warn(name, `The generator ${name} is not supported yet: nothing is written for it`),
+    ),
+    ...warn('statsd', 'StatsD is not supported yet: read /metrics instead'),
+  ];
+}
