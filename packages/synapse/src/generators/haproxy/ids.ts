@@ -1,0 +1,70 @@
+import type { ServiceMemory } from './memory.js';
+
+/** A server that needs an id: the one its options state, if they do. */
+export interface IdRequest {
+  readonly name: string;
+  readonly explicit: number | undefined;
+}
+
+/** Ids by server name, and the names for which none was left or whose stated id another server states too. */
+export interface AssignedIds {
+  readonly ids: ReadonlyMap<string, number>;
+  readonly exhausted: readonly string[];
+  readonly conflicting: readonly string[];
+}
+
+/**
+ * Gives each server of a backend its id: the one in its options, else the remembered one, else the
+ * lowest that is free, in the order given. Ids of vanished servers stay reserved as long as they are
+ * remembered (a server that is still finishing requests holds its id in HAProxy), unless all are used.
+ */
+export function assignIds(
+  requests: readonly IdRequest[],
+  remembered: ServiceMemory,
+  maxId: number,
+): AssignedIds {
+  const ids = new Map<string, number>();
+  const taken = new Map<number, string>();
+  const conflicting: string[] = [];
+  for (const { name, explicit } of requests) {
+    if (explicit === undefined) continue;
+    if (taken.has(explicit)) conflicting.push(name);
+    else {
+      taken.set(explicit, name);
+      ids.set(name, explicit);
+    }
+  }
+  const live = requests.filter(({ name }) => !ids.has(name) && !conflicting.includes(name));
+  for (const { name } of live) {
+    const id = remembered.servers.get(name)?.serverId;
+    if (id === undefined || taken.has(id) || id > maxId) continue;
+    taken.set(id, name);
+    ids.set(name, id);
+  }
+  const names = new Set(requests.map(({ name }) => name));
+  const reserved = new Set<number>();
+  for (const [name, { serverId }] of remembered.servers) {
+    if (serverId !== undefined && !names.has(name)) reserved.add(serverId);
+  }
+  const exhausted: string[] = [];
+  let next = 1;
+  let frugal = true;
+  const lowestFree = (): number | undefined => {
+    while (next <= maxId && (taken.has(next) || (frugal && reserved.has(next)))) next += 1;
+    if (next <= maxId) return next;
+    if (!frugal) return undefined;
+    frugal = false;
+    next = 1;
+    return lowestFree();
+  };
+  for (const { name } of live) {
+    if (ids.has(name)) continue;
+    const id = lowestFree();
+    if (id === undefined) exhausted.push(name);
+    else {
+      taken.set(id, name);
+      ids.set(name, id);
+    }
+  }
+  return { ids, exhausted, conflicting };
+}

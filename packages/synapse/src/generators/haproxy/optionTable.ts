@@ -1,0 +1,161 @@
+import { isIPv4 } from 'node:net';
+
+/** Decides whether a keyword's value is of the expected shape. */
+type Shape = (value: string) => boolean;
+
+/** What is known about one keyword of a `server` line. */
+export interface OptionSpec {
+  readonly args: 0 | 1;
+  readonly shape?: Shape;
+  /** May an instance bring it by itself? Otherwise why not (completes "names "). */
+  readonly refused?: string;
+  /**
+   * What `add server` does with it: takes it, needs no mention of it (`moot`: it means nothing to a
+   * server given by address, or restates a default), or refuses it, so that the file must bring it.
+   */
+  readonly runtime: 'taken' | 'moot' | 'file' | 'cookie';
+}
+
+const unitMs: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 };
+
+function durationWithin(minMs: number): Shape {
+  return (value) => {
+    const [, digits = '', unit = 'ms'] = /^(\d{1,12})(us|ms|s|m|h|d)?$/.exec(value) ?? [];
+    const ms = digits === '' ? NaN : Number(digits) * (unitMs[unit] ?? NaN);
+    // HAProxy keeps durations in 31 bits of milliseconds.
+    return ms >= minMs && ms < 2 ** 31;
+  };
+}
+
+function integerWithin(min: number, max: number): Shape {
+  return (value) => /^-?\d{1,10}$/.test(value) && Number(value) >= min && Number(value) <= max;
+}
+
+const oneOf =
+  (...values: readonly string[]): Shape =>
+  (value) =>
+    values.includes(value);
+const matches =
+  (pattern: RegExp): Shape =>
+  (value) =>
+    pattern.test(value);
+
+const int31 = 2 ** 31 - 1;
+const hostWord = matches(/^[A-Za-z0-9_.-]{1,253}$/);
+const protocols = matches(/^[A-Za-z0-9/.,-]{1,64}$/);
+
+const flag: OptionSpec = { args: 0, runtime: 'taken' };
+const mootFlag: OptionSpec = { args: 0, runtime: 'moot' };
+const fileFlag: OptionSpec = { args: 0, runtime: 'file' };
+const value = (shape: Shape, runtime: OptionSpec['runtime'] = 'taken'): OptionSpec => ({
+  args: 1,
+  shape,
+  runtime,
+});
+const notFromRegistry = (
+  refused: string,
+  runtime: OptionSpec['runtime'] = 'taken',
+  args: 0 | 1 = 1,
+): OptionSpec => ({ args, refused, runtime });
+
+const aFile = 'a file of this host';
+const aHostThing = 'something that must exist on this host';
+const tlsVersions = ['sslv3', 'tlsv10', 'tlsv11', 'tlsv12', 'tlsv13'];
+
+/** Keywords of a `server` line, as HAProxy 2.6's manual lists them and its `add server` treats them. */
+export const optionTable: ReadonlyMap<string, OptionSpec> = new Map<string, OptionSpec>([
+  ['addr', value(isIPv4)],
+  ['agent-addr', value((text) => isIPv4(text))],
+  ['agent-check', flag],
+  ['agent-inter', value(durationWithin(1))],
+  ['agent-port', value(integerWithin(1, 65_535))],
+  ['agent-send', notFromRegistry('text that this host would send')],
+  ['allow-0rtt', flag],
+  ['alpn', value(protocols)],
+  ['backup', flag],
+  ['ca-file', notFromRegistry(aFile)],
+  ['check', flag],
+  ['check-alpn', value(protocols)],
+  ['check-proto', notFromRegistry('a protocol that must fit the check')],
+  ['check-send-proxy', flag],
+  ['check-sni', value(hostWord)],
+  ['check-ssl', flag],
+  ['check-via-socks4', notFromRegistry(aHostThing, 'taken', 0)],
+  ['ciphers', value(matches(/^[A-Za-z0-9:+!@_-]{1,512}$/))],
+  ['ciphersuites', value(matches(/^[A-Za-z0-9:_]{1,512}$/))],
+  ['cookie', value(matches(/^[A-Za-z0-9_.:-]{1,255}$/), 'cookie')],
+  ['crl-file', notFromRegistry(aFile)],
+  ['crt', notFromRegistry(aFile)],
+  ['disabled', mootFlag],
+  ['downinter', value(durationWithin(1))],
+  ['enabled', mootFlag],
+  ['error-limit', value(integerWithin(1, int31))],
+  ['fall', value(integerWithin(1, int31))],
+  ['fastinter', value(durationWithin(1))],
+  ['id', value(integerWithin(1, int31), 'moot')],
+  ['init-addr', value(matches(/^(last|libc|none)(,(last|libc|none))*$/), 'moot')],
+  ['inter', value(durationWithin(1))],
+  ['interface', notFromRegistry(aHostThing, 'file')],
+  ['log-proto', value(oneOf('legacy', 'octet-count'), 'file')],
+  ['max-reuse', value(integerWithin(-1, int31), 'file')],
+  ['maxconn', value(integerWithin(0, int31))],
+  ['maxqueue', value(integerWithin(0, int31))],
+  ['minconn', value(integerWithin(0, int31))],
+  ['namespace', notFromRegistry(aHostThing, 'file')],
+  ['no-agent-check', mootFlag],
+  ['no-backup', mootFlag],
+  ['no-check', mootFlag],
+  ['no-check-ssl', mootFlag],
+  ['no-send-proxy', mootFlag],
+  ['no-send-proxy-v2', mootFlag],
+  ['no-send-proxy-v2-ssl', mootFlag],
+  ['no-send-proxy-v2-ssl-cn', mootFlag],
+  ['no-ssl', mootFlag],
+  ['no-ssl-reuse', flag],
+  ['no-tls-tickets', flag],
+  ['non-stick', fileFlag],
+  ['npn', value(protocols)],
+  ['observe', value(oneOf('layer4', 'layer7'))],
+  ['on-error', value(oneOf('fastinter', 'fail-check', 'sudden-death', 'mark-down'))],
+  ['on-marked-down', value(oneOf('shutdown-sessions'))],
+  ['on-marked-up', value(oneOf('shutdown-backup-sessions'))],
+  ['pool-low-conn', value(integerWithin(0, int31))],
+  ['pool-max-conn', value(integerWithin(-1, int31))],
+  ['pool-purge-delay', value(durationWithin(0))],
+  ['port', value(integerWithin(1, 65_535))],
+  ['proto', value(oneOf('h1', 'h2', 'fcgi'))],
+  ['proxy-v2-options', value(matches(/^[a-z0-9,-]{1,128}$/))],
+  ['redir', value(matches(/^https?:\/\/[A-Za-z0-9_.:/[\]-]{1,512}$/), 'file')],
+  ['resolve-net', notFromRegistry('networks of a resolver', 'moot')],
+  ['resolve-opts', value(matches(/^[a-z-]+(,[a-z-]+)*$/), 'moot')],
+  ['resolve-prefer', value(oneOf('ipv4', 'ipv6'), 'moot')],
+  ['resolvers', notFromRegistry('a section that must exist on this host', 'moot')],
+  ['rise', value(integerWithin(1, int31))],
+  ['send-proxy', flag],
+  ['send-proxy-v2', flag],
+  ['send-proxy-v2-ssl', flag],
+  ['send-proxy-v2-ssl-cn', flag],
+  ['shard', value(integerWithin(1, int31), 'file')],
+  ['slowstart', value(durationWithin(0))],
+  ['sni', notFromRegistry('an expression that HAProxy would evaluate')],
+  ['socks4', notFromRegistry('another destination', 'file')],
+  ['source', notFromRegistry(aHostThing, 'file')],
+  ['ssl', flag],
+  ['ssl-max-ver', value(oneOf('SSLv3', 'TLSv1.0', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'))],
+  ['ssl-min-ver', value(oneOf('SSLv3', 'TLSv1.0', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'))],
+  ['ssl-reuse', mootFlag],
+  ['stick', mootFlag],
+  ['tcp-ut', value(durationWithin(0), 'file')],
+  ['tfo', flag],
+  ['tls-tickets', flag],
+  ['track', notFromRegistry('another server, which must exist', 'file')],
+  ['usesrc', notFromRegistry(aHostThing, 'file')],
+  ['verify', value(oneOf('none', 'required'))],
+  ['verifyhost', value(hostWord)],
+  ['weight', value(integerWithin(0, 256), 'moot')],
+  ['ws', value(oneOf('auto', 'h1', 'h2'))],
+  ...tlsVersions.flatMap((version): [string, OptionSpec][] => [
+    [`force-${version}`, flag],
+    [`no-${version}`, flag],
+  ]),
+]);

@@ -1,0 +1,176 @@
+import { createHash } from 'node:crypto';
+import type { Instance } from '@smartstack/registry';
+import type { BackendContext } from './backendContext.js';
+import { assignIds } from './ids.js';
+import type { ServiceMemory } from './memory.js';
+import { serverAddress, serverName } from './names.js';
+import {
+  combinationProblem,
+  joinOptions,
+  lastValue,
+  parseOptions,
+  registryOptions,
+  splitWords,
+  withoutOption,
+} from './options.js';
+import type { HaproxyConfig } from './schema.js';
+import type { HaproxyServiceConfig } from './serviceSchema.js';
+import { rubyShuffle } from './shuffle.js';
+import { expandTemplate } from './template.js';
+import type { Server } from './types.js';
+
+/** All that a server line depends on besides its instance. */
+export interface ServerContext {
+  readonly config: Pick<
+    HaproxyConfig,
+    'useNerveWeights' | 'registryServerOptions' | 'maxServerId' | 'keepVanished' | 'serverOrderSeed'
+  >;
+  readonly service: HaproxyServiceConfig;
+  readonly backend: BackendContext;
+  readonly serverVerifyNone: boolean;
+  readonly addresses: ReadonlyMap<string, string>;
+}
+
+/** An instance that got no server line, and why. */
+export interface Refusal {
+  readonly instance: string;
+  readonly reason: string;
+}
+
+/** A server line that lacks only its id. `id` is set when the options state it. */
+export interface Draft {
+  readonly server: Server;
+  readonly instance: Instance;
+  /** What was changed to make it fit. */
+  readonly warning: string | undefined;
+}
+
+/** How an instance is called in messages, whatever it holds. */
+function describeInstance({ name, host, port }: Instance): string {
+  const text = [name, `${host}:${port}`].filter((part) => part).join(' ');
+  return /^[\x20-\x7e]{1,120}$/.test(text) ? text : JSON.stringify(text).slice(0, 120);
+}
+
+function cookieOf(name: string, { service, backend }: ServerContext): { cookie: string } | undefined {
+  if (!backend.cookie) return undefined;
+  const hash = (): string => createHash('sha1').update(name).digest('hex');
+  return { cookie: service.cookieValue === 'hash' ? hash() : name };
+}
+
+/** Makes the server line of one instance, or says why there can be none. */
+export function draftServer(instance: Instance, context: ServerContext): Draft | Refusal {
+  const refuse = (reason: string): Refusal => ({ instance: describeInstance(instance), reason });
+  const { config, service, backend } = context;
+  const name = serverName(instance);
+  if ('reason' in name) return refuse(name.reason);
+  const address = serverAddress(instance.host, context.addresses);
+  if ('reason' in address) return refuse(address.reason);
+  const values = { host: instance.host, port: instance.port, name: name.value };
+  let common = parseOptions(splitWords(expandTemplate(service.serverOptions, values)));
+  const text = instance.haproxyServerOptions ?? '';
+  const own = registryOptions(text, values, config.registryServerOptions);
+  if ('reason' in own) return refuse(own.reason);
+  let particular = own.value;
+  let weight: number | undefined;
+  if (config.useNerveWeights && Number.isInteger(instance.weight)) {
+    // HAProxy's weights end at 256; a greater share than all others is still what was meant.
+    weight = Math.min(256, Math.max(0, instance.weight ?? 0));
+    common = withoutOption(common, 'weight');
+    particular = withoutOption(particular, 'weight');
+  }
+  const all = [...backend.defaultServer, ...common, ...particular];
+  const problem = combinationProblem(particular, all, context.serverVerifyNone);
+  if (problem !== undefined) return refuse(problem);
+  const id = lastValue(particular, 'id') ?? lastValue(common, 'id') ?? '';
+  return {
+    instance,
+    server: {
+      name: name.value,
+      address: address.value,
+      port: instance.port,
+      id: /^\d{1,10}$/.test(id) ? Number(id) : undefined,
+      ...cookieOf(name.value, context),
+      options: joinOptions([...common, ...particular]),
+      ...(weight === undefined ? {} : { weight }),
+      disabled: false,
+    },
+    warning:
+      weight === undefined || weight === instance.weight
+        ? undefined
+        : `weight ${String(instance.weight)} is not from 0 to 256; ${weight} is used`,
+  };
+}
+
+/** The servers of one backend, in file order, and what became of the instances that have none. */
+export interface BackendServers {
+  readonly servers: readonly Server[];
+  /** The instances behind the servers that are not `disabled`, by server name. */
+  readonly live: ReadonlyMap<string, { readonly instance: Instance; readonly id: number }>;
+  readonly refusals: readonly Refusal[];
+  readonly warnings: readonly Refusal[];
+}
+
+function inOrder(names: readonly string[], { service, config }: ServerContext): readonly string[] {
+  switch (service.backendOrder) {
+    case 'asc':
+      return [...names].sort();
+    case 'desc':
+      return [...names].sort().reverse();
+    case 'no_shuffle':
+      return names;
+    case 'shuffle':
+      return rubyShuffle(names, config.serverOrderSeed);
+  }
+}
+
+/** Makes all server lines of a backend: instances as given, vanished ones after the operator's wish. */
+export function backendServers(
+  instances: readonly Instance[],
+  remembered: ServiceMemory,
+  context: ServerContext,
+): BackendServers {
+  const refusals: Refusal[] = [];
+  const warnings: Refusal[] = [];
+  const drafts = new Map<string, Draft>();
+  for (const instance of instances) {
+    const draft = draftServer(instance, context);
+    if ('reason' in draft) refusals.push(draft);
+    else if (!drafts.has(draft.server.name)) drafts.set(draft.server.name, draft);
+    if ('warning' in draft && draft.warning !== undefined) {
+      warnings.push({ instance: describeInstance(instance), reason: draft.warning });
+    }
+  }
+  const requests = [...drafts.values()].map(({ server }) => ({ name: server.name, explicit: server.id }));
+  const { ids, conflicting } = assignIds(requests, remembered, context.config.maxServerId);
+  const servers = new Map<string, Server>();
+  const live = new Map<string, { instance: Instance; id: number }>();
+  const used = new Set(ids.values());
+  if (context.config.keepVanished) {
+    for (const [name, vanished] of remembered.servers) {
+      const living = drafts.get(name);
+      if (living !== undefined) servers.set(name, living.server);
+      const draft = living ?? draftServer(vanished.instance, context);
+      if (living !== undefined || 'reason' in draft) continue;
+      const id = draft.server.id ?? vanished.serverId;
+      // An id that a living server needed is no longer theirs.
+      if (id === undefined || used.has(id)) continue;
+      used.add(id);
+      servers.set(name, { ...draft.server, id, disabled: true });
+    }
+  }
+  for (const [name, { server, instance }] of drafts) {
+    const id = ids.get(name);
+    if (id === undefined) {
+      servers.delete(name);
+      const reason = conflicting.includes(name)
+        ? `another instance has the same id ${String(server.id)} in its options`
+        : 'no server id is left (max_server_id)';
+      refusals.push({ instance: describeInstance(instance), reason });
+      continue;
+    }
+    servers.set(name, { ...server, id });
+    live.set(name, { instance, id });
+  }
+  const ordered = inOrder([...servers.keys()], context).flatMap((name) => servers.get(name) ?? []);
+  return { servers: ordered, live, refusals, warnings };
+}
