@@ -168,7 +168,7 @@ check_build() {
   if $stale; then
     say 'building'
     touch "$stamp.new"
-    npx --no-install tsc -b || stop 'the build failed (see above).'
+    node_modules/.bin/tsc -b || stop 'the build failed (see above).'
     mv "$stamp.new" "$stamp"
   fi
   fine 'build'
