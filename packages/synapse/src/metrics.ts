@@ -23,8 +23,11 @@ export interface DiscoveryMetrics {
 }
 
 export interface ConfigurationMetrics {
-  /** A reload of the configuration ended with this many errors. */
-  reloaded(errors: number): void;
+  /** Whether all of what is on disk is in use. */
+  configured(valid: boolean): void;
+  /** The configuration was read again. */
+  reloaded(valid: boolean): void;
+  build(version: string): void;
 }
 
 export type SynapseMetrics = ReconcileMetrics & DiscoveryMetrics & ConfigurationMetrics;
@@ -69,14 +72,19 @@ export function createSynapseMetrics(metrics: Metrics): SynapseMetrics {
     help: 'Where the instances of a service come from: 1 for the source in force.',
     labels: ['service', 'source'],
   });
-  const configurationErrors = metrics.gauge({
-    name: 'smartstack_configuration_errors',
-    help: 'Errors in the configuration files at the last load. Above 0 an old definition is in force.',
+  const configValid = metrics.gauge({
+    name: 'smartstack_config_valid',
+    help: 'Whether all of the configuration on disk is in use (1), or some of it has errors (0).',
   });
   const reloads = metrics.counter({
-    name: 'smartstack_configuration_reload_total',
-    help: 'Loads of the configuration after the first, by result.',
+    name: 'smartstack_config_reload_total',
+    help: 'Times that the configuration was read again.',
     labels: ['result'],
+  });
+  const buildInfo = metrics.gauge({
+    name: 'smartstack_build_info',
+    help: 'Always 1; the labels say what runs.',
+    labels: ['agent', 'version'],
   });
   let shown: readonly string[] = [];
   return {
@@ -100,9 +108,8 @@ export function createSynapseMetrics(metrics: Metrics): SynapseMetrics {
         for (const each of sources) source.set(each === inForce ? 1 : 0, { service, source: each });
       }
     },
-    reloaded: (errors) => {
-      configurationErrors.set(errors);
-      reloads.inc({ result: errors > 0 ? 'rejected' : 'applied' });
-    },
+    configured: (valid) => configValid.set(valid ? 1 : 0),
+    reloaded: (valid) => reloads.inc({ result: valid ? 'ok' : 'errors' }),
+    build: (version) => buildInfo.set(1, { agent: 'synapse', version }),
   };
 }

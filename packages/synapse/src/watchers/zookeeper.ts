@@ -1,10 +1,10 @@
+import type { Timer } from '@smartstack/agent';
 import {
   codecOptions,
   createCodec,
   decodeChild,
   type ChildrenSnapshot,
   type ChildrenWatch,
-  type ChildrenWatchOptions,
   type ZkPath,
 } from '@smartstack/registry';
 import { z } from 'zod';
@@ -17,6 +17,9 @@ import { defineWatcher, type WatcherContext } from './types.js';
 
 /** Ruby ignores a jitter beyond this, in seconds. */
 const maxJitter = 120;
+
+/** How long known instances wait for a generator configuration that cannot be read, in milliseconds. */
+const configPatienceMs = 3_000;
 
 const path = z
   .string()
@@ -71,13 +74,22 @@ async function watch(
   const state = new ZookeeperSnapshot(given, context);
   const jitterMs = (given.discovery_jitter ?? 0) <= maxJitter ? (given.discovery_jitter ?? 0) * 1000 : 0;
   const configPath = given.generator_config_path ?? given.path;
-  const watches: ChildrenWatch[] = [];
+  let config: ChildrenWatch | undefined;
+  let patience: Timer | undefined;
   const show = (): void => {
-    const live = watches.every(({ freshness }) => freshness === 'live');
+    // A configuration that was never read (no permission, say) does not make its service stale.
+    const live = instances.freshness === 'live' && config?.freshness !== 'stale';
     const snapshot = state.current(live ? 'live' : 'stale');
     if (snapshot !== undefined) emit(snapshot);
+    else if (state.waitsForConfig) {
+      patience ??= context.clock.setTimeout(() => {
+        context.logger.warn('generator configuration cannot be read, going on without', { path: configPath });
+        state.giveUpConfig();
+        show();
+      }, configPatienceMs);
+    }
   };
-  const readInstances: ChildrenWatchOptions = {
+  const instances = lease.session.watchChildren(given.path, {
     skipChildData: (name) => state.reader.namesAll(name),
     jitterMs,
     onSnapshot: (snapshot) => {
@@ -86,24 +98,24 @@ async function watch(
       show();
     },
     onFreshness: show,
-  };
-  const readConfig: ChildrenWatchOptions = {
-    skipChildData: () => true,
-    jitterMs,
-    onSnapshot: (snapshot) => {
-      state.takeConfig(snapshot);
-      show();
-    },
-    onFreshness: show,
-  };
-  watches.push(lease.session.watchChildren(given.path, readInstances));
+  });
   if (configPath !== given.path && configPath !== 'disabled') {
-    watches.push(lease.session.watchChildren(configPath, readConfig));
+    config = lease.session.watchChildren(configPath, {
+      skipChildData: () => true,
+      jitterMs,
+      onSnapshot: (snapshot) => {
+        state.takeConfig(snapshot);
+        show();
+      },
+      onFreshness: show,
+    });
   }
   try {
     await aborted(signal);
   } finally {
-    for (const each of watches) each.dispose();
+    patience?.cancel();
+    instances.dispose();
+    config?.dispose();
     await lease.release();
   }
 }
@@ -151,6 +163,14 @@ class ZookeeperSnapshot {
       this.#context.logger.warn('bad generator configuration in the registry', { path, reason: told });
     }
     this.#toldConfig = told;
+  }
+
+  get waitsForConfig(): boolean {
+    return this.#instances !== undefined && !this.#configKnown;
+  }
+
+  giveUpConfig(): void {
+    this.#configKnown = true;
   }
 
   current(status: 'live' | 'stale'): Snapshot | undefined {
