@@ -41,7 +41,7 @@ export class Converter {
     const at = node as Node;
     const tag = at.tag;
     if (tag !== undefined && !knownTags.has(tag)) {
-      this.#report(at, 'error', `Unsupported tag ${tag}`);
+      this.#report(at, 'error', `Unsupported tag ${tag.replace(coreTag, '!!')}`);
       return leaf(null, offsetOf(at));
     }
     if (isAlias(node)) return this.#alias(node);
@@ -79,7 +79,8 @@ export class Converter {
 
   #scalar(scalar: Scalar): Located {
     const offset = offsetOf(scalar);
-    const text = typeof scalar.value === 'string' ? scalar.value : '';
+    // The library makes a Date of `!!timestamp` whatever its schema.
+    const text = typeof scalar.value === 'string' ? scalar.value : (scalar.source ?? '');
     this.#size += 1;
     // An explicit tag makes Psych forget that the text was quoted.
     if (scalar.tag === undefined && scalar.type !== 'PLAIN') return leaf(text, offset);
@@ -114,7 +115,8 @@ export class Converter {
       const node = pair.value === null ? leaf(null, keyOffset) : this.convert(pair.value);
       if (key === undefined) continue;
       // Ruby merges at the key's own place: over the keys before it, under those after it.
-      const merged = key === '<<' ? mergeSources(pair.value, node) : undefined;
+      const merged =
+        key === '<<' && tagOf(pair.key) !== stringTag ? mergeSources(pair.value, node) : undefined;
       if (merged) for (const [name, child] of merged) children.set(name, child);
       else {
         if (written.has(key))
@@ -142,13 +144,13 @@ export class Converter {
   }
 }
 
-const stringTag = 'tag:yaml.org,2002:str';
+const coreTag = 'tag:yaml.org,2002:';
+const stringTag = `${coreTag}str`;
+// What else Ruby knows makes objects, or (sets, binaries) means nothing in a configuration.
 const knownTags = new Set([
-  stringTag,
+  ...['str', 'null', 'bool', 'int', 'float', 'map', 'seq', 'timestamp'].map((name) => coreTag + name),
   '!str',
-  ...['null', 'bool', 'int', 'float', 'map', 'seq', 'timestamp', 'merge'].map(
-    (tag) => `tag:yaml.org,2002:${tag}`,
-  ),
+  '!',
 ]);
 
 function leaf(value: unknown, offset: number): Located {
@@ -159,6 +161,10 @@ function located(value: unknown, offset: number, children: ReadonlyMap<string, L
   let size = 1;
   for (const child of children.values()) size += child.node.size;
   return { value, offset, size, children };
+}
+
+function tagOf(node: unknown): string | undefined {
+  return (node as Node | null)?.tag;
 }
 
 function offsetOf(node: Node | null): number {
