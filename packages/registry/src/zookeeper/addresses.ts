@@ -1,0 +1,98 @@
+import { AgentError, describeError } from '@smartstack/agent';
+import { lookup } from 'node:dns/promises';
+import type { ServerAddress } from './connection.js';
+import type { ZkPath } from './types.js';
+
+export interface HostPort {
+  /** A name or an IP address, without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A configured host list, taken apart. */
+export interface Ensemble {
+  readonly servers: readonly HostPort[];
+  /** Where all paths start; empty for the root. */
+  readonly chroot: ZkPath | '';
+}
+
+const defaultPort = 2181;
+
+function badHosts(message: string): AgentError {
+  return new AgentError('zookeeper.BadHosts', message);
+}
+
+function parseHost(text: string): HostPort {
+  // [::1]:2181, ::1, host:2181 or host.
+  const match = /^\[([^\]]+)\](?::(.*))?$/.exec(text) ?? /^([^:]+)(?::(.*))?$/.exec(text);
+  const host = match?.[1] ?? (text.split(':').length > 2 ? text : '');
+  const portText = match?.[2];
+  const port = portText === undefined ? defaultPort : /^\d{1,5}$/.test(portText) ? Number(portText) : 0;
+  if (!host || /\s/.test(host)) throw badHosts(`not a ZooKeeper host: ${JSON.stringify(text)}`);
+  if (port < 1 || port > 65_535) throw badHosts(`not a port: ${JSON.stringify(text)}`);
+  return { host, port };
+}
+
+/**
+ * Reads a host list as ZooKeeper's clients do: entries may hold several hosts with commas between,
+ * and the last may end in a chroot (`b:2181/smartstack`). Throws AgentError `zookeeper.BadHosts`.
+ */
+export function parseHosts(hosts: readonly string[]): Ensemble {
+  const joined = hosts.map((entry) => entry.trim()).join(',');
+  const slash = joined.indexOf('/');
+  const chroot = slash < 0 ? '' : joined.slice(slash).replace(/\/+$/, '');
+  if (/,|\/\/|\/\.\.?(\/|$)/.test(chroot))
+    throw badHosts(`a chroot stands at the end of the host list, got ${JSON.stringify(joined)}`);
+  const list = (slash < 0 ? joined : joined.slice(0, slash)).split(',').filter((text) => text.trim() !== '');
+  if (list.length === 0) throw badHosts('the list of ZooKeeper hosts is empty');
+  return { servers: list.map((text) => parseHost(text.trim())), chroot: chroot as ZkPath | '' };
+}
+
+/** The same for every order of the same hosts and chroot: agents hold one session per ensemble. */
+export function ensembleKey({ servers, chroot }: Ensemble): string {
+  const sorted = servers.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`).sort();
+  return [...new Set(sorted)].join(',') + chroot;
+}
+
+/** All addresses of a name, IPv4 and IPv6. Rejects when there are none. */
+export type Resolve = (host: string) => Promise<readonly string[]>;
+
+/** The system's resolver, /etc/hosts included. */
+export const systemResolve: Resolve = async (host) =>
+  (await lookup(host, { all: true })).map(({ address }) => address);
+
+export interface Resolution {
+  /** In random order. */
+  readonly addresses: readonly ServerAddress[];
+  readonly problems: readonly string[];
+}
+
+function shuffle<T>(items: readonly T[], random: () => number): T[] {
+  const result = [...items];
+  for (let i = result.length - 1; i > 0; i -= 1) {
+    const j = Math.floor(random() * (i + 1));
+    [result[i], result[j]] = [result[j] as T, result[i] as T];
+  }
+  return result;
+}
+
+/** Every address of every host; a host that does not resolve is a problem of its own only. */
+export async function resolveServers(
+  servers: readonly HostPort[],
+  resolve: Resolve,
+  random: () => number,
+): Promise<Resolution> {
+  const problems: string[] = [];
+  const found = await Promise.all(
+    servers.map(async ({ host, port }) => {
+      try {
+        return (await resolve(host)).map((address): ServerAddress => ({ host, address, port }));
+      } catch (error) {
+        problems.push(`${host}: ${describeError(error)}`);
+        return [];
+      }
+    }),
+  );
+  const unique = new Map(found.flat().map((server) => [`${server.address} ${server.port}`, server]));
+  return { addresses: shuffle([...unique.values()], random), problems };
+}

@@ -1,0 +1,193 @@
+import type { WatchEvent } from './connection.js';
+import { isZooKeeperError } from './errors.js';
+import type { Live, SessionLink } from './link.js';
+import { childPath } from './paths.js';
+import type { ChildResult, ChildrenSnapshot, ZkPath } from './types.js';
+
+const nothing = Buffer.alloc(0);
+
+/** What one connection has told of a node and its children, and what must be read (again). */
+export class ChildrenReadings {
+  readonly #link: SessionLink;
+  readonly #path: ZkPath;
+  readonly #skip: (name: string) => boolean;
+  #listDirty = true;
+  #dataDirty = true;
+  #childDirty = false;
+  /** Everything is to be read again although no event says so. */
+  #resync = false;
+  #exists = false;
+  #data: Buffer = nothing;
+  #names: readonly string[] = [];
+  #listed: ReadonlySet<string> = new Set();
+  readonly #results = new Map<string, ChildResult>();
+  /** Children of which an event came since they were last asked for; the watch that told it is gone. */
+  readonly #touched = new Set<string>();
+
+  constructor(link: SessionLink, path: ZkPath, skip: (name: string) => boolean) {
+    this.#link = link;
+    this.#path = path;
+    this.#skip = skip;
+  }
+
+  get dirty(): boolean {
+    return this.#listDirty || this.#dataDirty || this.#childDirty || this.#resync;
+  }
+
+  /** The connection is gone, and its watches with it. */
+  forget(): void {
+    this.markLists();
+    this.#resync = false;
+    this.#results.clear();
+    this.#touched.clear();
+  }
+
+  markLists(): void {
+    this.#listDirty = true;
+    this.#dataDirty = true;
+  }
+
+  markAll(): void {
+    this.#resync = true;
+  }
+
+  /** Returns whether there is something to read now. */
+  markNode(type: WatchEvent['type']): boolean {
+    if (type !== 'data') this.#listDirty = true;
+    if (type !== 'children') this.#dataDirty = true;
+    return true;
+  }
+
+  /** Returns whether there is something to read now. */
+  markChild(name: string, type: WatchEvent['type']): boolean {
+    if (type === 'children' || !this.#listed.has(name)) return false;
+    this.#touched.add(name);
+    // The parent's own event follows a deletion and takes the child off the list; a namesake is read anew.
+    if (type === 'deleted') return false;
+    this.#childDirty = true;
+    return true;
+  }
+
+  /**
+   * Reads what is dirty, setting watches. Undefined when the node came or went in between: read again.
+   * Rejects, with nothing lost, when an answer is missing. Children are read all or not at all.
+   */
+  async read(live: Live): Promise<ChildrenSnapshot | undefined> {
+    const resync = this.#resync;
+    this.#resync = false;
+    this.#childDirty = false;
+    if (!(await this.#readNode(live, resync))) return undefined;
+    const names = this.#names.filter((name) => resync || !this.#results.has(name) || this.#touched.has(name));
+    await Promise.all(names.map((name) => this.#readChild(live, name, resync)));
+    if (this.#link.live !== live) return undefined;
+    return {
+      exists: this.#exists,
+      data: this.#data,
+      children: new Map(
+        this.#names.flatMap((name) => {
+          const result = this.#results.get(name);
+          // One that vanished after it was listed: the next list will not have it.
+          return result ? [[name, result]] : [];
+        }),
+      ),
+    };
+  }
+
+  async #readNode(live: Live, resync: boolean): Promise<boolean> {
+    const { connection } = live;
+    const { operationTimeoutMs } = this.#link;
+    const list = this.#listDirty || resync;
+    const data = this.#dataDirty || resync;
+    if (!list && !data) return true;
+    const expected = this.#isQuiet();
+    this.#listDirty = false;
+    this.#dataDirty = false;
+    const input = { path: this.#path, watch: true };
+    try {
+      const [listed, read] = await Promise.all([
+        list ? connection.request('getChildren', input, operationTimeoutMs) : undefined,
+        data ? connection.request('getData', input, operationTimeoutMs) : undefined,
+      ]);
+      if (this.#link.live !== live) return false;
+      if (listed) {
+        if (resync && expected && this.#isQuiet()) this.#countDrift(listed.children);
+        this.#setNames(listed.children);
+      }
+      if (read) this.#data = read.data;
+      this.#exists = true;
+      return true;
+    } catch (error) {
+      if (!isZooKeeperError(error, 'NoNode')) throw error;
+    }
+    const stat = await connection.request('exists', input, operationTimeoutMs);
+    if (this.#link.live !== live) return false;
+    if (stat) {
+      this.markLists();
+      return false;
+    }
+    this.#exists = false;
+    this.#data = nothing;
+    this.#setNames([]);
+    return true;
+  }
+
+  #isQuiet(): boolean {
+    return !this.dirty;
+  }
+
+  #setNames(names: readonly string[]): void {
+    this.#names = names;
+    this.#listed = new Set(names);
+    for (const name of [...this.#results.keys()]) if (!this.#listed.has(name)) this.#results.delete(name);
+    for (const name of [...this.#touched]) if (!this.#listed.has(name)) this.#touched.delete(name);
+  }
+
+  async #readChild(live: Live, name: string, resync: boolean): Promise<void> {
+    if (this.#skip(name)) {
+      this.#results.set(name, { kind: 'skipped' });
+      this.#touched.delete(name);
+      return;
+    }
+    const path = childPath(this.#path, name);
+    const result = await this.#link.reads.run(async (): Promise<ChildResult | undefined> => {
+      this.#touched.delete(name);
+      try {
+        const read = await live.connection.request(
+          'getData',
+          { path, watch: true },
+          this.#link.operationTimeoutMs,
+        );
+        return { kind: 'data', ...read };
+      } catch (error) {
+        if (isZooKeeperError(error, 'NoNode')) return undefined;
+        // A child that we may not read is its own trouble; one that was not answered is everyone's.
+        if (isZooKeeperError(error) && !error.retriable) return { kind: 'error', error };
+        this.#touched.add(name);
+        throw error;
+      }
+    });
+    if (this.#link.live !== live) return;
+    const before = this.#results.get(name);
+    if (resync && before && !this.#touched.has(name) && !sameVersion(before, result)) this.#drifted(name);
+    if (result) this.#results.set(name, result);
+    else this.#results.delete(name);
+  }
+
+  #countDrift(children: readonly string[]): void {
+    if (children.length !== this.#listed.size || children.some((name) => !this.#listed.has(name)))
+      this.#drifted();
+  }
+
+  #drifted(name?: string): void {
+    const { metrics, metricLabels, logger } = this.#link;
+    metrics.drift.inc(metricLabels);
+    logger.warn('a change without a watch event was found', {
+      path: name === undefined ? this.#path : childPath(this.#path, name),
+    });
+  }
+}
+
+function sameVersion(a: ChildResult, b: ChildResult | undefined): boolean {
+  if (a.kind !== 'data' || b?.kind !== 'data') return a.kind === b?.kind;
+  return a.stat.mzxid === b.stat.mzxid && a.stat.czxid === b.stat.czxid;
+}

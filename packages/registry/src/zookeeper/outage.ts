@@ -1,0 +1,55 @@
+import type { Clock, Logger } from '@smartstack/agent';
+
+const flappingAfter = 5;
+
+/** What is known of the present trouble: what was said already, and whether servers do nothing but refuse. */
+export class Outage {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #refusalsResetMs: number;
+  readonly #said = new Set<string>();
+  #refusedSince: number | undefined;
+  #shortLives = 0;
+
+  constructor(clock: Clock, logger: Logger, refusalsResetMs: number) {
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#refusalsResetMs = refusalsResetMs;
+  }
+
+  /** A dial or a look-up failed. Each message is a warning once per outage. */
+  failed(message: string, { refused = false } = {}): void {
+    // A server that is down says nothing about the data of the others.
+    if (refused) this.#refusedSince ??= this.#clock.monotonic();
+    const level = this.#said.has(message) || this.#said.size > 100 ? 'debug' : 'warn';
+    this.#said.add(message);
+    this.#logger[level]('cannot connect to ZooKeeper', { problem: message });
+  }
+
+  /** True when servers have answered with nothing but hang-ups for long enough. */
+  get onlyRefusals(): boolean {
+    if (this.#refusedSince === undefined) return false;
+    return this.#clock.monotonic() - this.#refusedSince >= this.#refusalsResetMs;
+  }
+
+  connected(): void {
+    this.#refusedSince = undefined;
+  }
+
+  /** A connection that had carried the session is gone. */
+  lost(reason: string, short: boolean): void {
+    this.#shortLives = short ? this.#shortLives + 1 : 0;
+    const level = this.#shortLives < flappingAfter ? 'warn' : 'debug';
+    this.#logger[level]('ZooKeeper connection lost', { reason });
+    if (this.#shortLives === flappingAfter)
+      this.#logger.warn('ZooKeeper session is flapping: does another process use the same session?', {
+        shortConnections: this.#shortLives,
+      });
+  }
+
+  /** A connection has lived long enough to call the trouble over. */
+  stable(): void {
+    this.#shortLives = 0;
+    this.#said.clear();
+  }
+}

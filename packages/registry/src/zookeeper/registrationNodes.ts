@@ -1,0 +1,236 @@
+import { isZooKeeperError } from './errors.js';
+import type { Live, SessionLink } from './link.js';
+import { isSequenced, baseName } from './paths.js';
+import { isOurs, listSequenced, obtainNode, readNode } from './registrationObtain.js';
+import type { RegistrationNode, RegistrationSpec, ZkPath } from './types.js';
+
+export interface RegistrationNodesEvents {
+  /** Something happened to our node: reconcile. */
+  onEvent(): void;
+  /** The path that someone else held may be free: reconcile without delay. */
+  onFreed(): void;
+  onPresent(path: ZkPath): void;
+  /** Our node vanished or changed hands while the session lived. */
+  onLost(path: ZkPath, why: string): void;
+  /** Our node went with its session. */
+  onExpired(): void;
+}
+
+interface Held {
+  readonly path: ZkPath;
+  /** The wanted node's name: for sequential modes a prefix of the path's last part. */
+  readonly name: string;
+  /** Creation transaction, which tells the node from a later namesake. Undefined until it was read. */
+  czxid?: bigint;
+  /** Its data as the server has them; undefined when in doubt. */
+  data?: Buffer | undefined;
+  /** Read on the present connection, with a watch, and nothing has happened since. */
+  verified: boolean;
+  readonly unsubscribe: () => void;
+}
+
+const maxAttempts = 32;
+
+/** The nodes of one registration: the one it holds, those it has to delete, those it may have created. */
+export class RegistrationNodes {
+  readonly diesWithSession: boolean;
+  readonly #link: SessionLink;
+  readonly #spec: RegistrationSpec;
+  readonly #events: RegistrationNodesEvents;
+  readonly #sequential: boolean;
+  #own: Held | undefined;
+  readonly #retired = new Map<ZkPath, Held>();
+  /** What this registration tried to create in this epoch: only such nodes may be adopted after a doubt. */
+  #attempts: RegistrationNode[] = [];
+  /** A create may have been carried out without our knowing its path. */
+  #inDoubt = false;
+  #epoch = 0;
+  #unwatchConflict: (() => void) | undefined;
+
+  constructor(link: SessionLink, spec: RegistrationSpec, events: RegistrationNodesEvents) {
+    this.#link = link;
+    this.#spec = spec;
+    this.#events = events;
+    this.diesWithSession = spec.mode.startsWith('ephemeral');
+    this.#sequential = spec.mode.endsWith('sequential');
+  }
+
+  get ownPath(): ZkPath | undefined {
+    return this.#own?.path;
+  }
+
+  /** Nothing of ours is, or could be, in the registry. */
+  get untouched(): boolean {
+    return !this.#own && this.#retired.size === 0 && this.#attempts.length === 0;
+  }
+
+  /** The connection is gone, its watches with it; what was sent last may have been carried out. */
+  forgetConnection(): void {
+    if (this.#own) this.#own.verified = false;
+    if (this.#sequential && this.#attempts.length > 0) this.#inDoubt = true;
+  }
+
+  /** Lets go of everything without deleting it. */
+  release(): void {
+    for (const held of [this.#own, ...this.#retired.values()]) this.#drop(held);
+    this.#own = undefined;
+    this.#retired.clear();
+    this.#unwatchConflict?.();
+  }
+
+  /** Makes the registry hold `wanted` and nothing else of ours. Rejects when something is left to do. */
+  async reconcile(live: Live, wanted: RegistrationNode | undefined): Promise<void> {
+    this.#unwatchConflict?.();
+    this.#unwatchConflict = undefined;
+    if (live.epoch !== this.#epoch) this.#startEpoch(live.epoch);
+    if (this.#inDoubt) await this.#findLost(live, wanted);
+    if (wanted === undefined) this.#retireOwn();
+    else {
+      if (this.#own?.name !== wanted.name) await this.#obtain(live, wanted);
+      await this.#mend(live, wanted);
+    }
+    for (const held of [...this.#retired.values()]) await this.#remove(live, held);
+    if (wanted === undefined) this.#attempts = [];
+  }
+
+  #startEpoch(epoch: number): void {
+    this.#epoch = epoch;
+    if (!this.diesWithSession) return;
+    // The server deletes what the old session left; deleting by name could hit a namesake.
+    for (const held of this.#retired.values()) this.#drop(held);
+    this.#retired.clear();
+    this.#attempts = [];
+    this.#inDoubt = false;
+    if (!this.#own) return;
+    this.#drop(this.#own);
+    this.#own = undefined;
+    this.#events.onExpired();
+  }
+
+  #loseOwn(why: string): void {
+    const own = this.#own;
+    if (!own) return;
+    this.#drop(own);
+    this.#own = undefined;
+    this.#events.onLost(own.path, why);
+  }
+
+  #drop(held: Held | undefined): void {
+    if (!held) return;
+    held.unsubscribe();
+    this.#link.claims.delete(held.path);
+  }
+
+  #retireOwn(): void {
+    if (this.#own) this.#retired.set(this.#own.path, this.#own);
+    this.#own = undefined;
+  }
+
+  #claim(path: ZkPath, name: string, data: Buffer | undefined): Held {
+    this.#link.claims.add(path);
+    const held: Held = {
+      path,
+      name,
+      data,
+      verified: false,
+      unsubscribe: this.#link.watches.onNode(path, () => {
+        held.verified = false;
+        if (this.#own === held) this.#events.onEvent();
+      }),
+    };
+    return held;
+  }
+
+  async #obtain(live: Live, wanted: RegistrationNode): Promise<void> {
+    const { name, data } = wanted;
+    if (!this.#attempts.some((attempt) => attempt.name === name && attempt.data.equals(data)))
+      this.#attempts = [...this.#attempts.slice(1 - maxAttempts), wanted];
+    const context = {
+      link: this.#link,
+      spec: this.#spec,
+      onConflict: (path: ZkPath) => {
+        this.#unwatchConflict ??= this.#link.watches.onNode(path, () => this.#events.onFreed());
+      },
+    };
+    let path: ZkPath;
+    try {
+      path = await obtainNode(context, live, wanted);
+    } catch (error) {
+      if (this.#sequential && isZooKeeperError(error) && error.applied === 'unknown') this.#inDoubt = true;
+      throw error;
+    }
+    // The new one stands before the old one goes.
+    this.#retireOwn();
+    this.#own = this.#claim(path, name, undefined);
+    this.#events.onPresent(path);
+  }
+
+  /** Sees to it that the node we hold is ours, watched, and has the wanted data. */
+  async #mend(live: Live, wanted: RegistrationNode): Promise<void> {
+    const own = this.#own;
+    if (!own) return;
+    const { connection } = live;
+    const { operationTimeoutMs } = this.#link;
+    const { path } = own;
+    try {
+      if (!own.verified) {
+        // Before the answer, so that an event that overtakes it is not lost.
+        own.verified = true;
+        const { data, stat } = await connection.request('getData', { path, watch: true }, operationTimeoutMs);
+        if (!isOurs(stat, this.#spec, live)) {
+          this.#loseOwn('another session took it over');
+          return;
+        }
+        own.czxid = stat.czxid;
+        own.data = data;
+      }
+      if (own.data?.equals(wanted.data)) return;
+      own.data = undefined;
+      await connection.request('setData', { path, data: wanted.data, version: -1 }, operationTimeoutMs);
+      own.data = wanted.data;
+    } catch (error) {
+      own.verified = false;
+      if (!isZooKeeperError(error, 'NoNode')) throw error;
+      this.#loseOwn('someone deleted it');
+    }
+  }
+
+  /** Claims what our creates of unknown outcome have left: one to keep if it is wanted, the others to delete. */
+  async #findLost(live: Live, wanted: RegistrationNode | undefined): Promise<void> {
+    const context = { link: this.#link, spec: this.#spec };
+    const names = this.#attempts.map(({ name }) => name);
+    for (const path of await listSequenced(context, live, names)) {
+      if (this.#link.claims.has(path)) continue;
+      const node = await readNode(this.#link, live, path, false);
+      // Another registration may have claimed it meanwhile.
+      if (!node || this.#link.claims.has(path) || !isOurs(node.stat, this.#spec, live)) continue;
+      const attempt = this.#attempts.find(
+        ({ name, data }) => isSequenced(baseName(path), name) && data.equals(node.data),
+      );
+      if (!attempt) continue;
+      const held = this.#claim(path, attempt.name, node.data);
+      held.czxid = node.stat.czxid;
+      if (!this.#own && wanted?.name === attempt.name) {
+        this.#own = held;
+        this.#events.onPresent(path);
+      } else this.#retired.set(path, held);
+    }
+    this.#inDoubt = false;
+  }
+
+  async #remove(live: Live, held: Held): Promise<void> {
+    const { connection } = live;
+    const { operationTimeoutMs } = this.#link;
+    const { path, czxid } = held;
+    const stat = await connection.request('exists', { path, watch: false }, operationTimeoutMs);
+    if (stat && isOurs(stat, this.#spec, live) && (czxid ?? stat.czxid) === stat.czxid) {
+      try {
+        await connection.request('delete', { path, version: -1 }, operationTimeoutMs);
+      } catch (error) {
+        if (!isZooKeeperError(error, 'NoNode')) throw error;
+      }
+    }
+    this.#drop(held);
+    this.#retired.delete(path);
+  }
+}
