@@ -52,7 +52,8 @@ export function seedOfHost(hostname: string): bigint {
  * that hosts differ in which server they try first but each keeps its order across restarts.
  */
 export function readHaproxyBlock(block: unknown, hostname: string): ReadBlock<HaproxyConfig> {
-  const { config, issues } = read(haproxySchema, block);
+  // `haproxy:` with nothing below it asks for the presets.
+  const { config, issues } = read(haproxySchema, block ?? {});
   const seeded =
     typeof block === 'object' &&
     block !== null &&

@@ -31,8 +31,10 @@ export interface DesiredResult {
   readonly desired: DesiredState;
   readonly memory: Memory;
   readonly issues: readonly HaproxyIssue[];
-  /** Services whose block cannot be used at all: they have no sections here (see `quarantine`). */
+  /** Services whose block cannot be used at all: they have no sections here. */
   readonly refused: readonly string[];
+  /** What each service added to the shared frontend. */
+  readonly sharedLines: ReadonlyMap<string, readonly string[]>;
 }
 
 type Report = (severity: HaproxyIssue['severity'], reason: string, instance?: string) => void;
@@ -62,6 +64,7 @@ class DesiredBuilder {
   readonly #issues: HaproxyIssue[] = [];
   readonly #refused: string[] = [];
   readonly #shared: string[] = [];
+  readonly #sharedLines = new Map<string, readonly string[]>();
   readonly #memory: Map<string, ServiceMemory>;
   readonly #claims: Claims;
   readonly #defaults: readonly string[];
@@ -136,7 +139,7 @@ class DesiredBuilder {
       ...(frontend === undefined ? {} : { frontend }),
       backend: { name, lines: sorted.backend, servers: made.servers },
     });
-    if (service.sharedFrontend !== undefined) this.#share(service.sharedFrontend, report);
+    if (service.sharedFrontend !== undefined) this.#share(view.name, service.sharedFrontend, report);
   }
 
   #frontend(
@@ -183,7 +186,7 @@ class DesiredBuilder {
     return made;
   }
 
-  #share(lines: readonly string[], report: Report): void {
+  #share(service: string, lines: readonly string[], report: Report): void {
     if (this.config.sharedFrontend === undefined) {
       report('warning', 'shared_frontend is left out: the top level has no `shared_frontend`');
       return;
@@ -191,6 +194,7 @@ class DesiredBuilder {
     const kept = selectLines('frontend', lines, this.config.sectionKeywords, 'shared_frontend');
     for (const warning of kept.warnings) report('warning', warning);
     this.#shared.push(...kept.lines);
+    this.#sharedLines.set(service, kept.lines);
   }
 
   finish(): DesiredResult {
@@ -204,6 +208,7 @@ class DesiredBuilder {
       memory: this.#memory,
       issues: this.#issues,
       refused: this.#refused,
+      sharedLines: this.#sharedLines,
     };
   }
 }

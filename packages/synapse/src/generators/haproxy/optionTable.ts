@@ -66,7 +66,8 @@ const tlsVersions = ['sslv3', 'tlsv10', 'tlsv11', 'tlsv12', 'tlsv13'];
 export const optionTable: ReadonlyMap<string, OptionSpec> = new Map<string, OptionSpec>([
   ['addr', value(isIPv4)],
   ['agent-addr', value((text) => isIPv4(text))],
-  ['agent-check', flag],
+  // `add server` takes it, but leaves the agent off.
+  ['agent-check', fileFlag],
   ['agent-inter', value(durationWithin(1))],
   ['agent-port', value(integerWithin(1, 65_535))],
   ['agent-send', notFromRegistry('text that this host would send')],
