@@ -14,7 +14,14 @@ export default defineConfig({
     projects: [
       {
         ...shared,
-        test: { name: 'unit', include: ['packages/*/src/**/*.test.ts', 'integration/harness/**/*.test.ts'] },
+        test: {
+          name: 'unit',
+          include: [
+            'packages/*/src/**/*.test.ts',
+            'integration/harness/**/*.test.ts',
+            'scripts/**/*.test.ts',
+          ],
+        },
       },
       {
         ...shared,

@@ -1,0 +1,76 @@
+import { globalRegistry, z } from 'zod';
+import { fileSchema as nerveFile } from '../packages/nerve/src/config/schema.ts';
+import { serviceSchema as nerveService } from '../packages/nerve/src/config/service.ts';
+import { agentFileSchema } from '../packages/synapse/src/config/agentFile.ts';
+import { serviceShape } from '../packages/synapse/src/config/service.ts';
+import { haproxyKeys } from '../packages/synapse/src/generators/haproxy/schema.ts';
+import { haproxyServiceKeys } from '../packages/synapse/src/generators/haproxy/serviceSchema.ts';
+import { watchers } from '../packages/synapse/src/watchers/index.ts';
+
+/** The part of JSON Schema that ours consist of. */
+export interface JsonSchema {
+  readonly [key: string]: unknown;
+  readonly type?: string | readonly string[];
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly const?: string | number | boolean | null;
+  readonly enum?: readonly (string | number | boolean | null)[];
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly required?: readonly string[];
+  readonly items?: JsonSchema;
+  readonly anyOf?: readonly JsonSchema[];
+  readonly oneOf?: readonly JsonSchema[];
+}
+
+// The agents read these leniently and warn about unknown keys; an editor should underline them.
+const discovery = z.discriminatedUnion('method', [
+  z.strictObject(watchers.base.options.shape),
+  z.strictObject(watchers.zookeeper.options.shape),
+]);
+const synapseService = z.strictObject({
+  discovery: discovery.describe('Where the instances come from.'),
+  ...serviceShape,
+  haproxy: haproxyServiceKeys.optional().describe("What the service's part of haproxy.cfg looks like."),
+});
+const synapseFile = z.strictObject({
+  services: z.record(z.string(), synapseService).nullish().describe('The services, by name.'),
+  service_conf_dir: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('A directory of services, <service>.yaml or <service>.json, which go before those here.'),
+  haproxy: haproxyKeys
+    .nullable()
+    .describe('The HAProxy that is kept in step. Empty, or {}, takes every preset.'),
+});
+
+function toJsonSchema(schema: z.ZodType, title: string): JsonSchema {
+  const json = z.toJSONSchema(schema, {
+    io: 'input',
+    unrepresentable: 'any',
+    target: 'draft-7',
+    override: ({ zodSchema, jsonSchema }) => {
+      // Zod leaves the default out where a value is transformed after it was read.
+      const { def } = zodSchema._zod;
+      const fallback = def.type === 'default' ? def.defaultValue : globalRegistry.get(zodSchema)?.default;
+      if (fallback !== undefined && typeof fallback !== 'bigint') jsonSchema.default ??= fallback as never;
+    },
+  });
+  const { $schema, ...rest } = json;
+  return { $schema, title, ...rest } as JsonSchema;
+}
+
+/** Every schema by its file name in config/schema/: what the agents read, as JSON Schema for editors. */
+export const schemas: Readonly<Record<string, JsonSchema>> = {
+  'nerve.schema.json': toJsonSchema(nerveFile, 'nerve.yaml'),
+  'nerve-service.schema.json': toJsonSchema(
+    nerveService,
+    'One instance: a file of service_conf_dir of nerve',
+  ),
+  'synapse.schema.json': toJsonSchema(synapseFile, 'synapse.yaml'),
+  'synapse-service.schema.json': toJsonSchema(
+    synapseService,
+    'One service: a file of service_conf_dir of synapse',
+  ),
+  'synapse-agent.schema.json': toJsonSchema(agentFileSchema, 'agent.yaml, beside synapse.yaml'),
+};
