@@ -21,9 +21,10 @@ function typeOf(schema: JsonSchema): string {
     const shown = types.includes('number') ? types.filter((type) => type !== 'text') : types;
     return shown.join(' or ');
   }
-  if (Array.isArray(schema.type)) return typeOf({ anyOf: schema.type.map((type: string) => ({ type })) });
-  if (schema.type === 'array' && schema.items !== undefined) return `list of ${typeOf(schema.items)}`;
-  return words[schema.type ?? ''] ?? 'any';
+  const { type } = schema;
+  if (typeof type === 'object') return typeOf({ anyOf: type.map((each) => ({ type: each })) });
+  if (type === 'array' && schema.items !== undefined) return `list of ${typeOf(schema.items)}`;
+  return words[type ?? ''] ?? 'any';
 }
 
 /** The object behind a schema: itself, or the alternative to null. */
