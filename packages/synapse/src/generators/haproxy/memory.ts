@@ -130,9 +130,8 @@ export function serviceMemory(memory: Memory, service: string): ServiceMemory {
  * while nothing is known yet. Servers that had vanished by then carry an older time.
  */
 export function lastDiscovered(remembered: ServiceMemory): readonly Instance[] {
-  const all = [...remembered.servers.values()];
-  const newest = all.reduce((latest, { seen }) => Math.max(latest, seen), 0);
-  return all.filter(({ seen }) => seen === newest).map(({ instance }) => instance);
+  const names = inRotation(remembered);
+  return [...remembered.servers].flatMap(([name, { instance }]) => (names.has(name) ? [instance] : []));
 }
 
 /**
@@ -159,16 +158,24 @@ export function expireMemory(
   return left;
 }
 
-/** True when both remember the same servers with the same ids, whatever the times: nothing urgent to write. */
+/** The names of the servers that `lastDiscovered` means. */
+function inRotation({ servers }: ServiceMemory): ReadonlySet<string> {
+  const newest = [...servers.values()].reduce((latest, { seen }) => Math.max(latest, seen), 0);
+  return new Set([...servers].flatMap(([name, { seen }]) => (seen === newest ? [name] : [])));
+}
+
+function sameService(a: ServiceMemory, b: ServiceMemory): boolean {
+  const [here, there] = [inRotation(a), inRotation(b)];
+  return (
+    a.servers.size === b.servers.size &&
+    [...a.servers].every(
+      ([name, { serverId }]) =>
+        b.servers.get(name)?.serverId === serverId && here.has(name) === there.has(name),
+    )
+  );
+}
+
+/** True when both remember the same servers in the same part, whatever the times: nothing urgent to write. */
 export function sameServers(a: Memory, b: Memory): boolean {
-  if (a.size !== b.size) return false;
-  return [...a].every(([service, { servers }]) => {
-    const others = b.get(service)?.servers;
-    return (
-      others?.size === servers.size &&
-      [...servers].every(
-        ([name, { serverId }]) => others.has(name) && others.get(name)?.serverId === serverId,
-      )
-    );
-  });
+  return a.size === b.size && [...a].every(([service, mine]) => sameService(mine, serviceMemory(b, service)));
 }

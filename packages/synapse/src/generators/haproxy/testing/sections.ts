@@ -16,7 +16,7 @@ export const haproxy26: Capabilities = capabilitiesOf('2.6.12-1+deb12u4');
 
 /** A server line with an address of its own, whatever the test does not say. */
 export function aServer(name: string, overrides: Partial<Server> = {}): Server {
-  const number = [...name].reduce((sum, letter) => sum * 7 + letter.charCodeAt(0), 0) % 250;
+  const number = Buffer.from(name).reduce((sum, byte) => (sum * 7 + byte) % 250, 0);
   return {
     ...{
       name,
