@@ -1,4 +1,9 @@
+import { access } from 'node:fs/promises';
+
+import { type ConfigIssue, readConfigFile, validateConfig } from '@smartstack/agent';
 import { z } from 'zod';
+
+import { hasErrors } from './source.js';
 
 const seconds = (max: number) => z.number().min(0).max(max);
 const milliseconds = (value: number) => Math.round(value * 1000);
@@ -11,40 +16,66 @@ const milliseconds = (value: number) => Math.round(value * 1000);
 export const agentFileSchema = z.strictObject({
   admin: z
     .strictObject({
-      address: z.string().default('127.0.0.1'),
-      /** 0 takes any free port; null opens none. */
-      port: z.int().min(0).max(65535).nullable().default(3455),
+      address: z.string().default('127.0.0.1').describe('Where /status, /metrics and so on are served.'),
+      port: z
+        .int()
+        .min(0)
+        .max(65535)
+        .nullable()
+        .default(3455)
+        .describe('0: any free port; null: no admin server.'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('The HTTP interface for operators.'),
   log: z
     .strictObject({
-      level: z.enum(['debug', 'info', 'warn', 'error']).optional(),
-      format: z.enum(['json', 'console']).optional(),
+      level: z
+        .enum(['debug', 'info', 'warn', 'error'])
+        .default('info')
+        .describe('Least severe lines shown; with DEBUG in the environment debug.'),
+      format: z
+        .enum(['json', 'console'])
+        .optional()
+        .describe('json for collectors, console for people. Default: console on a terminal, else json.'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('The log, on stderr.'),
   reconcile: z
     .strictObject({
-      holdoff: seconds(60).default(0.02),
-      holdoff_max: seconds(60).default(0.2),
-      startup_deadline: seconds(600).default(5),
-      resync_interval: z.number().min(1).max(86_400).default(30),
+      holdoff: seconds(60)
+        .default(0.02)
+        .describe('Quiet time that ends a burst of changes. A change after quiet is acted on at once.'),
+      holdoff_max: seconds(60).default(0.2).describe('However busy it is, no change waits longer.'),
+      startup_deadline: seconds(600)
+        .default(5)
+        .describe('How long a new service is waited for before its memory or default servers stand in.'),
+      resync_interval: z
+        .number()
+        .min(1)
+        .max(86_400)
+        .default(30)
+        .describe('How often HAProxy is compared without any event.'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('When generators act.'),
   zookeeper: z
     .strictObject({
-      session_timeout: z.number().min(0.4).max(3600).default(36),
-      /** Credentials for znodes that not everybody may read: `{ scheme: digest, data: "user:password" }`. */
-      auth: z.array(z.strictObject({ scheme: z.string().min(1), data: z.string() })).default([]),
+      session_timeout: z.number().min(0.4).max(3600).default(36).describe('Asked of the server.'),
+      auth: z
+        .array(z.strictObject({ scheme: z.string().min(1), data: z.string() }))
+        .default([])
+        .describe('Credentials: `{scheme: digest, data: "user:password"}`.'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('Sessions with ZooKeeper.'),
 });
 
 /** The agent's own settings, in milliseconds. */
 export interface AgentSettings {
   readonly admin: { readonly address: string; readonly port: number | null };
   readonly log: {
-    readonly level?: 'debug' | 'info' | 'warn' | 'error';
-    readonly format?: 'json' | 'console';
+    readonly level: 'debug' | 'info' | 'warn' | 'error';
+    readonly format?: 'json' | 'console' | undefined;
   };
   readonly holdoffMs: number;
   readonly holdoffMaxMs: number;
@@ -56,22 +87,40 @@ export interface AgentSettings {
   };
 }
 
-/** Maps the file to the settings. */
-export function toAgentSettings(file: z.output<typeof agentFileSchema>): AgentSettings {
-  const { level, format } = file.log;
+function toSettings({ admin, log, reconcile, zookeeper }: z.output<typeof agentFileSchema>): AgentSettings {
+  const holdoffMs = milliseconds(reconcile.holdoff);
   return {
-    admin: file.admin,
-    log: { ...(level === undefined ? {} : { level }), ...(format === undefined ? {} : { format }) },
-    holdoffMs: milliseconds(file.reconcile.holdoff),
-    holdoffMaxMs: Math.max(milliseconds(file.reconcile.holdoff_max), milliseconds(file.reconcile.holdoff)),
-    startupDeadlineMs: milliseconds(file.reconcile.startup_deadline),
-    resyncMs: milliseconds(file.reconcile.resync_interval),
-    zookeeper: {
-      sessionTimeoutMs: milliseconds(file.zookeeper.session_timeout),
-      auth: file.zookeeper.auth,
-    },
+    admin,
+    log,
+    holdoffMs,
+    holdoffMaxMs: Math.max(milliseconds(reconcile.holdoff_max), holdoffMs),
+    startupDeadlineMs: milliseconds(reconcile.startup_deadline),
+    resyncMs: milliseconds(reconcile.resync_interval),
+    zookeeper: { sessionTimeoutMs: milliseconds(zookeeper.session_timeout), auth: zookeeper.auth },
   };
 }
 
 /** What holds without a file. */
-export const defaultAgentSettings: AgentSettings = toAgentSettings(agentFileSchema.parse({}));
+export const defaultAgentSettings: AgentSettings = toSettings(agentFileSchema.parse({}));
+
+/** The settings in a file, or what is wrong with it. A file that is missing and `optional` says nothing. */
+export async function readAgentSettings(
+  file: string,
+  optional: boolean,
+): Promise<{ readonly settings: AgentSettings | undefined; readonly issues: readonly ConfigIssue[] }> {
+  if (optional && !(await exists(file))) return { settings: defaultAgentSettings, issues: [] };
+  const parsed = await readConfigFile(file);
+  const { value, issues: found } = validateConfig(parsed, agentFileSchema);
+  const issues = [...parsed.issues, ...found];
+  const settings = value === undefined || hasErrors(issues) ? undefined : toSettings(value);
+  return { settings, issues };
+}
+
+async function exists(file: string): Promise<boolean> {
+  try {
+    await access(file);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ENOENT';
+  }
+}

@@ -25,9 +25,11 @@ export const labelFilter: z.ZodType<LabelFilter> = z.strictObject({
 
 /** Keys that every discovery method takes. */
 export const discoveryBase = {
-  label_filters: z.array(labelFilter).optional(),
-  /** Deprecated form of `label_filters` with a single filter. */
-  label_filter: labelFilter.optional(),
+  label_filters: z
+    .array(labelFilter)
+    .optional()
+    .describe('Only instances that pass all of these: `{label, value, condition: equals | not-equals}`.'),
+  label_filter: labelFilter.optional().describe('Deprecated: a single filter; use label_filters.'),
 } as const;
 
 /** An instance as `default_servers` lists it. */

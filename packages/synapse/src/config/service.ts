@@ -22,12 +22,35 @@ export interface ServiceDefinition<D extends DiscoveryOptions = DiscoveryOptions
 
 /** Keys of a service that are ours; every other key is a generator's block. */
 export const serviceShape = {
-  default_servers: z.array(configuredInstance).nullish(),
-  keep_default_servers: z.boolean().nullish(),
-  use_previous_backends: z.boolean().optional(),
-  backend_port_override: port.nullish(),
-  leader_election: z.boolean().nullish(),
-  load_test_concurrency: z.int().min(0).max(10_000).optional(),
+  default_servers: z
+    .array(configuredInstance)
+    .nullish()
+    .describe('Instances that stand in while none is discovered.')
+    .meta({ default: [] }),
+  keep_default_servers: z
+    .boolean()
+    .nullish()
+    .describe('Add the default servers to those discovered.')
+    .meta({ default: false }),
+  use_previous_backends: z
+    .boolean()
+    .optional()
+    .describe('Keep the last known instances when all are gone and there are no default servers.')
+    .meta({ default: true }),
+  backend_port_override: port
+    .nullish()
+    .describe('Port of every discovered instance, whatever it says itself.'),
+  leader_election: z
+    .boolean()
+    .nullish()
+    .describe('Only the instance that registered first serves (the one with the smallest id).')
+    .meta({ default: false }),
+  load_test_concurrency: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .optional()
+    .describe('Run so many copies of this service, `<name>_0` and on, to test synapse itself.'),
 } as const;
 
 /** Keys of the Ruby pair that a later version will take. */

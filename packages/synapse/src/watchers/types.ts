@@ -1,16 +1,17 @@
 import type { BlockIssue, Watcher } from '../catalog/types.js';
 import type { Clock, Logger } from '@smartstack/agent';
+import type { SessionLease } from '@smartstack/registry';
 import type { z } from 'zod';
 
 import type { DiscoveryMetrics } from '../metrics.js';
-import type { SessionPool } from './sessionPool.js';
 
 /** What a watcher may use. */
 export interface WatcherContext {
   readonly service: string;
   /** Names of the generators that run: the only ones whose blocks a source may carry. */
   readonly generators: readonly string[];
-  readonly sessions: SessionPool;
+  /** A share of the session with these ZooKeeper hosts; to be released. */
+  readonly acquireSession: (hosts: readonly string[]) => SessionLease;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Pick<DiscoveryMetrics, 'undecodable'>;

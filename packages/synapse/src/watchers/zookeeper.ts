@@ -1,8 +1,9 @@
-import type { Timer } from '@smartstack/agent';
+import { describeError, type Timer } from '@smartstack/agent';
 import {
   codecOptions,
   createCodec,
   decodeChild,
+  parseHosts,
   type ChildrenSnapshot,
   type ChildrenWatch,
   type ZkPath,
@@ -32,16 +33,34 @@ const path = z
         .join('/')}`,
   );
 
+/** The last host may carry a chroot: `b:2181/smartstack`. */
+const hosts = oneOrMore(z.string().min(1)).superRefine((list, context) => {
+  if (list.length === 0) return;
+  try {
+    parseHosts(list);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: describeError(error) });
+  }
+});
+
 const options = z.object({
   method: z.literal('zookeeper'),
-  hosts: oneOrMore(z.string().min(1)),
-  path,
-  decode: codecOptions.nullish(),
-  generator_config_path: z.union([z.literal('disabled'), path]).nullish(),
-  /** Seconds by which reading after a change is delayed at random. */
-  discovery_jitter: z.number().min(0).nullish(),
-  /** Ruby's limits of its attempts. Ours have none: the session never gives up. */
-  retry_policy: z.unknown().optional(),
+  hosts: hosts.describe('host:port of each server of the ensemble; the last may end in a chroot.'),
+  path: path.describe("The znode whose children are the service's instances."),
+  decode: codecOptions.nullish().describe('The format of the instances; default: that of nerve.'),
+  generator_config_path: z
+    .union([z.literal('disabled'), path])
+    .nullish()
+    .describe("The znode whose data hold the service's generator blocks (default: `path`), or disabled."),
+  discovery_jitter: z
+    .number()
+    .min(0)
+    .nullish()
+    .describe('Seconds; reading after a change waits up to so long, at random (0 to 120).'),
+  retry_policy: z
+    .unknown()
+    .optional()
+    .describe("Limits of the Ruby pair's attempts. Ignored: ours never gives up."),
   ...discoveryBase,
 });
 
@@ -70,7 +89,7 @@ async function watch(
   emit: (snapshot: Snapshot) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const lease = context.sessions.acquire(given.hosts);
+  const lease = context.acquireSession(given.hosts);
   const state = new ZookeeperSnapshot(given, context);
   const jitterMs = (given.discovery_jitter ?? 0) <= maxJitter ? (given.discovery_jitter ?? 0) * 1000 : 0;
   const configPath = given.generator_config_path ?? given.path;

@@ -1,0 +1,56 @@
+import { ConfigError, exitCode, formatIssue, readConfigFile, validateConfig } from '@smartstack/agent';
+import type { Instance } from '@smartstack/registry';
+import { z } from 'zod';
+
+import { Catalog } from '../catalog/catalog.js';
+import type { CatalogView } from '../catalog/types.js';
+import { configuredInstance } from '../config/fields.js';
+import { type Configuration, expandCopies } from '../config/load.js';
+import type { DiscoveryOptions } from '../config/service.js';
+import type { GeneratorTable } from '../generators/types.js';
+import type { Output } from './check.js';
+
+const catalogSchema = z.record(z.string(), z.array(configuredInstance));
+
+/** The instances that a file lists by service. Throws ConfigError. */
+export async function readCatalog(file: string): Promise<ReadonlyMap<string, readonly Instance[]>> {
+  const parsed = await readConfigFile(file);
+  const { value, issues } = validateConfig(parsed, catalogSchema);
+  if (value === undefined) throw new ConfigError([...parsed.issues, ...issues]);
+  return new Map(Object.entries(value));
+}
+
+/** The view that generators would see if the registry held exactly `discovered`. */
+export function viewOf<D extends DiscoveryOptions>(
+  configuration: Configuration<D>,
+  discovered: ReadonlyMap<string, readonly Instance[]>,
+): CatalogView {
+  const catalog = new Catalog();
+  const services = expandCopies(configuration.services);
+  catalog.define(new Map([...services].map(([name, { rules }]) => [name, rules])), 0, 0);
+  for (const name of services.keys())
+    catalog.update(name, { status: 'live', instances: discovered.get(name) ?? [] }, 0);
+  return catalog.read(0).view;
+}
+
+/** `synapse render`: what each generator would write, on stdout; what it leaves out, on stderr. */
+export function renderAll<D extends DiscoveryOptions>(
+  configuration: Configuration<D>,
+  view: CatalogView,
+  generators: GeneratorTable,
+  output: Output,
+): number {
+  for (const [name, block] of configuration.main.generators) {
+    const rendered = generators.get(name)?.render(block, view);
+    if (rendered === undefined) continue;
+    for (const note of rendered.notes) output.err(note);
+    output.out(rendered.text.replace(/\n$/, ''));
+  }
+  return exitCode.stopped;
+}
+
+/** Prints why a command could not be carried out. */
+export function printIssues(error: ConfigError, output: Output): number {
+  for (const issue of error.issues) output.err(formatIssue(issue));
+  return exitCode.configuration;
+}

@@ -1,0 +1,28 @@
+import type { Clock, Logger, Metrics } from '@smartstack/agent';
+
+import type { CatalogView, Generator } from '../catalog/types.js';
+import type { GeneratorRules } from '../config/serviceReader.js';
+
+/** What a generator may use. */
+export interface GeneratorContext {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** One kind of generator: the rules of its blocks (pure), and its constructor. */
+export interface GeneratorKind extends GeneratorRules {
+  /** `block` passed `check`. Does nothing yet: IO begins with `run` and `reconcile`. */
+  readonly create: (block: unknown, context: GeneratorContext) => Generator;
+  /** What it would write for `view`, without any memory or IO. `block` passed `check`. */
+  readonly render: (block: unknown, view: CatalogView) => Rendered;
+}
+
+/** The text of a file, and one line for each thing that was left out of it. */
+export interface Rendered {
+  readonly text: string;
+  readonly notes: readonly string[];
+}
+
+/** Generators by the name of their block. */
+export type GeneratorTable = ReadonlyMap<string, GeneratorKind>;
