@@ -1,1 +1,2 @@
+export * from './fakeSession.js';
 export * from './recordingGenerator.js';
