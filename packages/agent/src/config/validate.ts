@@ -89,7 +89,12 @@ function explainUnion(
   const deep = branches.filter((branch) => !branch.some(isRootMismatch));
   const best = deep.sort((a, b) => a.length - b.length)[0];
   if (best) return best.flatMap((inner) => explain(inner, schema, path));
-  const messages = new Set(branches.flatMap((branch) => branch.slice(0, 1).map((inner) => inner.message)));
+  const firsts = branches.flatMap((branch) => branch.slice(0, 1));
+  const kinds = firsts.map((inner) => explain(inner, schema, path)[0]);
+  if (kinds.length > 0 && kinds.every((inner) => inner?.message.startsWith('Required'))) {
+    return [{ path, message: 'Required', atKey: true }];
+  }
+  const messages = new Set(firsts.map((inner) => inner.message));
   if (messages.size === 0) return [{ path, message: issue.message }];
   return [{ path, message: [...messages].join(', or ') }];
 }

@@ -41,7 +41,7 @@ type Options<Type extends string, Own extends Shape> = CamelKeys<
 export interface CheckKind<Type extends string, Own extends Shape> {
   readonly type: Type;
   readonly options: Own;
-  create(options: Options<Type, Own>, context: CheckContext): Check;
+  readonly create: (options: Options<Type, Own>, context: CheckContext) => Check;
 }
 
 /** Declares a kind of check. `options` are spelt as in the file; `create` sees them in camelCase. */

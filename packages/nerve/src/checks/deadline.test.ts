@@ -23,7 +23,11 @@ describe('probeWithin', () => {
         signals.push(signal);
         return then();
       });
-    await probeWithin(seen(() => Promise.resolve({ ok: true })), clock, new AbortController().signal);
+    await probeWithin(
+      seen(() => Promise.resolve({ ok: true })),
+      clock,
+      new AbortController().signal,
+    );
     const late = probeWithin(seen(never), clock, new AbortController().signal);
     await clock.advance(100);
     await late;
@@ -66,7 +70,9 @@ describe('startDeadline', () => {
     const clock = new FakeClock();
     const lagging = Object.create(clock, {
       // The timer for 100 ms is served 60 ms late, as after a blocked event loop.
-      setTimeout: { value: (callback: () => void, ms: number) => clock.setTimeout(callback, ms === 100 ? 160 : ms) },
+      setTimeout: {
+        value: (callback: () => void, ms: number) => clock.setTimeout(callback, ms === 100 ? 160 : ms),
+      },
       monotonic: { value: () => clock.monotonic() },
     }) as FakeClock;
     let at: number | undefined;

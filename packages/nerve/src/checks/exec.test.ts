@@ -42,18 +42,27 @@ describe('exec check', () => {
       reason: expect.stringMatching(/^exited with 3: to (out to err|err to out)$/) as string,
     });
     expect(await probe({ ...exec, command: ['/bin/false'] })).toEqual({ ok: false, reason: 'exited with 1' });
-    expect(await probe({ ...exec, command: 'kill -TERM $$' })).toEqual({ ok: false, reason: 'killed by SIGTERM' });
+    expect(await probe({ ...exec, command: 'kill -TERM $$' })).toEqual({
+      ok: false,
+      reason: 'killed by SIGTERM',
+    });
   });
 
   it('hands a list to the program without a shell', async () => {
-    const result = await probe({ ...exec, command: ['/bin/sh', '-c', 'echo "$1"; exit 1', 'sh', '$(id); `id`'] });
+    const result = await probe({
+      ...exec,
+      command: ['/bin/sh', '-c', 'echo "$1"; exit 1', 'sh', '$(id); `id`'],
+    });
     expect(result).toEqual({ ok: false, reason: 'exited with 1: $(id); `id`' });
   });
 
-  it.each([[['/no/such/program']], [['/etc/passwd']], [['/bin/true\0x']]])('fails when %j cannot start', async (command) => {
-    const result = await probe({ ...exec, command });
-    expect(result).toMatchObject({ ok: false, reason: expect.stringMatching(/./) as string });
-  });
+  it.each([[['/no/such/program']], [['/etc/passwd']], [['/bin/true\0x']]])(
+    'fails when %j cannot start',
+    async (command) => {
+      const result = await probe({ ...exec, command });
+      expect(result).toMatchObject({ ok: false, reason: expect.stringMatching(/./) as string });
+    },
+  );
 
   it('kills the command and its children at the timeout', async () => {
     const file = join(await tempDir(), 'child');
@@ -78,7 +87,12 @@ describe('exec check', () => {
 
   it('is not kept waiting by a daemon that left the group and holds the output open', async () => {
     const file = join(await tempDir(), 'daemon');
-    expect(await probe({ ...exec, command: `setsid sh -c 'echo $$ > ${file}; exec sleep 1000' & sleep 0.2; exit 1` })).toEqual({
+    expect(
+      await probe({
+        ...exec,
+        command: `setsid sh -c 'echo $$ > ${file}; exec sleep 1000' & sleep 0.2; exit 1`,
+      }),
+    ).toEqual({
       ok: false,
       reason: 'exited with 1',
     });
@@ -87,7 +101,11 @@ describe('exec check', () => {
 
   it('keeps only the end of an endless output', async () => {
     const before = process.memoryUsage().rss;
-    const result = await probe({ ...exec, timeout: 10, command: 'head -c 100000000 /dev/zero; echo last words; exit 1' });
+    const result = await probe({
+      ...exec,
+      timeout: 10,
+      command: 'head -c 100000000 /dev/zero; echo last words; exit 1',
+    });
     expect(result).toMatchObject({ ok: false, reason: expect.stringMatching(/last words$/) as string });
     expect((result as { reason: string }).reason.length).toBeLessThan(250);
     expect(process.memoryUsage().rss - before).toBeLessThan(150_000_000);
@@ -96,13 +114,17 @@ describe('exec check', () => {
   it('does not lend the command the agent’s line to systemd, nor its stdin', async () => {
     vi.stubEnv('NOTIFY_SOCKET', '/run/systemd/notify');
     onTestFinished(() => void vi.unstubAllEnvs());
-    expect(await probe({ ...exec, command: 'test -z "$NOTIFY_SOCKET" && ! read line' })).toEqual({ ok: true });
+    expect(await probe({ ...exec, command: 'test -z "$NOTIFY_SOCKET" && ! read line' })).toEqual({
+      ok: true,
+    });
   });
 
   it('lets go at once when aborted', async () => {
     const dir = await tempDir();
     const stop = new AbortController();
-    const result = checkOf({ ...exec, timeout: 1000, command: `echo $$ > ${dir}/pid; sleep 1000` }).probe(stop.signal);
+    const result = checkOf({ ...exec, timeout: 1000, command: `echo $$ > ${dir}/pid; sleep 1000` }).probe(
+      stop.signal,
+    );
     await writeFile(join(dir, 'pid'), '', { flag: 'a' });
     const pid = await pidIn(join(dir, 'pid'));
     stop.abort();

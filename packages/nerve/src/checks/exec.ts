@@ -61,7 +61,10 @@ function execute(argv: readonly string[], clock: Clock, signal: AbortSignal): Pr
     };
     signal.addEventListener('abort', () => settle(() => ({ ok: false, reason: 'aborted' })), { once: true });
     child.once('exit', (code, by) => {
-      if (code === 0) return settle(() => ({ ok: true }));
+      if (code === 0) {
+        settle(() => ({ ok: true }));
+        return;
+      }
       const failed = (): CheckResult => ({ ok: false, reason: `${describeExit(code, by)}${output()}` });
       killGroup(child.pid);
       // What it printed last may still be on its way.
@@ -90,7 +93,7 @@ function tail(streams: readonly Readable[]): () => string {
     stream.on('data', (chunk: string) => (kept = (kept + chunk.slice(-maxOutput)).slice(-maxOutput)));
     stream.on('error', () => undefined);
   }
-  // eslint-disable-next-line no-control-regex -- What a command prints is not trusted with the terminal.
+  // What a command prints is not trusted with the terminal.
   return () => (kept.trim() === '' ? '' : `: ${kept.trim().replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')}`);
 }
 

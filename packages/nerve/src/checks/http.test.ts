@@ -4,7 +4,10 @@ import { checkOf, probe } from '../testing/probe.js';
 
 const http = { type: 'http', uri: '/health', timeout: 0.3 };
 const passed = { ok: true };
-const failedWith = (reason: string | RegExp) => ({ ok: false, reason: expect.stringMatching(reason) as string });
+const failedWith = (reason: string | RegExp) => ({
+  ok: false,
+  reason: expect.stringMatching(reason) as string,
+});
 
 async function elapsedMs(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
@@ -53,7 +56,9 @@ describe('http check', () => {
       setTimeout(() => response.end('tems go'), 20);
     });
     expect(await probe({ ...http, expect: 'systems' }, port)).toEqual(passed);
-    expect(await probe({ ...http, expect: 'sysxtems' }, port)).toEqual(failedWith('expected text is not in the body'));
+    expect(await probe({ ...http, expect: 'sysxtems' }, port)).toEqual(
+      failedWith('expected text is not in the body'),
+    );
   });
 
   it('fails when nothing listens', async () => {
@@ -65,7 +70,9 @@ describe('http check', () => {
   it('fails at read_timeout when the server says nothing, and closes the connection', async () => {
     const server = await tcpServer(() => undefined);
     const took = await elapsedMs(async () =>
-      expect(await probe({ ...http, read_timeout: 0.15 }, server.port)).toEqual(failedWith('no answer within 0.15 s')),
+      expect(await probe({ ...http, read_timeout: 0.15 }, server.port)).toEqual(
+        failedWith('no answer within 0.15 s'),
+      ),
     );
     expect(took).toBeGreaterThanOrEqual(145);
     expect(took).toBeLessThan(600);
@@ -90,7 +97,9 @@ describe('http check', () => {
     });
     const took = await elapsedMs(async () => expect(await probe(http, server.port)).toEqual(passed));
     expect(took).toBeLessThan(800);
-    expect(await probe({ ...http, expect: 'done' }, server.port)).toEqual(failedWith('not in what came within'));
+    expect(await probe({ ...http, expect: 'done' }, server.port)).toEqual(
+      failedWith('not in what came within'),
+    );
     await vi.waitFor(() => expect(server.open.size).toBe(0));
   });
 
@@ -108,7 +117,9 @@ describe('http check', () => {
       flood();
     });
     expect(await probe({ ...http, timeout: 5 }, server.port)).toEqual(passed);
-    expect(await probe({ ...http, timeout: 5, expect: 'y' }, server.port)).toEqual(failedWith('first 1048576 bytes'));
+    expect(await probe({ ...http, timeout: 5, expect: 'y' }, server.port)).toEqual(
+      failedWith('first 1048576 bytes'),
+    );
     expect(sent).toBeLessThan(100_000_000);
     await vi.waitFor(() => expect(server.open.size).toBe(0));
   });
@@ -166,7 +177,9 @@ describe('http check', () => {
   it('gives open, TLS and read phases their own limits, as airbnb does', () => {
     expect(checkOf({ type: 'http', uri: '/' }).deadlineMs).toBeCloseTo(300);
     expect(checkOf({ type: 'http', uri: '/', timeout: 5 }).deadlineMs).toBeCloseTo(5200);
-    expect(checkOf({ type: 'http', uri: '/', ssl: true, open_timeout: 1, read_timeout: '2' }).deadlineMs).toBeCloseTo(3200);
+    expect(
+      checkOf({ type: 'http', uri: '/', ssl: true, open_timeout: 1, read_timeout: '2' }).deadlineMs,
+    ).toBeCloseTo(3200);
   });
 
   it('is named as airbnb names it', () => {

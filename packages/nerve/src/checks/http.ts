@@ -92,8 +92,8 @@ function exchange(
     enter(limits.openMs, () => failed(`not connected within ${limits.openMs / 1000} s`));
     request.once('socket', (socket) => {
       socket.once('connect', () => {
-        if (limits.tlsMs === 0) return read();
-        enter(limits.tlsMs, () => failed(`no TLS session within ${limits.tlsMs / 1000} s`));
+        if (limits.tlsMs === 0) read();
+        else enter(limits.tlsMs, () => failed(`no TLS session within ${limits.tlsMs / 1000} s`));
       });
       socket.once('secureConnect', read);
     });
@@ -106,14 +106,19 @@ function exchange(
 
 function judge(response: IncomingMessage, body: BodyJudge, settle: (result: CheckResult) => void): void {
   const status = response.statusCode ?? 0;
-  if (status < 200 || status >= 400) return settle(failed(`answered ${status}`));
+  if (status < 200 || status >= 400) {
+    settle(failed(`answered ${status}`));
+    return;
+  }
   body.begin();
   response.on('data', (chunk: Buffer) => {
     const verdict = body.add(chunk);
     if (verdict !== undefined) settle(verdict);
   });
   response.once('end', () => settle(body.atEnd()));
-  response.on('error', (error) => settle(failed(`cut off in the middle of the body: ${describeError(error)}`)));
+  response.on('error', (error) =>
+    settle(failed(`cut off in the middle of the body: ${describeError(error)}`)),
+  );
 }
 
 function failed(reason: string): CheckResult {

@@ -11,7 +11,8 @@ describe('BodyJudge', () => {
         (chunks, expected) => {
           const judge = new BodyJudge(expected);
           judge.begin();
-          const found = chunks.some((chunk) => judge.add(Buffer.from(chunk))?.ok === true) || judge.atEnd().ok;
+          const found =
+            chunks.some((chunk) => judge.add(Buffer.from(chunk))?.ok === true) || judge.atEnd().ok;
           expect(found).toBe(chunks.join('').includes(expected));
         },
       ),

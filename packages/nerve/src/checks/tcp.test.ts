@@ -23,7 +23,9 @@ describe('tcp check', () => {
     const server = await listen(createServer());
     // 203.0.113.0/24 is reserved for documentation: a SYN to it is dropped or refused, never accepted.
     const started = performance.now();
-    expect(await probe({ type: 'tcp', host: '203.0.113.1', timeout: 0.1 }, server.port)).toMatchObject({ ok: false });
+    expect(await probe({ type: 'tcp', host: '203.0.113.1', timeout: 0.1 }, server.port)).toMatchObject({
+      ok: false,
+    });
     expect(performance.now() - started).toBeLessThan(500);
   });
 
@@ -36,7 +38,9 @@ describe('tcp check', () => {
   it('resolves names', async () => {
     const server = await tcpServer(() => undefined);
     expect(await probe({ type: 'tcp', host: 'localhost', timeout: 1 }, server.port)).toEqual({ ok: true });
-    expect(await probe({ type: 'tcp', host: 'no-such-host.invalid', timeout: 1 }, server.port)).toMatchObject({ ok: false });
+    expect(await probe({ type: 'tcp', host: 'no-such-host.invalid', timeout: 1 }, server.port)).toMatchObject(
+      { ok: false },
+    );
   });
 
   it('takes a connection to itself for a service that does not listen', async () => {

@@ -1,4 +1,6 @@
-type Camel<S extends string> = S extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : S;
+type Camel<S extends string> = S extends `${infer Head}_${infer Tail}`
+  ? `${Head}${Capitalize<Camel<Tail>>}`
+  : S;
 
 /** An object type with its snake_case keys renamed to camelCase; nested values stay as they are. */
 export type CamelKeys<T> = { [K in keyof T as K extends string ? Camel<K> : K]: T[K] };
@@ -12,5 +14,7 @@ function camel(key: string): string {
  * rest of the code never sees a file's spelling.
  */
 export function camelKeys<T extends object>(object: T): CamelKeys<T> {
-  return Object.fromEntries(Object.entries(object).map(([key, value]) => [camel(key), value])) as CamelKeys<T>;
+  return Object.fromEntries(
+    Object.entries(object).map(([key, value]) => [camel(key), value]),
+  ) as CamelKeys<T>;
 }

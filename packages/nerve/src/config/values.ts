@@ -16,8 +16,8 @@ export function withDefault<T extends z.ZodType>(schema: T, fallback: z.output<T
     .meta({ default: fallback });
 }
 
-/** A duration in seconds, fractions allowed, above 0 and at most a day. */
-export const seconds = numberLike.transform(Number).pipe(z.number().positive().max(86_400));
+/** A duration in seconds, fractions allowed, above 0 and at most 23 days: timers go no further. */
+export const seconds = numberLike.transform(Number).pipe(z.number().positive().max(2_000_000));
 
 /** How many results in a row: 1 to 1000; fractions are cut off, as `to_i` does. */
 export const count = numberLike
@@ -29,7 +29,7 @@ export const port = z.union([
   z.number().int().min(1).max(65_535),
   z
     .string()
-    .regex(/^[1-9]\d{0,4}$/, 'expected a port from 1 to 65535')
+    .regex(/^[1-9]\d{0,4}$/, { error: 'expected a port from 1 to 65535', abort: true })
     .refine((text) => Number(text) <= 65_535, 'expected a port from 1 to 65535'),
 ]);
 

@@ -8,7 +8,7 @@ export interface TestServer {
   readonly port: number;
   /** Connections that are open now. */
   readonly open: ReadonlySet<Socket>;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** Starts a raw TCP server. */

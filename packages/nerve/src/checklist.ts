@@ -1,0 +1,107 @@
+import type { Clock, Logger } from '@smartstack/agent';
+import type { Check, CheckContext } from './checks/check.js';
+import { probeWithin } from './checks/deadline.js';
+import { type CheckOptions, createCheck } from './checks/index.js';
+import {
+  type CheckResult,
+  type HealthState,
+  nextHealth,
+  type Threshold,
+  unknownHealth,
+} from './health/health.js';
+import type { NerveMetrics } from './metrics.js';
+
+/** One check as the status shows it. Times are wall clock milliseconds. */
+export interface CheckStatus {
+  readonly name: string;
+  readonly health: HealthState['status'];
+  /** Results in a row that contradict `health`. */
+  readonly streak: number;
+  readonly last?: {
+    readonly ok: boolean;
+    readonly reason?: string;
+    readonly at: number;
+    readonly tookMs: number;
+  };
+}
+
+/** What one round of a service's checks says about the service. */
+export type Verdict = { readonly up: true } | { readonly up: false; readonly reason: string };
+
+interface Entry {
+  readonly check: Check;
+  readonly threshold: Threshold;
+  health: HealthState;
+  last: CheckStatus['last'];
+}
+
+/** What a checklist needs to run. */
+export interface ChecklistDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: NerveMetrics;
+}
+
+/** The checks of one service, with their health. */
+export class Checklist {
+  readonly #service: string;
+  readonly #deps: ChecklistDeps;
+  readonly #entries: readonly Entry[];
+
+  constructor(options: readonly CheckOptions[], context: Omit<CheckContext, 'clock'>, deps: ChecklistDeps) {
+    this.#service = context.service;
+    this.#deps = deps;
+    this.#entries = options.map((one) => ({
+      check: createCheck(one, { ...context, clock: deps.clock }),
+      threshold: { rise: one.rise, fall: one.fall },
+      health: unknownHealth,
+      last: undefined,
+    }));
+  }
+
+  /** The longest that a round may take, in milliseconds. */
+  get deadlineMs(): number {
+    return this.#entries.reduce((sum, { check }) => sum + check.deadlineMs, 0);
+  }
+
+  get status(): readonly CheckStatus[] {
+    return this.#entries.map(({ check, health, last }) => ({
+      name: check.name,
+      health: health.status,
+      streak: health.streak,
+      ...(last === undefined ? {} : { last }),
+    }));
+  }
+
+  /**
+   * Executes the checks in their order, up to the first that is down: those behind it are not
+   * executed and do not count, as with airbnb's nerve. Rejects only when `signal` aborts.
+   */
+  async round(signal: AbortSignal): Promise<Verdict> {
+    for (const entry of this.#entries) {
+      const result = await this.#execute(entry, signal);
+      if (entry.health.status === 'up') continue;
+      const why = result.ok ? 'passes again, not yet often enough' : result.reason;
+      return { up: false, reason: `${entry.check.name}: ${why}` };
+    }
+    return { up: true };
+  }
+
+  async #execute(entry: Entry, signal: AbortSignal): Promise<CheckResult> {
+    const { clock, logger, metrics } = this.#deps;
+    const labels = { service: this.#service, check: entry.check.name };
+    const started = clock.monotonic();
+    const result = await probeWithin(entry.check, clock, signal);
+    const tookMs = clock.monotonic() - started;
+    metrics.checkDuration.observe(tookMs / 1000, labels);
+    metrics.checkResults.inc({ ...labels, result: result.ok ? 'pass' : 'fail' });
+    logger.debug('probed', { ...labels, ...result, tookMs });
+    const before = entry.health.status;
+    entry.health = nextHealth(entry.health, result, entry.threshold);
+    entry.last = { ...result, at: clock.now(), tookMs };
+    if (entry.health.status !== before) {
+      logger.info('check changed', { ...labels, from: before, to: entry.health.status, ...result });
+    }
+    return result;
+  }
+}

@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import { parseCommandLine } from './commandLine.js';
+
+const parse = (line: string, env: Readonly<Record<string, string>> = {}) =>
+  parseCommandLine(line.split(' ').filter(Boolean), env, '1.2.3');
+const run = (file: string, instanceId?: string) => ({ kind: 'run', file, instanceId });
+
+describe('parseCommandLine', () => {
+  it('reads the flags in every spelling', () => {
+    expect(parse('-c a.yaml')).toEqual(run('a.yaml'));
+    expect(parse('--config a.yaml -i i-1')).toEqual(run('a.yaml', 'i-1'));
+    expect(parse('--config=a.yaml --instance_id i-1')).toEqual(run('a.yaml', 'i-1'));
+    expect(parse('-c a.yaml --instance-id i-1 -k')).toEqual({
+      kind: 'check',
+      file: 'a.yaml',
+      instanceId: 'i-1',
+    });
+    expect(parse('-kc a.yaml')).toMatchObject({ kind: 'check', file: 'a.yaml' });
+  });
+
+  it('keeps an instance id that looks like a number as it is written', () => {
+    expect(parse('-c a.yaml -i 007')).toEqual(run('a.yaml', '007'));
+  });
+
+  it('reads the environment, and lets flags go before it', () => {
+    const env = { NERVE_CONFIG: 'env.yaml', NERVE_INSTANCE_ID: 'i-env' };
+    expect(parse('', env)).toEqual(run('env.yaml', 'i-env'));
+    expect(parse('-c a.yaml -i i-1', env)).toEqual(run('a.yaml', 'i-1'));
+  });
+
+  it.each(['1', '0', 'false', ''])(
+    'checks only when NERVE_CHECK_CONFIG is %j: any value is true',
+    (value) => {
+      expect(parse('-c a.yaml', { NERVE_CHECK_CONFIG: value })).toMatchObject({ kind: 'check' });
+    },
+  );
+
+  it('takes an empty instance id for none', () => {
+    expect(parseCommandLine(['-c', 'a.yaml', '-i', ''], {}, '1')).toEqual(run('a.yaml', ''));
+  });
+
+  it('takes the last of a flag that is given twice', () => {
+    expect(parse('-c a.yaml -c b.yaml')).toEqual(run('b.yaml'));
+  });
+
+  it.each(['--nope', '-x', '-c a.yaml stray', '-c a.yaml -k --frob=1'])('does not understand %s', (line) => {
+    expect(parse(line)).toMatchObject({ kind: 'usage', text: expect.stringMatching(/^Unknown/) as string });
+  });
+
+  it.each(['-c', '-c a.yaml -i', '-i -k'])('wants a value in %s', (line) => {
+    expect(parse(line)).toMatchObject({ kind: 'usage' });
+  });
+
+  it('wants a configuration', () => {
+    expect(parse('')).toMatchObject({ kind: 'usage' });
+  });
+
+  it('helps', () => {
+    expect(parse('-h')).toMatchObject({
+      kind: 'help',
+      text: expect.stringContaining('--check-config') as string,
+    });
+    expect(parse('--help')).toMatchObject({ kind: 'help' });
+    expect(parse('--version')).toEqual({ kind: 'version', text: '1.2.3' });
+  });
+});

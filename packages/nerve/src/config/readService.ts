@@ -1,0 +1,38 @@
+import { type ConfigIssue, formatPath, type ParsedFile } from '@smartstack/agent';
+import { reporters } from '../reporters/index.js';
+import { validateLeniently } from './lenient.js';
+import { type ServiceDefinition, serviceDefinitions, serviceSchema } from './service.js';
+import { type Remark, remarks } from './remarks.js';
+
+/** One service's definition: its name and where it stands. */
+export interface ServiceSource {
+  readonly name: string;
+  readonly parsed: ParsedFile;
+  /** Empty for a file of its own. */
+  readonly at: readonly PropertyKey[];
+}
+
+/** Reads one service's definition. No definitions: it has errors. */
+export function readService(
+  { name, parsed, at }: ServiceSource,
+  instanceId: string,
+): {
+  readonly definitions: readonly ServiceDefinition[] | undefined;
+  readonly issues: readonly ConfigIssue[];
+} {
+  const { value, issues: found } = validateLeniently(parsed, serviceSchema, at);
+  // The main file's own issues were reported with the main file.
+  const issues = at.length === 0 ? [...parsed.issues, ...found] : [...found];
+  if (value === undefined) return { definitions: undefined, issues };
+  const place = ({ key, message }: Remark, severity: ConfigIssue['severity']): ConfigIssue => {
+    const path = [...at, ...key.split('.')];
+    return { file: parsed.file, ...parsed.at(path), path: formatPath(path), message, severity };
+  };
+  const definitions = serviceDefinitions(name, value, instanceId);
+  const problems = definitions
+    .slice(0, 1)
+    .flatMap(({ reporter }) => reporters[reporter.type].problems(reporter.settings));
+  issues.push(...problems.map((problem) => place(problem, 'error')));
+  issues.push(...remarks(value).map((remark) => place(remark, 'warning')));
+  return { definitions: problems.length === 0 ? definitions : undefined, issues };
+}

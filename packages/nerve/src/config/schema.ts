@@ -1,0 +1,74 @@
+import { nodeNameProblem } from '@smartstack/registry';
+import { z } from 'zod';
+import { camelKeys } from './camel.js';
+import { count, optional, seconds, withDefault } from './values.js';
+import { serviceSchema } from './service.js';
+
+const instanceId = z
+  .union([z.string().min(1), z.number(), z.bigint()])
+  .transform(String)
+  .superRefine((id, context) => {
+    const problem = nodeNameProblem(`${id}_`);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+  });
+
+const listen = z
+  .union([
+    z.literal(false),
+    z.string().regex(/^(?:\[[0-9A-Fa-f:]+\]|[\w.-]+):\d{1,5}$/, 'expected host:port, or false'),
+  ])
+  .transform((value) => (value === false ? undefined : value));
+
+const admin = z
+  .strictObject({
+    listen: withDefault(listen, '127.0.0.1:3454').describe(
+      'Where /healthz, /readyz, /metrics and /status are served; false for nowhere.',
+    ),
+  })
+  .transform((value) => camelKeys(value));
+
+const log = z
+  .strictObject({
+    level: optional(z.enum(['debug', 'info', 'warn', 'error'])).describe(
+      'info by default; debug with DEBUG set.',
+    ),
+    format: optional(z.enum(['json', 'console'])).describe('console on a terminal, json elsewhere.'),
+  })
+  .transform((value) => camelKeys(value));
+
+/** Keys of the main file, except `services`. The last four are ours; airbnb's nerve ignores them. */
+const keys = {
+  instance_id: optional(instanceId).describe('Names this host in the registry. Required here, or with -i.'),
+  service_conf_dir: optional(z.string().min(1)).describe(
+    'A directory of definitions, <service>.yaml or <service>.json, which go before those here.',
+  ),
+  heartbeat_path: optional(z.string().min(1)).describe('A file to touch about every 10 s.'),
+  max_repeated_report_failures: optional(count).describe(
+    'Accepted, without effect: reporting never gives up.',
+  ),
+  statsd: optional(
+    z.strictObject({
+      host: withDefault(z.string().min(1), 'localhost'),
+      port: withDefault(z.number().int().min(1).max(65_535), 8125),
+    }),
+  ).describe('Accepted, without effect: the metrics are at /metrics.'),
+  admin: withDefault(admin, { listen: '127.0.0.1:3454' }).describe("The agent's own HTTP server."),
+  log: withDefault(log, { level: undefined, format: undefined }).describe('What is written to stderr.'),
+  stop_timeout: withDefault(seconds.pipe(z.number().max(20)), 10).describe(
+    'Seconds for withdrawing everything when told to stop; at most 20.',
+  ),
+};
+
+/** The main file without its services, which are validated one by one: a directory's go before them. */
+export const mainSchema = z
+  .strictObject({ ...keys, services: optional(z.record(z.string(), z.unknown())) })
+  .transform((value) => camelKeys(value));
+
+/** The whole main file, for editors. */
+export const fileSchema = z.strictObject({
+  ...keys,
+  services: optional(z.record(z.string(), serviceSchema)),
+});
+
+/** The main file's settings. */
+export type MainConfig = z.output<typeof mainSchema>;

@@ -1,0 +1,59 @@
+import { createLogger, exitCode, type Logger, runMain, systemClock } from '@smartstack/agent';
+import { checkConfig } from './cli/checkConfig.js';
+import { parseCommandLine } from './cli/commandLine.js';
+import type { MainConfig } from './config/schema.js';
+import { runNerve } from './nerve.js';
+import { version } from './version.js';
+
+const { env, stdout, stderr } = process;
+
+function loggerFor({ level, format }: MainConfig['log']): Logger {
+  return createLogger({
+    level: level ?? (env.DEBUG === undefined ? 'info' : 'debug'),
+    format: format ?? (stderr.isTTY ? 'console' : 'json'),
+  });
+}
+
+async function main(): Promise<void> {
+  const command = parseCommandLine(process.argv.slice(2), env, version);
+  switch (command.kind) {
+    case 'help':
+    case 'version':
+      stdout.write(`${command.text}\n`);
+      return;
+    case 'usage':
+      stderr.write(`nerve: ${command.text}\n`);
+      process.exitCode = exitCode.usage;
+      return;
+    case 'check':
+      process.exitCode = await checkConfig(
+        command,
+        (stream, line) => void process[stream].write(`${line}\n`),
+      );
+      stdout.write('exiting nerve\n');
+      return;
+    case 'run': {
+      const logger = loggerFor({ level: undefined, format: undefined });
+      const options = { ...command, clock: systemClock, env, logger, createLogger: loggerFor };
+      await runMain(
+        async (lifetime) => {
+          await runNerve({ ...options, lifetime });
+          stdout.write('exiting nerve\n');
+        },
+        {
+          clock: systemClock,
+          logger,
+          onSignal: (signal, listener) => void process.on(signal, listener),
+          onUncaught: (listener) =>
+            void process.on('uncaughtException', listener).on('unhandledRejection', listener),
+          exit: (code) => process.exit(code),
+        },
+      );
+    }
+  }
+}
+
+main().catch((error: unknown) => {
+  stderr.write(`nerve: ${String(error)}\n`);
+  process.exitCode = exitCode.failure;
+});

@@ -1,0 +1,65 @@
+import type { Counter, Gauge, Histogram, Metrics } from '@smartstack/agent';
+
+/** Every metric of nerve but those of its ZooKeeper sessions. Labels: `service` is a service's name, `check` a check's. */
+export interface NerveMetrics {
+  readonly buildInfo: Gauge;
+  readonly configValid: Gauge;
+  readonly configReloads: Counter;
+  readonly serviceUp: Gauge;
+  readonly serviceRegistered: Gauge;
+  readonly checkDuration: Histogram;
+  readonly checkResults: Counter;
+  readonly transitions: Counter;
+  readonly throttled: Counter;
+}
+
+/** Declares them all. */
+export function declareMetrics(metrics: Metrics): NerveMetrics {
+  return {
+    buildInfo: metrics.gauge({
+      name: 'smartstack_build_info',
+      help: 'Always 1; the labels say what runs.',
+      labels: ['agent', 'version'],
+    }),
+    configValid: metrics.gauge({
+      name: 'smartstack_config_valid',
+      help: 'Whether all of the configuration on disk is in use (1), or some of it has errors (0).',
+    }),
+    configReloads: metrics.counter({
+      name: 'smartstack_config_reload_total',
+      help: 'Times that the configuration was read again.',
+      labels: ['result'],
+    }),
+    serviceUp: metrics.gauge({
+      name: 'smartstack_service_up',
+      help: "Whether the service's checks pass.",
+      labels: ['service'],
+    }),
+    serviceRegistered: metrics.gauge({
+      name: 'smartstack_service_registered',
+      help: 'Whether the registry holds the service.',
+      labels: ['service'],
+    }),
+    checkDuration: metrics.histogram({
+      name: 'smartstack_check_duration_seconds',
+      help: 'How long one execution of a check took.',
+      labels: ['service', 'check'],
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    }),
+    checkResults: metrics.counter({
+      name: 'smartstack_check_result_total',
+      help: 'Executions of checks by result, pass or fail.',
+      labels: ['service', 'check', 'result'],
+    }),
+    transitions: metrics.counter({
+      name: 'smartstack_service_transition_total',
+      help: 'Changes of health by the new status, up or down.',
+      labels: ['service', 'to'],
+    }),
+    throttled: metrics.counter({
+      name: 'smartstack_report_throttled_total',
+      help: 'Changes of the registration over the rate limit; in shadow mode they are made all the same.',
+      labels: ['service', 'shadow'],
+    }),
+  };
+}

@@ -1,0 +1,160 @@
+import {
+  type AdminAddress,
+  type Clock,
+  ConfigError,
+  createMetrics,
+  type Lifetime,
+  type Logger,
+  Notifier,
+  run,
+} from '@smartstack/agent';
+import { declareZooKeeperMetrics, openSession, SessionPool } from '@smartstack/registry';
+import { serveAdmin } from './adminServer.js';
+import type { LoadedConfig, LoadOptions } from './config/load.js';
+import type { MainConfig } from './config/schema.js';
+import { ConfigFollower } from './configFollower.js';
+import { heartbeat } from './heartbeat.js';
+import { declareMetrics } from './metrics.js';
+import { reporters } from './reporters/index.js';
+import { type Reporting, Services } from './services.js';
+import { readiness, statusPage, summary } from './status.js';
+import { version } from './version.js';
+
+/** How long systemd waits at most for a registry that cannot be reached, in milliseconds. */
+const settleMs = 5_000;
+const statusEveryMs = 1_000;
+
+/** What `main.ts` hands to the agent. */
+export interface NerveOptions extends LoadOptions {
+  readonly lifetime: Lifetime;
+  readonly clock: Clock;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The logger that a configuration's `log` asks for. */
+  readonly createLogger: (settings: MainConfig['log']) => Logger;
+  /** Used until the configuration is read. */
+  readonly logger: Logger;
+}
+
+/** Runs the registrar until its lifetime ends. Throws ConfigError when it cannot start with what is there. */
+export async function runNerve(options: NerveOptions): Promise<void> {
+  const { clock, lifetime } = options;
+  const registry = createMetrics();
+  const metrics = declareMetrics(registry);
+  metrics.buildInfo.set(1, { agent: 'nerve', version });
+  const follower = new ConfigFollower(options, { clock, logger: options.logger, metrics });
+  const first = await follower.load();
+  if (first.main === undefined || first.fatal.length > 0) throw new ConfigError(first.fatal);
+
+  const logger = options.createLogger(first.main.log);
+  let main = first.main;
+  const notifier = new Notifier({ env: options.env, clock, logger });
+  const zkMetrics = declareZooKeeperMetrics(registry);
+  const pool = new SessionPool((session) =>
+    openSession({ ...session, clock, logger: logger.child({ component: 'zookeeper' }), metrics: zkMetrics }),
+  );
+  const deps = { clock, logger, metrics, random: Math.random };
+  const services = new Services(reporting(pool, clock, logger), deps);
+  const view = {
+    services,
+    pool,
+    startedAt: clock.now(),
+    get instanceId() {
+      return main.instanceId;
+    },
+    get config() {
+      return follower.status;
+    },
+  };
+  let settled = false;
+
+  const apply = (loaded: LoadedConfig): void => {
+    if (loaded.main === undefined) return;
+    noteRestartKeys(main, loaded.main, logger);
+    main = loaded.main;
+    services.apply(desired(loaded, services));
+  };
+  const reload = async (loaded: LoadedConfig): Promise<void> => {
+    // Before the start is announced, systemd would take the end of a reload for it.
+    if (settled) await notifier.reloading('reading the configuration');
+    apply(loaded);
+    if (settled) await notifier.ready(summary(view));
+  };
+  const announce = async (signal: AbortSignal): Promise<void> => {
+    await services.settled(settleMs, signal);
+    settled = true;
+    for (let last = ''; !signal.aborted; await clock.sleep(statusEveryMs, signal)) {
+      const now = summary(view);
+      if (last === '') await notifier.ready(now);
+      else if (now !== last) await notifier.status(now);
+      last = now;
+    }
+  };
+  const alive = (): boolean => services.stuck.length === 0;
+
+  lifetime.onReload(() => {
+    follower.trigger();
+  });
+  apply(first);
+  try {
+    await run(
+      [
+        (signal) => services.run(signal),
+        (signal) => follower.run(reload, signal),
+        announce,
+        (signal) => heartbeat(() => main.heartbeatPath, alive, { clock, logger }, signal),
+        (signal) => untilAborted(signal, notifier.watchdog(alive, signal)),
+        (signal) =>
+          serveAdmin(
+            {
+              listen: adminAddresses(first.main?.admin.listen),
+              logger: logger.child({ component: 'admin' }),
+              metrics: registry,
+              health: () => ({ ok: alive(), stuck: services.stuck }),
+              ready: () => readiness(view, settled),
+              status: () => statusPage(view),
+            },
+            clock,
+            signal,
+          ),
+      ],
+      lifetime.signal,
+    );
+  } finally {
+    await Promise.all([notifier.stopping('withdrawing'), services.withdrawAll(main.stopTimeout * 1000)]);
+    logger.info('stopped');
+  }
+}
+
+function reporting(sessions: SessionPool, clock: Clock, logger: Logger): Reporting {
+  const context = { clock, logger, sessions, random: Math.random };
+  return {
+    place: ({ reporter }) => `${reporter.type} ${reporters[reporter.type].place(reporter.settings)}`,
+    create: ({ reporter }) => reporters[reporter.type].create(reporter.settings, context),
+  };
+}
+
+/** What should run: what is valid, and of what is not, whatever runs already. */
+function desired(loaded: LoadedConfig, services: Services) {
+  const kept = services.definitions.filter(({ source }) => loaded.broken.has(source));
+  return new Map([...kept.map((one) => [one.name, one] as const), ...loaded.services]);
+}
+
+function noteRestartKeys(before: MainConfig, after: MainConfig, logger: Logger): void {
+  for (const key of ['admin', 'log'] as const) {
+    if (JSON.stringify(before[key]) === JSON.stringify(after[key])) continue;
+    logger.warn('a changed setting takes effect at the next start', { key });
+  }
+}
+
+function adminAddresses(listen: string | undefined): readonly AdminAddress[] {
+  const match = /^\[?(.*?)\]?:(\d+)$/.exec(listen ?? '');
+  return match ? [{ host: match[1] ?? '', port: Number(match[2]) }] : [];
+}
+
+/** For a task that may have nothing to do: its end must not end the others. */
+async function untilAborted(signal: AbortSignal, work: Promise<void>): Promise<void> {
+  await work;
+  if (!signal.aborted) {
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  }
+}

@@ -1,0 +1,97 @@
+import { readFileSync } from 'node:fs';
+import type { ConnectionOptions } from 'node:tls';
+import type { SessionOptions, ZkAcl } from '@smartstack/registry';
+import { z } from 'zod';
+import { type CamelKeys, camelKeys } from '../config/camel.js';
+import { host, listOf, optional, withDefault } from '../config/values.js';
+
+/** What airbnb's nerve asks for, in milliseconds. */
+const sessionTimeoutMs = 32_000;
+
+const zkHost = z
+  .string()
+  .regex(
+    /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?(\/[^\s,]*)?$/,
+    'expected host:port, or host:port/chroot',
+  )
+  .refine((entry) => {
+    const port = Number(/^[^/]*[^/:\]]:(\d+)|\]:(\d+)/.exec(entry)?.slice(1).join('') ?? 2181);
+    return port >= 1 && port <= 65_535;
+  }, 'expected a port from 1 to 65535');
+
+const file = z.string().min(1).startsWith('/', 'expected an absolute path');
+
+/** Keys that say which ZooKeeper, and as whom. Those beyond `zk_hosts` are not airbnb's, whose nerve ignores them. */
+export const ensembleKeys = {
+  zk_hosts: listOf(z.string())
+    .transform((entries) => entries.flatMap((entry) => entry.split(',')).map((entry) => entry.trim()))
+    .pipe(z.array(zkHost).min(1))
+    .describe('The ensemble, each host:port; one may carry a chroot: host:port/smartstack.'),
+  zk_auth: optional(z.string().regex(/^digest:[^:]+:.+$/, 'expected digest:user:password')).describe(
+    'Who the session is: digest:user:password. Prefer zk_auth_file, which keeps it out of this file.',
+  ),
+  zk_auth_file: optional(file).describe('A file that holds what zk_auth would.'),
+  zk_tls: optional(
+    z
+      .strictObject({
+        ca_file: optional(file).describe("Authorities to trust, in PEM; Node's own by default."),
+        cert_file: optional(file).describe('Our certificate, in PEM.'),
+        key_file: optional(file).describe('Its key, in PEM.'),
+        server_name: optional(host).describe('The name that the certificate must carry.'),
+        verify: withDefault(z.boolean(), true).describe('Whether to verify the certificate.'),
+      })
+      .transform((value) => camelKeys(value)),
+  ).describe('Connect with TLS.'),
+};
+
+/** The same, as the code sees it. */
+export type EnsembleSettings = CamelKeys<z.output<z.ZodObject<typeof ensembleKeys>>>;
+
+/** Equal for settings under which a registration keeps its session. */
+export function placeOfEnsemble(settings: EnsembleSettings): string {
+  const { zkAuth, zkAuthFile, zkTls } = settings;
+  return JSON.stringify([sessionHosts(settings.zkHosts), zkAuth, zkAuthFile, zkTls]);
+}
+
+/**
+ * The hosts in order, the chroot (which any of them may carry) at the last, as ZooKeeper's
+ * connection strings have it.
+ */
+export function sessionHosts(hosts: readonly string[]): readonly string[] {
+  const parts = hosts.map((entry) => /^([^/]*)(.*)$/.exec(entry));
+  const chroot = parts.map((part) => part?.[2] ?? '').find((suffix) => suffix !== '') ?? '';
+  const sorted = [...new Set(parts.map((part) => part?.[1] ?? ''))].sort();
+  return sorted.map((entry, index) => (index === sorted.length - 1 ? entry + chroot : entry));
+}
+
+/** What opens a session. Reads the files that the settings name; throws when one cannot be read. */
+export function sessionOptions(settings: EnsembleSettings): SessionOptions {
+  const { zkAuth, zkAuthFile, zkTls } = settings;
+  const auth = zkAuthFile === undefined ? zkAuth : readFileSync(zkAuthFile, 'utf8').trim();
+  const [scheme = '', ...credentials] = auth?.split(':') ?? [];
+  return {
+    hosts: sessionHosts(settings.zkHosts),
+    sessionTimeoutMs,
+    ...(auth === undefined ? {} : { auth: [{ scheme, data: Buffer.from(credentials.join(':')) }] }),
+    ...(zkTls === undefined ? {} : { tls: tlsOptions(zkTls) }),
+  };
+}
+
+function tlsOptions(tls: NonNullable<EnsembleSettings['zkTls']>): ConnectionOptions {
+  return {
+    rejectUnauthorized: tls.verify,
+    ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
+    ...(tls.caFile === undefined ? {} : { ca: readFileSync(tls.caFile) }),
+    ...(tls.certFile === undefined ? {} : { cert: readFileSync(tls.certFile) }),
+    ...(tls.keyFile === undefined ? {} : { key: readFileSync(tls.keyFile) }),
+  };
+}
+
+/** One entry of an access control list as zkCli writes it: `world:anyone:r`, `auth::cdrwa`. */
+export const aclEntry = z
+  .string()
+  .regex(/^[a-z0-9]+:.*:[cdrwa]+$/, 'expected scheme:id:permissions, such as auth::cdrwa')
+  .transform((text): ZkAcl => {
+    const [scheme = '', ...rest] = text.split(':');
+    return { scheme, id: rest.slice(0, -1).join(':'), permissions: rest.at(-1) ?? '' };
+  });

@@ -1,0 +1,48 @@
+import type { Clock, Logger } from '@smartstack/agent';
+import type { Instance, SessionPool } from '@smartstack/registry';
+
+/** What a registry holds for one service. Times are wall clock milliseconds. */
+export type ReportState =
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'pending'; readonly since: number; readonly error?: string }
+  | { readonly kind: 'present'; readonly place: string; readonly since: number };
+
+/** Carries one service's registration to a registry, and keeps it there. */
+export interface Reporter<Settings = unknown> {
+  readonly state: ReportState;
+  /** True while the registry cannot be reached, so that waiting for it may take for ever. */
+  readonly unreachable: boolean;
+  /** Sets what the registry should hold: this instance, or nothing. Returns at once, never gives up. */
+  report(instance: Instance | undefined): void;
+  /** Takes new settings that leave the place as it is; what was reported follows them. */
+  configure(settings: Settings): void;
+  /** Resolves when the registry holds what was reported last; rejects when `signal` aborts. */
+  settled(signal: AbortSignal): Promise<void>;
+  /** Calls `listener` whenever `state` or `unreachable` changes. Returns how to stop that. */
+  onChange(listener: () => void): () => void;
+  /** Its background duties, if it has any, until `signal` aborts. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Lets go of the registry without withdrawing. The last to do so ends the session, within `deadlineMs`. */
+  dispose(deadlineMs?: number): Promise<void>;
+}
+
+/** What a reporter gets beside its own options. */
+export interface ReporterContext {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly sessions: SessionPool;
+}
+
+/** A kind of reporter: its keys in a service's definition, and what makes a reporter of them. */
+export interface ReporterKind<Type extends string, Options, Settings> {
+  readonly type: Type;
+  /** Schemas of the keys, spelt as in the file; they stand beside the service's own keys. */
+  readonly options: Options;
+  /** What cannot be used although it is well-formed, such as a key file that is missing. */
+  problems(settings: Settings): readonly { readonly key: string; readonly message: string }[];
+  /** Equal for settings under which a registration can stay where it is, and be updated in place. */
+  place(settings: Settings): string;
+  create(settings: Settings, context: ReporterContext): Reporter<Settings>;
+}

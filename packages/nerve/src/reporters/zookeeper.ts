@@ -1,0 +1,141 @@
+import { accessSync, constants } from 'node:fs';
+import { describeError } from '@smartstack/agent';
+import {
+  type Instance,
+  nerveCodec,
+  nodeNameFor,
+  nodeNameProblem,
+  type RegistrationHandle,
+  type SessionLease,
+  type ZkPath,
+} from '@smartstack/registry';
+import { z } from 'zod';
+import type { CamelKeys } from '../config/camel.js';
+import { optional, seconds, withDefault } from '../config/values.js';
+import { aclEntry, ensembleKeys, placeOfEnsemble, sessionOptions } from './ensemble.js';
+import type { Reporter, ReporterContext, ReporterKind, ReportState } from './reporter.js';
+
+const zkPath = z
+  .string()
+  .regex(/^\/+[^/]/, 'expected a path that starts with /')
+  .transform((text) => text.replace(/\/+$/, '') as ZkPath)
+  .superRefine((path, context) => {
+    const problem = path.slice(1).split('/').map(nodeNameProblem).find(Boolean);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+  });
+
+const keys = {
+  ...ensembleKeys,
+  zk_path: zkPath.describe('The node under which the service is registered; created when first needed.'),
+  use_path_encoding: withDefault(z.boolean(), false).describe('Put the data into the name of the node, too.'),
+  node_type: withDefault(
+    z.enum(['ephemeral_sequential', 'ephemeral', 'persistent', 'persistent_sequential']),
+    'ephemeral_sequential',
+  ).describe('The kind of node to create. Persistent ones outlive a crash of nerve.'),
+  ttl_seconds: optional(seconds).describe('Rewrite a persistent node this often, so that its mtime tells.'),
+  zk_acl: optional(z.array(aclEntry).min(1)).describe(
+    'Who may do what with the node, each scheme:id:permissions; anyone anything by default.',
+  ),
+};
+
+/** The keys of `reporter_type: zookeeper`, as the code sees them. */
+export type ZooKeeperSettings = CamelKeys<z.output<z.ZodObject<typeof keys>>>;
+
+/** Registers a service as a node of ZooKeeper, byte for byte as airbnb's nerve does. */
+export const zookeeperReporter: ReporterKind<'zookeeper', typeof keys, ZooKeeperSettings> = {
+  type: 'zookeeper',
+  options: keys,
+  problems: ({ zkAuthFile, zkTls }) => [
+    ...unreadable('zk_auth_file', zkAuthFile),
+    ...[zkTls?.caFile, zkTls?.certFile, zkTls?.keyFile].flatMap((file) => unreadable('zk_tls', file)),
+  ],
+  place: (settings) =>
+    JSON.stringify([placeOfEnsemble(settings), settings.zkPath, settings.nodeType, settings.zkAcl]),
+  create: (settings, context) => new ZooKeeperReporter(settings, context),
+};
+
+function unreadable(key: string, file: string | undefined): { key: string; message: string }[] {
+  try {
+    if (file !== undefined) accessSync(file, constants.R_OK);
+    return [];
+  } catch (error) {
+    return [{ key, message: describeError(error) }];
+  }
+}
+
+/** How often to look whether a renewal is due, in milliseconds. */
+const renewalTickMs = 500;
+
+class ZooKeeperReporter implements Reporter<ZooKeeperSettings> {
+  readonly #lease: SessionLease;
+  readonly #handle: RegistrationHandle;
+  readonly #context: ReporterContext;
+  #settings: ZooKeeperSettings;
+  #instance: Instance | undefined;
+
+  constructor(settings: ZooKeeperSettings, context: ReporterContext) {
+    this.#settings = settings;
+    this.#context = context;
+    this.#lease = context.sessions.acquire(sessionOptions(settings));
+    this.#handle = this.#lease.session.register({
+      parent: settings.zkPath,
+      mode: settings.nodeType,
+      ...(settings.zkAcl === undefined ? {} : { acl: settings.zkAcl }),
+    });
+  }
+
+  get state(): ReportState {
+    const state = this.#handle.state;
+    return state.kind === 'present' ? { kind: 'present', place: state.path, since: state.since } : state;
+  }
+
+  get unreachable(): boolean {
+    return this.#lease.session.state.kind !== 'connected';
+  }
+
+  report(instance: Instance | undefined): void {
+    this.#instance = instance;
+    if (instance === undefined) {
+      this.#handle.want(undefined);
+      return;
+    }
+    const data = nerveCodec.encode(instance);
+    const pathEncoding = this.#settings.usePathEncoding;
+    this.#handle.want({ name: nodeNameFor(instance.name ?? '', data, { pathEncoding }), data });
+  }
+
+  configure(settings: ZooKeeperSettings): void {
+    this.#settings = settings;
+    this.report(this.#instance);
+  }
+
+  settled(signal: AbortSignal): Promise<void> {
+    return this.#handle.settled(signal);
+  }
+
+  onChange(listener: () => void): () => void {
+    const stop = [this.#handle.onState(listener), this.#lease.session.onState(listener)];
+    return () => stop.forEach((one) => one());
+  }
+
+  /** Renews a persistent node. The first time comes at random, so that a fleet's do not coincide. */
+  async run(signal: AbortSignal): Promise<void> {
+    if (!this.#settings.nodeType.startsWith('persistent')) return;
+    const { clock, random, logger } = this.#context;
+    let last = clock.monotonic() - random() * (this.#settings.ttlSeconds ?? 0) * 1000;
+    while (!signal.aborted) {
+      await clock.sleep(renewalTickMs, signal);
+      const { ttlSeconds = Infinity, zkPath: path } = this.#settings;
+      if (clock.monotonic() - last < ttlSeconds * 1000) continue;
+      last = clock.monotonic();
+      await this.#handle.touch().catch((error: unknown) => {
+        logger.info('could not renew a node', { path, error: describeError(error) });
+      });
+    }
+  }
+
+  async dispose(deadlineMs?: number): Promise<void> {
+    this.#handle.dispose();
+    await this.#lease.release(deadlineMs === undefined ? {} : { deadlineMs });
+  }
+}

@@ -1,0 +1,69 @@
+import type { HealthReport } from '@smartstack/agent';
+import type { SessionPool, SessionState } from '@smartstack/registry';
+import type { ConfigStatus } from './configFollower.js';
+import type { Services } from './services.js';
+import { version } from './version.js';
+
+/** The parts of a running agent that tell about themselves. */
+export interface View {
+  readonly instanceId: string;
+  /** Wall clock milliseconds. */
+  readonly startedAt: number;
+  readonly config: ConfigStatus;
+  readonly services: Services;
+  readonly pool: SessionPool;
+}
+
+/** The pool's keys say more than the ensemble, credentials among it. */
+function sessions(pool: SessionPool): readonly { readonly hosts: string; readonly state: SessionState }[] {
+  return [...pool.sessions].map(([key, { state }]) => ({ hosts: key.split('\n', 1).join(''), state }));
+}
+
+/** What /status shows. */
+export function statusPage(view: View): unknown {
+  const { services, pool, ...rest } = view;
+  return {
+    agent: 'nerve',
+    version,
+    ...rest,
+    instanceId: view.instanceId,
+    config: { ...view.config, failures: services.failures },
+    sessions: sessions(pool),
+    services: services.status,
+    withdrawing: services.withdrawing.map(({ service, reporter }) => ({
+      service,
+      registration: reporter.state,
+    })),
+  };
+}
+
+/** Whether the registry holds what it should: every healthy service, and no other. */
+export function readiness(view: View, started: boolean): HealthReport {
+  const reasons = started ? [] : ['starting'];
+  for (const { hosts, state } of sessions(view.pool)) {
+    if (state.kind !== 'connected') reasons.push(`zookeeper ${hosts} is ${state.kind}`);
+  }
+  for (const { service, health, registration, throttled } of view.services.status) {
+    if (health === 'unknown') reasons.push(`${service} is not checked yet`);
+    else if (throttled) reasons.push(`${service} waits for its rate limit`);
+    else if ((health === 'up') !== (registration.kind === 'present')) {
+      reasons.push(`${service} is ${health}, its registration ${registration.kind}`);
+    }
+  }
+  for (const { service } of view.services.withdrawing) reasons.push(`${service} is not withdrawn yet`);
+  for (const [service, failure] of view.services.failures) reasons.push(`${service}: ${failure}`);
+  return { ok: reasons.length === 0, reasons };
+}
+
+/** One line for `systemctl status`. */
+export function summary(view: View): string {
+  const all = view.services.status;
+  const up = all.filter(({ health }) => health === 'up').length;
+  const registered = all.filter(({ registration }) => registration.kind === 'present').length;
+  const away = sessions(view.pool).filter(({ state }) => state.kind !== 'connected');
+  return [
+    `${up} of ${all.length} services up, ${registered} registered`,
+    ...away.map(({ hosts, state }) => `ZooKeeper ${hosts} ${state.kind}`),
+    ...(view.config.valid ? [] : ['the configuration has errors']),
+  ].join('; ');
+}
