@@ -21,6 +21,8 @@ export interface LoggerOptions {
   readonly level: LogLevel;
   /** `json` for collectors, `console` for people. */
   readonly format: 'json' | 'console';
+  /** Default stderr, as of the Ruby pair: stdout belongs to the commands' own output. */
+  readonly stream?: NodeJS.WritableStream;
 }
 
 interface Line {
@@ -70,16 +72,19 @@ function escapeControls(text: string): string {
   );
 }
 
-/** Logs to stderr, as the Ruby pair does: stdout belongs to the commands' own output. */
+/** A logger that writes a line for each call, at once. */
 export function createLogger(options: LoggerOptions): Logger {
   const toLine = options.format === 'json' ? jsonLine : consoleLine;
+  const stream = options.stream ?? process.stderr;
+  // Whoever reads the log may go away; the agent goes on.
+  stream.on('error', () => undefined);
   const winston = createWinston({
     level: options.level,
     format: format.combine(
       format.timestamp(),
       format.printf((info) => toLine(info as unknown as Line)),
     ),
-    transports: [new transports.Console({ stderrLevels: ['debug', 'info', 'warn', 'error'] })],
+    transports: [new transports.Stream({ stream })],
     exitOnError: false,
   });
   const bound = (own: LogFields): Logger => {

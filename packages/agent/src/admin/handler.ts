@@ -82,15 +82,19 @@ function find(routes: readonly AdminRoute[], method: string, path: string) {
   return match;
 }
 
-async function readBody(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > maxBody) throw new Refusal(413, 'body too large', { connection: 'close' });
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+/** Not `for await`: leaving that early destroys the connection before the refusal is sent. */
+function readBody(request: IncomingMessage): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    request.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      if (length <= maxBody) chunks.push(chunk);
+      else reject(new Refusal(413, 'body too large', { connection: 'close' }));
+    });
+    request.once('end', () => resolve(Buffer.concat(chunks)));
+    request.once('close', () => reject(new Refusal(400, 'body cut off')));
+  });
 }
 
 function send(response: ServerResponse, { status, contentType, body }: AdminResponse): void {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { chmod, unlink } from 'node:fs/promises';
+import { chmod, lstat, unlink } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { AgentError } from '../errors.js';
@@ -87,7 +87,7 @@ async function listenOn(server: Server, address: AdminAddress): Promise<AdminAdd
     return { host: address.host, port: (server.address() as AddressInfo).port };
   } catch (error) {
     const where = 'socket' in address ? address.socket : `${address.host}:${address.port}`;
-    throw new AgentError('admin_listen', `Cannot listen on ${where}: ${reason(error)}`, {
+    throw new AgentError('admin_listen', `Cannot listen on ${where}: ${reason(error, address)}`, {
       cause: error,
       retriable: true,
     });
@@ -98,7 +98,7 @@ async function listenOnSocket(server: Server, path: string): Promise<void> {
   try {
     await started(server, { path });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || (await answers(path))) throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || !(await isAbandoned(path))) throw error;
     // Left behind by an agent that was killed.
     await unlink(path);
     await started(server, { path });
@@ -114,31 +114,32 @@ async function started(
   await once(server, 'listening');
 }
 
-/** True unless it is certain that nobody listens on the socket. */
-async function answers(path: string): Promise<boolean> {
+/** True when it is certain that `path` is a socket on which nobody listens. */
+async function isAbandoned(path: string): Promise<boolean> {
+  // Connecting to an ordinary file is refused as well.
+  if (!(await lstat(path)).isSocket()) return false;
   const socket = connect(path);
   try {
     await once(socket, 'connect');
-    return true;
+    return false;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ECONNREFUSED';
+    return (error as NodeJS.ErrnoException).code === 'ECONNREFUSED';
   } finally {
     socket.destroy();
   }
 }
 
-function reason(error: unknown): string {
+function reason(error: unknown, address: AdminAddress): string {
   const { code, message } = error as NodeJS.ErrnoException;
   switch (code ?? '') {
     case 'EADDRINUSE':
       return 'the address is in use by another process';
     case 'EACCES':
-      return 'no permission';
+      // For a socket libuv reports a missing directory in the same way.
+      return 'socket' in address ? 'no permission, or its directory does not exist' : 'no permission';
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
       return 'this machine has no such address';
-    case 'ENOENT':
-      return 'its directory does not exist';
     default:
       return message;
   }
