@@ -70,11 +70,15 @@ function refusal({ keyword, values, spec }: Option): string | undefined {
   return undefined;
 }
 
-/** Expands and checks the options an instance brings. With `any`, keywords are free but words stay harmless. */
+/**
+ * Expands and checks the options an instance brings. With `any`, keywords are free but words stay harmless.
+ * `dropped` is a keyword that something else decides: it is left out, whatever its value.
+ */
 export function registryOptions(
   text: string,
   values: TemplateValues,
   trust: 'strict' | 'any',
+  dropped?: string,
 ): Checked<readonly Option[]> {
   if (typeof text !== 'string') return { reason: 'haproxy_server_options is not a string' };
   if (text.length > maxLength)
@@ -89,7 +93,7 @@ export function registryOptions(
       reason: `haproxy_server_options: ${JSON.stringify(hostile)} holds characters that are not allowed`,
     };
   }
-  const options = parseOptions(words);
+  const options = parseOptions(words).filter(({ keyword }) => keyword !== dropped);
   const reason = trust === 'any' ? undefined : options.map(refusal).find((found) => found !== undefined);
   return reason === undefined ? { value: options } : { reason: `haproxy_server_options: ${reason}` };
 }

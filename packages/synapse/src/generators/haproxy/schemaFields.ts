@@ -69,9 +69,15 @@ export const bigInteger = z
   })
   .meta({ type: ['integer', 'string'] });
 
+const durationMessage = 'must be a duration such as 500ms, 10s, 5m or 1h';
+
 /** HAProxy's notation of a duration: `500ms`, `10s`, `5m`, `1h`; a bare number is milliseconds. */
 export const duration = z
-  .union([z.number().int().nonnegative(), z.string().regex(/^\d{1,10}(us|ms|s|m|h|d)?$/)], {
-    error: 'must be a duration such as 500ms, 10s, 5m or 1h',
-  })
+  .union(
+    [
+      z.int(durationMessage).nonnegative(durationMessage),
+      z.string().regex(/^\d{1,10}(us|ms|s|m|h|d)?$/, durationMessage),
+    ],
+    { error: durationMessage },
+  )
   .transform(String);

@@ -66,18 +66,18 @@ export function draftServer(instance: Instance, context: ServerContext): Draft |
   const address = serverAddress(instance.host, context.addresses);
   if ('reason' in address) return refuse(address.reason);
   const values = { host: instance.host, port: instance.port, name: name.value };
-  let common = parseOptions(splitWords(expandTemplate(service.serverOptions, values)));
+  // HAProxy's weights end at 256; a greater share than all others is still what was meant.
+  const weight =
+    config.useNerveWeights && Number.isInteger(instance.weight)
+      ? Math.min(256, Math.max(0, instance.weight ?? 0))
+      : undefined;
+  const stated = parseOptions(splitWords(expandTemplate(service.serverOptions, values)));
+  const common = weight === undefined ? stated : withoutOption(stated, 'weight');
   const text = instance.haproxyServerOptions ?? '';
-  const own = registryOptions(text, values, config.registryServerOptions);
+  const dropped = weight === undefined ? undefined : 'weight';
+  const own = registryOptions(text, values, config.registryServerOptions, dropped);
   if ('reason' in own) return refuse(own.reason);
-  let particular = own.value;
-  let weight: number | undefined;
-  if (config.useNerveWeights && Number.isInteger(instance.weight)) {
-    // HAProxy's weights end at 256; a greater share than all others is still what was meant.
-    weight = Math.min(256, Math.max(0, instance.weight ?? 0));
-    common = withoutOption(common, 'weight');
-    particular = withoutOption(particular, 'weight');
-  }
+  const particular = own.value;
   const all = [...backend.defaultServer, ...common, ...particular];
   const problem = combinationProblem(particular, all, context.serverVerifyNone);
   if (problem !== undefined) return refuse(problem);
