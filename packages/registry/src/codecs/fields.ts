@@ -48,11 +48,16 @@ function readPort(value: Json | undefined): Pick<Instance, 'port' | 'portAsText'
   if (value === undefined || value === null) throw new DecodeError('No port');
   const port = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
   if (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw new DecodeError(
-      `The port is not an integer from 1 to 65535: ${JSON.stringify(value).slice(0, 40)}`,
-    );
+    throw new DecodeError(`The port is not an integer from 1 to 65535: ${excerpt(value)}`);
   }
   return value === String(port) ? { port, portAsText: true } : { port };
+}
+
+/** Enough of a value to recognise it, and nothing that a terminal would act on. */
+function excerpt(value: Json): string {
+  return JSON.stringify(value)
+    .slice(0, 40)
+    .replaceAll(/[^\x20-\x7e]/g, '?');
 }
 
 /** Ruby interpolates whatever it is into the server's name. */

@@ -35,8 +35,8 @@ function rubyNumber(value: number): string {
   if (Number.isSafeInteger(value) && !Object.is(value, -0)) return String(value);
   const [mantissa = '', exponent = '0'] = value.toExponential().split('e');
   const power = Number(exponent);
-  // Float#to_s writes decimals from 1e-4 up to, not including, 1e16.
-  if (value === 0 || (power >= -4 && power < 16)) return decimal(value);
+  // Float#to_s writes decimals from 1e-4 up to, not including, 1e15.
+  if (value === 0 || (power >= -4 && power < 15)) return decimal(value);
   const sign = power < 0 ? '-' : '+';
   const digits = mantissa.includes('.') ? mantissa : `${mantissa}.0`;
   return `${digits}e${sign}${String(Math.abs(power)).padStart(2, '0')}`;
