@@ -36,7 +36,7 @@ export function whyNoSystemdVm(): string | undefined {
 
 /**
  * A booted systemd in a container: this machine's files under an overlay that is thrown away, a network of its
- * own with nothing but loopback, the working copy under `/opt/smartstack`, `nerve` and `synapse` in /usr/bin.
+ * own with nothing but loopback, the working copy under `/opt/smartstack`, Node as /usr/bin/node.
  */
 export class SystemdVm {
   private static count = 0;
@@ -54,10 +54,7 @@ export class SystemdVm {
       await vm.stop();
       throw new Error(`The container did not boot.\n${up.stdout}${up.stderr}`);
     }
-    for (const agent of ['nerve', 'synapse']) {
-      const bin = `${repositoryInside}/packages/${agent}/bin/${agent}.js`;
-      await vm.write(`/usr/bin/${agent}`, `#!/bin/sh\nexec ${process.execPath} ${bin} "$@"\n`, 0o755);
-    }
+    if (process.execPath !== '/usr/bin/node') await vm.must('ln', '-sf', process.execPath, '/usr/bin/node');
     return vm;
   }
 

@@ -1,0 +1,101 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { eventually, holds } from '../harness/eventually.ts';
+import { addInstance, type DemoConfiguration } from './configuration.ts';
+import { ephemeralNodes, haproxyServers, metric, reloadMetric } from './observe.ts';
+import type { DemoSystem } from './system.ts';
+import type { Traffic } from './traffic.ts';
+
+/** What the unattended check works with. */
+export interface CheckOptions {
+  readonly configuration: DemoConfiguration;
+  readonly system: DemoSystem;
+  /** By service, running. */
+  readonly traffic: ReadonlyMap<string, Traffic>;
+  readonly print: (line: string) => void;
+}
+
+const startMs = 30_000;
+const changeMs = 15_000;
+
+/** Waits until the services are reachable, before any traffic counts. Rejects when they never are. */
+export async function awaitReady(configuration: DemoConfiguration, stop: AbortSignal): Promise<void> {
+  await eventually(
+    async () => {
+      if (stop.aborted) return true;
+      const servers = await haproxyServers(configuration.statsPort);
+      return configuration.instances.every(({ service, port }) =>
+        servers.get(service)?.get(port)?.status.startsWith('UP'),
+      );
+    },
+    { what: 'every instance is up in HAProxy', timeoutMs: startMs, intervalMs: 20 },
+  );
+}
+
+/** The proof of `npm run demo -- --check`: what it saw goes to `print`; rejects at the first thing that is not so. */
+export async function check({ configuration, system, traffic, print }: CheckOptions): Promise<void> {
+  const { statsPort, synapseAdminPort, zookeeperPort, instances } = configuration;
+  const reloadsBefore = await metric(synapseAdminPort, reloadMetric);
+  const answered = (service: string, instance: string): number =>
+    traffic.get(service)?.tally.byInstance.get(instance) ?? 0;
+  const timed = async (what: string, condition: () => Promise<boolean> | boolean): Promise<void> => {
+    const started = performance.now();
+    await eventually(condition, { what, timeoutMs: changeMs });
+    print(`ok    ${what} (${Math.round(performance.now() - started)} ms)`);
+  };
+  const inHaproxy = async (service: string, port: number): Promise<boolean> =>
+    (await haproxyServers(statsPort)).get(service)?.get(port)?.status.startsWith('UP') ?? false;
+  const leaves = async (service: string, name: string, how: NodeJS.Signals): Promise<void> => {
+    const instance = instances.find((each) => each.name === name);
+    if (instance === undefined) throw new Error(`config/services has no ${name}`);
+    const registered = await ephemeralNodes(zookeeperPort);
+    await system.instances.get(name)?.stop(how);
+    await timed(`${name}, ended with ${how}, leaves ZooKeeper and HAProxy`, async () => {
+      const gone = !(await inHaproxy(service, instance.port));
+      return gone && (await ephemeralNodes(zookeeperPort)) === registered - 1;
+    });
+  };
+  const joins = async (service: string, name: string, like: string): Promise<void> => {
+    const added = await addInstance(configuration, name, like);
+    system.startInstance(added);
+    await timed(
+      `${name}, started and given a file in services/, answers users`,
+      () => answered(service, name) > 0,
+    );
+  };
+
+  for (const { name, service } of instances) {
+    await timed(`${name} answers users of localhost:${configuration.frontends.get(service) ?? 0}`, () => {
+      return answered(service, name) > 0;
+    });
+  }
+  await leaves('web', 'web-2', 'SIGKILL');
+  await joins('web', 'web-4', 'web-1');
+  await leaves('echo', 'echo-2', 'SIGTERM');
+  await joins('echo', 'echo-3', 'echo-1');
+  await rm(join(configuration.servicesFolder, 'web-4.yaml'));
+  const beforeRemoval = answered('web', 'web-4');
+  await timed('web-4, its file removed, gets no more requests', async () => {
+    const servers = await haproxyServers(statsPort);
+    return beforeRemoval > 0 && (servers.get('web')?.size ?? 0) === 2;
+  });
+
+  await system.zookeeper.kill();
+  await holds(() => [...traffic.values()].every(({ tally }) => tally.failures === 0), {
+    what: 'no request fails without ZooKeeper',
+    forMs: 2_000,
+  });
+  print('ok    ZooKeeper, killed, takes no route with it (2 s of traffic)');
+  await system.zookeeper.start();
+  await timed('everything is registered again after its return', async () => {
+    return (await ephemeralNodes(zookeeperPort)) === 6;
+  });
+
+  for (const [service, { tally }] of traffic) {
+    print(`      ${service}: ${tally.requests} requests, ${tally.failures} failed`);
+    if (tally.failures > 0) throw new Error(`${service}: ${tally.lastFailures.join('; ')}`);
+  }
+  const reloads = (await metric(synapseAdminPort, reloadMetric)) - reloadsBefore;
+  print(`      HAProxy: ${reloads} reloads since the services were up`);
+  if (reloads > 0) throw new Error(`${reloads} reloads, where none was needed`);
+}

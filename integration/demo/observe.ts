@@ -1,0 +1,53 @@
+import { fourLetterWord } from '../harness/zookeeper.ts';
+
+/** synapse's count of reloads that it asked HAProxy for. */
+export const reloadMetric = 'smartstack_haproxy_reload_total';
+
+/** One server of HAProxy's statistics. */
+export interface ServerStatistics {
+  /** HAProxy's word: UP, DOWN, MAINT, no check … */
+  readonly status: string;
+  readonly weight: number;
+}
+
+async function getText(port: number, path: string): Promise<string> {
+  const answer = await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(1_000) });
+  if (!answer.ok) throw new Error(`status ${answer.status} from ${path} on port ${port}`);
+  return answer.text();
+}
+
+/** What the running HAProxy says, by `service`, then by the instance's port. Rejects while it cannot be asked. */
+export async function haproxyServers(port: number): Promise<Map<string, Map<number, ServerStatistics>>> {
+  const [header = '', ...rows] = (await getText(port, '/;csv')).trim().split('\n');
+  const columns = header.replace(/^# /, '').split(',');
+  const servers = new Map<string, Map<number, ServerStatistics>>();
+  for (const row of rows) {
+    const cells = row.split(',');
+    const cell = (name: string): string => cells[columns.indexOf(name)] ?? '';
+    // A server's name ends with host:port; the rows FRONTEND and BACKEND have none.
+    const instancePort = Number(/:(\d+)$/.exec(cell('svname'))?.[1]);
+    if (!(instancePort > 0)) continue;
+    const service = servers.get(cell('pxname')) ?? new Map<number, ServerStatistics>();
+    service.set(instancePort, { status: cell('status'), weight: Number(cell('weight')) });
+    servers.set(cell('pxname'), service);
+  }
+  return servers;
+}
+
+/** Registrations that ZooKeeper holds now. Rejects while it cannot be asked. */
+export async function ephemeralNodes(port: number): Promise<number> {
+  const answer = await fourLetterWord(port, 'mntr', 1_000);
+  const count = /^zk_ephemerals_count\s+(\d+)$/m.exec(answer)?.[1];
+  if (count === undefined) throw new Error('ZooKeeper does not serve');
+  return Number(count);
+}
+
+/** The value of one metric of an agent, summed over its labels; 0 while it has none. */
+export async function metric(port: number, name: string): Promise<number> {
+  let sum = 0;
+  for (const line of (await getText(port, '/metrics')).split('\n')) {
+    const value = new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`).exec(line)?.[1];
+    if (value !== undefined) sum += Number(value);
+  }
+  return sum;
+}

@@ -1,0 +1,119 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../harness/eventually.ts';
+import { SystemdVm, whyNoSystemdVm } from '../harness/systemdVm.ts';
+import { install } from './install.ts';
+import { fourLetterWord, startVmZooKeeper } from './vmZooKeeper.ts';
+
+describe.skipIf(whyNoSystemdVm() !== undefined)('nerve.service in a real systemd', () => {
+  let vm: SystemdVm;
+
+  /** Paths of the ephemeral nodes that ZooKeeper holds. */
+  const registrations = async (): Promise<readonly string[]> =>
+    (await fourLetterWord(vm, 'dump'))
+      .split('\n')
+      .filter((line) => line.startsWith('\t/'))
+      .map((line) => line.trim());
+  const mainPid = (): Promise<string> => vm.property('nerve', 'MainPID');
+  const dropIn = async (lines: readonly string[]): Promise<void> => {
+    await vm.write('/etc/systemd/system/nerve.service.d/test.conf', `[Service]\n${lines.join('\n')}\n`);
+    await vm.must('systemctl', 'daemon-reload');
+  };
+
+  beforeAll(async () => {
+    vm = await SystemdVm.start();
+    await startVmZooKeeper(vm);
+    await install(vm);
+  });
+  afterAll(() => vm.stop());
+
+  it('is started when it has registered what is healthy', async () => {
+    // `systemctl enable --now` returned: READY=1 came after the first round of checks and reports.
+    expect(await vm.property('nerve', 'ActiveState')).toBe('active');
+    expect(await registrations()).toEqual(['/services/hello/vm1_0000000000']);
+    expect(await vm.property('nerve', 'StatusText')).toBe('1 of 1 services up, 1 registered');
+  });
+
+  it('runs as its own user, without privileges', async () => {
+    const status = await vm.must('cat', `/proc/${await mainPid()}/status`);
+    const uid = await vm.must('id', '-u', 'nerve');
+    expect(status).toContain(`Uid:\t${uid}\t${uid}\t${uid}\t${uid}`);
+    expect(status).toMatch(/^CapEff:\t0+$/m);
+    expect(status).toMatch(/^NoNewPrivs:\t1$/m);
+  });
+
+  it('takes a new instance at systemctl reload, and stays the same process', async () => {
+    const before = await mainPid();
+    const second = (await vm.must('cat', '/etc/nerve/services.d/hello.yaml')).replace(
+      'services/hello',
+      'services/second',
+    );
+    await vm.write('/etc/nerve/services.d/second.yaml', second);
+    await vm.must('systemctl', 'reload', 'nerve');
+    await eventually(async () => (await registrations()).includes('/services/second/vm1_0000000000'), {
+      what: 'the second service is registered',
+      intervalMs: 50,
+    });
+    expect(await mainPid()).toBe(before);
+    expect(await registrations()).toContain('/services/hello/vm1_0000000000');
+  });
+
+  it('survives a configuration with errors at reload', async () => {
+    await vm.write('/etc/nerve/services.d/second.yaml', 'host: [');
+    await vm.must('systemctl', 'reload', 'nerve');
+    await eventually(async () => (await vm.property('nerve', 'StatusText')).includes('errors'), {
+      what: 'the status tells of the errors',
+      intervalMs: 50,
+    });
+    expect(await registrations()).toContain('/services/second/vm1_0000000000');
+    await vm.must('rm', '/etc/nerve/services.d/second.yaml');
+    await eventually(async () => (await registrations()).length === 1, {
+      what: 'it is withdrawn',
+      intervalMs: 50,
+    });
+  });
+
+  it('is killed by the watchdog when it hangs, started again, and registered once', async () => {
+    await dropIn(['WatchdogSec=2', 'TimeoutAbortSec=1']);
+    await vm.must('systemctl', 'restart', 'nerve');
+    const hung = await mainPid();
+    await vm.must('kill', '-STOP', hung);
+    await eventually(async () => Number(await vm.property('nerve', 'NRestarts')) === 1, {
+      what: 'systemd restarts it',
+      timeoutMs: 20_000,
+      intervalMs: 100,
+    });
+    await eventually(async () => (await vm.property('nerve', 'ActiveState')) === 'active', {
+      what: 'it is ready again',
+      timeoutMs: 20_000,
+      intervalMs: 50,
+    });
+    expect(await mainPid()).not.toBe(hung);
+    expect(await vm.must('journalctl', '-u', 'nerve', '--no-pager')).toContain('Watchdog timeout');
+    // The session of the one that hung lives on until its timeout; then one node is left.
+    await eventually(async () => (await registrations()).length === 1, {
+      what: 'one registration',
+      timeoutMs: 45_000,
+      intervalMs: 200,
+    });
+    await dropIn([]);
+  }, 90_000);
+
+  it('withdraws when it is stopped, at once', async () => {
+    await vm.must('systemctl', 'restart', 'nerve');
+    expect(await registrations()).not.toEqual([]);
+    const started = performance.now();
+    await vm.must('systemctl', 'stop', 'nerve');
+    expect(await registrations()).toEqual([]);
+    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(await vm.property('nerve', 'Result')).toBe('success');
+  });
+
+  it('is not started over and over with a configuration that it cannot use', async () => {
+    await vm.write('/etc/nerve/nerve.yaml', 'instance_id: vm1\nservices: { a: { port: 70000 } }\n');
+    expect((await vm.run('systemctl', 'start', 'nerve')).code).not.toBe(0);
+    expect(await vm.property('nerve', 'ExecMainStatus')).toBe('78');
+    expect(await vm.property('nerve', 'NRestarts')).toBe('0');
+    expect(await vm.property('nerve', 'ActiveState')).toBe('failed');
+    expect(await vm.must('journalctl', '-u', 'nerve', '--no-pager')).toContain('nerve.yaml:2:');
+  });
+});

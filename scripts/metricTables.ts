@@ -1,0 +1,61 @@
+import type { Counter, Gauge, Histogram, MetricOptions, Metrics } from '@smartstack/agent';
+import { declareZooKeeperMetrics } from '@smartstack/registry';
+import { declareMetrics } from '../packages/nerve/src/metrics.ts';
+import { createHaproxyMetrics } from '../packages/synapse/src/generators/haproxy/haproxyMetrics.ts';
+import { createSynapseMetrics } from '../packages/synapse/src/metrics.ts';
+
+interface Declared {
+  readonly name: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly labels: readonly string[];
+  readonly help: string;
+}
+
+/** Runs declarations against a registry that only takes notes. */
+function declared(declare: (metrics: Metrics) => void): readonly Declared[] {
+  const notes: Declared[] = [];
+  const note =
+    <T>(type: Declared['type'], nothing: T) =>
+    ({ name, help, labels = [] }: MetricOptions): T => {
+      notes.push({ name, type, labels, help });
+      return nothing;
+    };
+  const ignore = (): void => undefined;
+  const counter: Counter = { inc: ignore };
+  const gauge: Gauge = { set: ignore, remove: ignore };
+  const histogram: Histogram = { observe: ignore };
+  declare({
+    counter: note('counter', counter),
+    gauge: note('gauge', gauge),
+    histogram: note('histogram', histogram),
+    expose: () => Promise.reject(new Error('it only takes notes')),
+  });
+  return notes;
+}
+
+function table(metrics: readonly Declared[]): string {
+  const rows = metrics.map(({ name, type, labels, help }) => {
+    const shown = labels.map((label) => `\`${label}\``).join(', ');
+    return `| \`${name}\` | ${type} | ${shown} | ${help} |`;
+  });
+  return ['| metric | type | labels | |', '|---|---|---|---|', ...rows].join('\n');
+}
+
+/** Every metric of both agents, as Markdown: from the declarations themselves. */
+export function metricTables(): string {
+  return [
+    '### Both agents',
+    table(declared(declareZooKeeperMetrics)),
+    '### nerve',
+    table(declared(declareMetrics)),
+    '### synapse',
+    table([...declared(createSynapseMetrics), ...declared(createHaproxyMetrics)]),
+  ].join('\n\n');
+}
+
+const section = /(<!-- metrics -->)[^]*?(<!-- end of metrics -->)/;
+
+/** Fills the `<!-- metrics -->` section of a Markdown text. */
+export function fillMetrics(text: string): string {
+  return text.replace(section, (_, begin: string, end: string) => `${begin}\n\n${metricTables()}\n\n${end}`);
+}
