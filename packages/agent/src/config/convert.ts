@@ -24,7 +24,7 @@ export interface Located {
   readonly children: ReadonlyMap<string, LocatedChild>;
 }
 
-export interface LocatedChild {
+interface LocatedChild {
   readonly keyOffset: number;
   readonly node: Located;
 }
