@@ -50,7 +50,8 @@ export async function applyCommands(
       const outcome: CommandOutcome =
         broken === undefined ? await carryOut(command, context) : { result: 'failed', detail: broken };
       outcomes.set(command, outcome);
-      if (outcome.result !== 'done') broken = `an earlier command on ${key} did not succeed: ${outcome.detail}`;
+      if (outcome.result !== 'done')
+        broken = `an earlier command on ${key} did not succeed: ${outcome.detail}`;
     }
   });
   await Promise.all(lanes);

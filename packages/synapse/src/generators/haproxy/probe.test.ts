@@ -40,8 +40,12 @@ describe('probing', () => {
   });
 
   it('asks nobody when it is off or strict', async () => {
-    expect(await new Prober({ ...defaultProbe, mode: 'off' }, systemClock).confirm('127.0.0.1', port)).toBeUndefined();
-    expect(await new Prober({ ...defaultProbe, mode: 'strict' }, systemClock).confirm('127.0.0.1', port)).toMatch(/strict/);
+    expect(
+      await new Prober({ ...defaultProbe, mode: 'off' }, systemClock).confirm('127.0.0.1', port),
+    ).toBeUndefined();
+    expect(
+      await new Prober({ ...defaultProbe, mode: 'strict' }, systemClock).confirm('127.0.0.1', port),
+    ).toMatch(/strict/);
     expect(accepted).toBe(0);
   });
 

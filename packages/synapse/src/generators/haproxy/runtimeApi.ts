@@ -1,4 +1,5 @@
 import { type Clock } from '@smartstack/agent';
+import { hostPort } from './names.js';
 import type { RuntimeSession } from './runtimeClient.js';
 import { RuntimeApiError } from './runtimeError.js';
 import type { RuntimeCommand } from './types.js';
@@ -36,7 +37,10 @@ const gone = /^No such (server|backend)\.$/;
 
 function word(value: string): string {
   if (!/^[^\s;\\#$"']+$/.test(value)) {
-    throw new RuntimeApiError('runtime-refused', `refused to send ${JSON.stringify(value)} as one word of a command`);
+    throw new RuntimeApiError(
+      'runtime-refused',
+      `refused to send ${JSON.stringify(value)} as one word of a command`,
+    );
   }
   return value;
 }
@@ -55,10 +59,9 @@ function targetOf(command: RuntimeCommand): string {
 /** The `add server` line of a command. Throws on fields that would not stay one word. */
 export function encodeAddServer(command: AddServer): string {
   const { address, port, id, options } = command;
-  const host = address.includes(':') ? `[${address}]` : address;
   const pool = poolOptions.filter(([name]) => !options.includes(name)).flat();
   const words = [...options, ...pool].map(word).join(' ');
-  const place = `${word(host)}:${integer(port, 1, 65_535)}`;
+  const place = word(hostPort(address, integer(port, 1, 65_535)));
   // Weight 0: it takes nothing until it is enabled and its health is settled.
   return `add server ${targetOf(command)} ${place} id ${integer(id, 1, 2_147_483_647)} weight 0 ${words}`;
 }
@@ -69,7 +72,8 @@ async function askExpecting(
   expected: (reply: string) => boolean,
 ): Promise<string> {
   const reply = await session.ask(command);
-  if (!expected(reply)) throw new RuntimeApiError('runtime-rejected', `${command}: ${reply || 'empty answer'}`);
+  if (!expected(reply))
+    throw new RuntimeApiError('runtime-rejected', `${command}: ${reply || 'empty answer'}`);
   return reply;
 }
 

@@ -49,7 +49,9 @@ const codeOf = (attempt: Promise<unknown>): Promise<unknown> =>
 
 describe('RuntimeSession', () => {
   it('pairs pipelined commands with their answers, whatever these hold', async () => {
-    const cli = await fake((command) => (command === 'big' ? `${'x'.repeat(300_000)}\nend` : `re ${command}`));
+    const cli = await fake((command) =>
+      command === 'big' ? `${'x'.repeat(300_000)}\nend` : `re ${command}`,
+    );
     const session = await RuntimeSession.open(cli.path, options);
     const answers = await Promise.all(['a', 'big', 'c'].map((command) => session.ask(command)));
     expect(answers.map((answer) => answer.length)).toEqual([4, 300_004, 4]);
@@ -76,7 +78,9 @@ describe('RuntimeSession', () => {
   it('gives up on a peer that stops answering, for every command sent', async () => {
     const cli = await fake((command) => (command === 'first' ? 'ok' : undefined));
     const session = await RuntimeSession.open(cli.path, options);
-    const codes = await Promise.all(['first', 'second', 'third'].map((command) => codeOf(session.ask(command))));
+    const codes = await Promise.all(
+      ['first', 'second', 'third'].map((command) => codeOf(session.ask(command))),
+    );
     expect(codes).toEqual(['no failure', 'runtime-timeout', 'runtime-timeout']);
     expect(await codeOf(session.ask('later'))).toBe('runtime-timeout');
   });
@@ -87,7 +91,12 @@ describe('RuntimeSession', () => {
       return undefined;
     });
     const session = await RuntimeSession.open(cli.path, options);
-    expect(await Promise.all(['1', '2', '3', '4'].map((each) => session.ask(each)))).toEqual(['1', '2', '3', '4']);
+    expect(await Promise.all(['1', '2', '3', '4'].map((each) => session.ask(each)))).toEqual([
+      '1',
+      '2',
+      '3',
+      '4',
+    ]);
     session.close();
   });
 
@@ -96,16 +105,25 @@ describe('RuntimeSession', () => {
     const missing = join(tmpdir(), 'no-such-socket');
     expect(await codeOf(RuntimeSession.open(missing, options))).toBe('runtime-unreachable');
     expect(await codeOf(RuntimeSession.open(await rawPeer('', 'end'), options))).toBe('runtime-closed');
-    expect(await codeOf(RuntimeSession.open(await rawPeer('', 'reset'), options))).toMatch(/closed|unreachable/);
-    expect(await codeOf(RuntimeSession.open(await rawPeer('HTTP/1.1 400\r\n'), options))).toBe('runtime-timeout');
-    expect(await codeOf(RuntimeSession.open(await rawPeer('220 mail\n> '), options))).toBe('runtime-protocol');
+    expect(await codeOf(RuntimeSession.open(await rawPeer('', 'reset'), options))).toMatch(
+      /closed|unreachable/,
+    );
+    expect(await codeOf(RuntimeSession.open(await rawPeer('HTTP/1.1 400\r\n'), options))).toBe(
+      'runtime-timeout',
+    );
+    expect(await codeOf(RuntimeSession.open(await rawPeer('220 mail\n> '), options))).toBe(
+      'runtime-protocol',
+    );
     expect(await codeOf(RuntimeSession.open(dead.path, options))).toBe('no failure');
   });
 
   it('refuses answers to questions that nobody asked', async () => {
     const path = await rawPeer('\n> \n> more');
     const session = await RuntimeSession.open(path, options).catch((error: unknown) => error);
-    const failed = session instanceof RuntimeSession ? await codeOf(session.ask('show info')) : (session as RuntimeApiError).code;
+    const failed =
+      session instanceof RuntimeSession
+        ? await codeOf(session.ask('show info'))
+        : (session as RuntimeApiError).code;
     expect(failed).toBe('runtime-protocol');
   });
 
@@ -122,10 +140,16 @@ describe('RuntimeSession', () => {
 
   it('survives any bytes a peer sends', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), fc.constantFrom('end', 'reset'), async (bytes, after) => {
-        const path = await rawPeer(Buffer.from(bytes), after);
-        expect(await codeOf(RuntimeSession.open(path, { ...options, deadlineMs: 1000 }))).toMatch(/^runtime-|no failure/);
-      }),
+      fc.asyncProperty(
+        fc.uint8Array({ maxLength: 200 }),
+        fc.constantFrom('end', 'reset'),
+        async (bytes, after) => {
+          const path = await rawPeer(Buffer.from(bytes), after);
+          expect(await codeOf(RuntimeSession.open(path, { ...options, deadlineMs: 1000 }))).toMatch(
+            /^runtime-|no failure/,
+          );
+        },
+      ),
       { numRuns: 50 },
     );
   });
@@ -145,7 +169,18 @@ describe('askOnce', () => {
 
 describe('assertSingleCommand', () => {
   it('refuses whatever could be more than one command', () => {
-    const bad = ['', ' ', 'a\nb', 'a;b', 'a\\;b', 'a <<', 'a\u0000', 'a\u007f', 'a\rb', `a ${'b'.repeat(16_382)}`];
+    const bad = [
+      '',
+      ' ',
+      'a\nb',
+      'a;b',
+      'a\\;b',
+      'a <<',
+      'a\u0000',
+      'a\u007f',
+      'a\rb',
+      `a ${'b'.repeat(16_382)}`,
+    ];
     for (const command of bad) expect(() => assertSingleCommand(command), command).toThrow(RuntimeApiError);
     expect(() => assertSingleCommand(`a ${'b'.repeat(16_380)}`)).not.toThrow();
   });

@@ -122,7 +122,10 @@ export class RuntimeSession {
     if (this.#waiting.length === 0 || this.#failure !== undefined) return;
     const { clock, deadlineMs } = this.#options;
     this.#timer = clock.setTimeout(() => {
-      this.#fail('runtime-timeout', `HAProxy did not answer "${this.#waiting[0]?.command}" within ${deadlineMs} ms`);
+      this.#fail(
+        'runtime-timeout',
+        `HAProxy did not answer "${this.#waiting[0]?.command}" within ${deadlineMs} ms`,
+      );
     }, deadlineMs);
   }
 

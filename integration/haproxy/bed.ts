@@ -1,0 +1,153 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createMetrics, systemClock } from '@smartstack/agent';
+import { RecordingLogger } from '@smartstack/agent/testing';
+import type { Instance } from '@smartstack/registry';
+import type { CatalogView, Generator, ReconcileOutcome } from '../../packages/synapse/src/catalog/types.ts';
+import { createHaproxyGenerator } from '../../packages/synapse/src/generators/haproxy/index.ts';
+import { parseServersState } from '../../packages/synapse/src/generators/haproxy/observed.ts';
+import type { GeneratorTiming } from '../../packages/synapse/src/generators/haproxy/wiring.ts';
+import { eventually } from '../harness/eventually.ts';
+import { askSocket, haproxyPaths, testBase } from '../harness/haproxy.ts';
+import type { Upstream } from '../harness/upstream.ts';
+
+/** Services of a test, by name: instances and the service's `haproxy` block. */
+export type Services = Readonly<
+  Record<string, { readonly instances: readonly Instance[]; readonly haproxy: unknown }>
+>;
+
+/** A view as the catalog would make it. */
+export function viewOf(services: Services): CatalogView {
+  return {
+    services: Object.entries(services).map(([name, { instances, haproxy }]) => ({
+      name,
+      source: 'live',
+      instances,
+      blocks: { haproxy },
+    })),
+  };
+}
+
+/** An instance at an upstream. */
+export function instanceOf(
+  { host, port, identity }: Pick<Upstream, 'host' | 'port' | 'identity'>,
+  more: Partial<Instance> = {},
+): Instance {
+  return { host, port, name: identity, ...more };
+}
+
+/** A top-level block for a HAProxy in `dir`, reloaded through its master socket. */
+export function topLevel(dir: string, more: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+  const { configFile, adminSocket, masterSocket } = haproxyPaths(dir);
+  return {
+    ...testBase(dir),
+    bind_address: '127.0.0.1',
+    config_file_path: configFile,
+    socket_file_path: adminSocket,
+    master_socket_path: masterSocket,
+    state_file_path: join(dir, 'state.json'),
+    restart_interval: 0,
+    server_order_seed: 1,
+    ...more,
+  };
+}
+
+/** A generator with its background work, driven by the test instead of the reconcile loop. */
+export interface GeneratorBed {
+  readonly generator: Generator;
+  readonly logger: RecordingLogger;
+  /** Times that the generator asked to be called. */
+  readonly wakes: number;
+  reconcile(services: Services): Promise<ReconcileOutcome>;
+  /** Reconciles as the loop would, until it is quiet: no failure, nothing asked for again. */
+  settle(services: Services): Promise<ReconcileOutcome['outcome'][]>;
+  /** The generator's status. */
+  status(): HaproxyStatus;
+  metrics(): Promise<string>;
+  /** Stops the background work, as SIGTERM does. */
+  stop(): Promise<void>;
+}
+
+/** The parts of the status that tests look at. */
+export interface HaproxyStatus {
+  readonly quarantined: readonly {
+    readonly culprit: unknown;
+    readonly kept: string;
+    readonly reason: string;
+  }[];
+  readonly reloadReasons: readonly { readonly kind: string; readonly detail: string }[];
+  readonly processes?: readonly {
+    readonly pid?: number;
+    readonly info?: { readonly version: string };
+    readonly lingering: readonly string[];
+  }[];
+  readonly oldWorkers?: number;
+  readonly issues: readonly { readonly reason: string }[];
+  readonly file: { readonly problem?: string };
+}
+
+/** Starts a generator on `block`. */
+export function startGenerator(block: unknown, timing: Partial<GeneratorTiming> = {}): GeneratorBed {
+  const logger = new RecordingLogger();
+  const metrics = createMetrics();
+  const generator = createHaproxyGenerator({
+    block,
+    clock: systemClock,
+    logger,
+    metrics,
+    timing,
+    hostname: 'test',
+  });
+  const stop = new AbortController();
+  const state = { wakes: 0 };
+  const running = generator.run(() => void (state.wakes += 1), stop.signal);
+  return {
+    generator,
+    logger,
+    get wakes() {
+      return state.wakes;
+    },
+    reconcile: (services) => generator.reconcile(viewOf(services), stop.signal),
+    settle: async (services) => {
+      const outcomes: ReconcileOutcome['outcome'][] = [];
+      await eventually(
+        async () => {
+          const { wakes } = state;
+          const { outcome, againInMs } = await generator.reconcile(viewOf(services), stop.signal);
+          outcomes.push(outcome);
+          return againInMs === undefined && outcome === 'noop' && wakes === state.wakes;
+        },
+        { what: 'the generator is quiet', timeoutMs: 15_000, intervalMs: 10 },
+      );
+      return outcomes;
+    },
+    status: () => generator.status() as HaproxyStatus,
+    metrics: async () => (await metrics.expose()).body,
+    stop: async () => {
+      stop.abort();
+      await running;
+    },
+  };
+}
+
+/** Servers in rotation (up, ready, with weight) of a backend, by name, as the process tells. */
+export async function inRotation(socket: string, backend: string): Promise<readonly string[]> {
+  const servers = parseServersState(await askSocket(socket, 'show servers state')).get(backend);
+  return [...(servers?.values() ?? [])]
+    .filter(({ admin, operational, weight }) => admin === 'ready' && operational === 'up' && weight > 0)
+    .map(({ name }) => name)
+    .sort();
+}
+
+/** All servers of a backend as `name admin weight`, sorted. */
+export async function serversOf(socket: string, backend: string): Promise<readonly string[]> {
+  const servers = parseServersState(await askSocket(socket, 'show servers state')).get(backend);
+  return [...(servers?.values() ?? [])].map(({ name, admin, weight }) => `${name} ${admin} ${weight}`).sort();
+}
+
+/** The `server` lines of a backend in the file, without their indentation. */
+export async function serverLines(file: string, backend: string): Promise<readonly string[]> {
+  const text = await readFile(file, 'utf8');
+  const section = text.split('\n\n').find((each) => each.startsWith(`backend ${backend}\n`)) ?? '';
+  return section.split('\n').flatMap((line) => (line.trim().startsWith('server ') ? [line.trim()] : []));
+}

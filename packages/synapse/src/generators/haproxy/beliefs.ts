@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { writeFileAtomic } from '@smartstack/agent';
+import type { DesiredState } from './types.js';
+
+/** The identity of a worker: a pid alone is used again. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** `Start_time_sec` of `show info`: seconds since the epoch. */
+  readonly startedAt: number;
+}
+
+/** The file that was accepted last, and written. */
+export interface WrittenConfig {
+  readonly desired: DesiredState;
+  /** SHA-256 of the file's text, hexadecimal. */
+  readonly sha256: string;
+  /** When it was put in place, in milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** What one HAProxy runs, as far as we know: what it loaded, advanced by our commands. */
+export interface RunningConfig {
+  readonly process: ProcessIdentity;
+  readonly desired: DesiredState;
+}
+
+/** What must survive a restart of synapse, so that HAProxy is not reloaded for nothing. */
+export interface Beliefs {
+  readonly written: WrittenConfig | undefined;
+  /** By path of the admin socket. */
+  readonly running: ReadonlyMap<string, RunningConfig>;
+}
+
+/** Nothing is known. */
+export const noBeliefs: Beliefs = { written: undefined, running: new Map() };
+
+const format = 1;
+
+/** SHA-256 of a file's text, hexadecimal. */
+export function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** True when both workers are the same process. */
+export function sameProcess(a: ProcessIdentity, b: ProcessIdentity): boolean {
+  return a.pid === b.pid && a.startedAt === b.startedAt;
+}
+
+function isDesired(value: unknown): value is DesiredState {
+  if (typeof value !== 'object' || value === null) return false;
+  const { base, services } = value as Partial<DesiredState>;
+  return Array.isArray(base) && Array.isArray(services);
+}
+
+/** Reads what an earlier run knew. Never throws: what is missing or not ours is not known, which costs one reload. */
+export async function readBeliefs(path: string): Promise<Beliefs> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  try {
+    const raw = JSON.parse(text) as {
+      format?: number;
+      written?: WrittenConfig;
+      running?: readonly (RunningConfig & { socket: string; asWritten?: boolean })[];
+    };
+    if (raw.format !== format) return noBeliefs;
+    const written = raw.written !== undefined && isDesired(raw.written.desired) ? raw.written : undefined;
+    const running = (raw.running ?? []).flatMap(({ socket, process, desired, asWritten }) => {
+      const state = asWritten === true ? written?.desired : desired;
+      return isDesired(state) ? [[socket, { process, desired: state }] as const] : [];
+    });
+    return { written, running: new Map(running) };
+  } catch {
+    return noBeliefs;
+  }
+}
+
+/** Keeps beliefs for the next run, atomically. Throws AgentError `file_write`. */
+export async function writeBeliefs(path: string, { written, running }: Beliefs): Promise<void> {
+  const processes = [...running].map(([socket, { process, desired }]) =>
+    // Usually they are one and the same, and half the size.
+    desired === written?.desired ? { socket, process, asWritten: true } : { socket, process, desired },
+  );
+  await writeFileAtomic(path, `${JSON.stringify({ format, written, running: processes })}\n`, {
+    mode: 0o600,
+  });
+}
+
+/**
+ * What a worker loaded, when it is not the one we know: the file on disk, if it is the one we wrote and was in
+ * place before the worker started. `startedAt` has whole seconds only, so within that second nobody can tell.
+ */
+export function loadedBy(
+  process: ProcessIdentity,
+  written: WrittenConfig | undefined,
+  diskHash: string | undefined,
+): DesiredState | undefined {
+  if (written === undefined || written.sha256 !== diskHash) return undefined;
+  return written.at < process.startedAt * 1000 ? written.desired : undefined;
+}

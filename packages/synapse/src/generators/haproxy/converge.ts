@@ -1,0 +1,248 @@
+import { AgentError, Backoff, describeError } from '@smartstack/agent';
+import type { ReconcileOutcome } from '../../catalog/types.js';
+import { serverKey } from './apply.js';
+import { capabilitiesOf } from './capabilities.js';
+import type { Kept } from './configKeeper.js';
+import type { Desire } from './desire.js';
+import { planChanges } from './plan.js';
+import { reload } from './reload.js';
+import { bringInStep, mergedReasons, type PassResult } from './runtimePass.js';
+import type { HaproxyConfig } from './schema.js';
+import type { DesiredState, ReloadReason } from './types.js';
+import type { Wiring, WiringContext } from './wiring.js';
+
+/** After a reload everything is looked at once more; what is still open then waits for the next pass. */
+const maxRounds = 4;
+/** A command that fails twice on a fresh observation will not succeed by itself: the file is the other way. */
+const failuresBeforeReload = 2;
+/** A socket on which nobody answers although the reload succeeded asks for no further reload for so long. */
+const deafMs = 60_000;
+const lingeringMs = 500;
+
+/** What the last pass found, for the status. */
+export interface ConvergeReport {
+  readonly results: readonly PassResult[];
+  readonly reasons: readonly ReloadReason[];
+  /** Why the file could not be kept in step; undefined when it is, or is about to be. */
+  readonly fileProblem: string | undefined;
+}
+
+/**
+ * One pass after another from what is wanted to what runs. Servers come first, through running processes; the
+ * file follows, checked, in the background unless a reload waits for it. See README.md for why in this order.
+ */
+export class Converger {
+  readonly #wiring: Wiring;
+  readonly #context: WiringContext;
+  readonly #wake: () => void;
+  readonly #failures = new Map<string, number>();
+  /** Sockets without an answer after a reload that succeeded, and until when that is put up with. */
+  readonly #deafUntil = new Map<string, number>();
+  readonly #retry: Backoff;
+  #results: readonly PassResult[] = [];
+  #reasons: readonly ReloadReason[] = [];
+  #fileProblem: string | undefined;
+  #next: Desire | undefined;
+  #draining: Promise<void> | undefined;
+  /** What was loaded last where no socket can tell (`do_socket: false`). */
+  #blindLoaded: DesiredState | undefined;
+
+  constructor(wiring: Wiring, context: WiringContext, wake: () => void) {
+    this.#wiring = wiring;
+    this.#context = context;
+    this.#wake = wake;
+    this.#retry = new Backoff({ minMs: 100, maxMs: 10_000, random: context.random });
+  }
+
+  get report(): ConvergeReport {
+    return { results: this.#results, reasons: this.#reasons, fileProblem: this.#fileProblem };
+  }
+
+  /** Resolves when no file is being checked or written any more. */
+  async idle(): Promise<void> {
+    while (this.#draining !== undefined) await this.#draining;
+  }
+
+  /** One pass. Throws AgentError when HAProxy or the file system could not be brought to follow; the loop backs off. */
+  async converge(wanted: Desire, config: HaproxyConfig, signal: AbortSignal): Promise<ReconcileOutcome> {
+    const { keeper } = this.#wiring;
+    let outcome: ReconcileOutcome['outcome'] = 'noop';
+    for (let round = 0; round < maxRounds; round += 1) {
+      const { revision } = keeper.quarantine;
+      const desired = keeper.quarantine.clear(wanted.desired, keeper.written?.desired, wanted.shared);
+      await this.#bringAllInStep(desired, wanted, signal);
+      const hasChanged = this.#results.some(({ applied }) => applied.length > 0);
+      if (hasChanged && outcome === 'noop') outcome = 'runtime';
+      if (this.#reasons.length === 0) return this.#finish(wanted, outcome, signal);
+
+      const kept = await this.#keep(wanted, signal);
+      // Something was held back: look again before anything is reloaded.
+      if (keeper.quarantine.revision !== revision) continue;
+      const waitMs = this.#waitBeforeReload(kept, config);
+      if (waitMs > 0) {
+        const again = waitMs === Infinity ? this.#againInMs() : waitMs;
+        return {
+          outcome: waitMs === Infinity ? outcome : 'waiting',
+          ...(again !== undefined && { againInMs: again }),
+        };
+      }
+      await this.#reload(kept, signal);
+      outcome = 'reload';
+    }
+    return { outcome, againInMs: this.#retry.next() };
+  }
+
+  /** Servers first: what running processes take must not wait for the check of a file. */
+  async #bringAllInStep(desired: DesiredState, wanted: Desire, signal: AbortSignal): Promise<void> {
+    const { targets, keeper, beliefs } = this.#wiring;
+    const { metrics, logger } = this.#context;
+    try {
+      const context = { keeper, beliefs, signal };
+      this.#results = await Promise.all(targets.map((target) => bringInStep(target, desired, context)));
+    } catch (error) {
+      // HAProxy cannot be talked to now, but should it restart by itself, the file is to be right.
+      this.#keepSoon(wanted);
+      throw error;
+    }
+    for (const { applied, socket } of this.#results) {
+      if (applied.length === 0) continue;
+      metrics.applied(applied);
+      logger.info('servers changed at run time', { socket, ...summary(applied) });
+    }
+    const names = new Set(desired.services.map(({ backend }) => backend.name));
+    metrics.observed(
+      targets.flatMap(({ observation }) => (observation === undefined ? [] : [observation.state])),
+      names,
+    );
+    this.#reasons = [...this.#openReasons(desired), ...this.#countFailures()];
+  }
+
+  #openReasons(desired: DesiredState): readonly ReloadReason[] {
+    if (this.#wiring.targets.length === 0) {
+      return planChanges(desired, this.#blindLoaded, undefined, capabilitiesOf('')).reload;
+    }
+    const now = this.#context.clock.monotonic();
+    const audible = this.#results.filter(({ socket, process }) => {
+      if (process !== undefined) this.#deafUntil.delete(socket);
+      return process !== undefined || (this.#deafUntil.get(socket) ?? -Infinity) <= now;
+    });
+    return mergedReasons(audible);
+  }
+
+  #countFailures(): readonly ReloadReason[] {
+    const failed = this.#results.flatMap(({ applied }) =>
+      applied.flatMap(({ command, outcome }) => (outcome.result === 'failed' ? [{ command, outcome }] : [])),
+    );
+    const keys = new Set(failed.map(({ command }) => serverKey(command)));
+    for (const key of this.#failures.keys()) if (!keys.has(key)) this.#failures.delete(key);
+    for (const key of keys) this.#failures.set(key, (this.#failures.get(key) ?? 0) + 1);
+    return failed.flatMap(({ command, outcome }): ReloadReason[] => {
+      if ((this.#failures.get(serverKey(command)) ?? 0) < failuresBeforeReload) return [];
+      return [{ kind: 'runtime-failed', detail: `${serverKey(command)}: ${outcome.detail}` }];
+    });
+  }
+
+  /** Milliseconds until a reload may happen; Infinity when none is to happen for these reasons. */
+  #waitBeforeReload(kept: Kept, config: HaproxyConfig): number {
+    if (!config.doReloads || kept.accepted === undefined) return Infinity;
+    // The file on disk is the old one: loading it again changes nothing for a process that runs it already.
+    const isUnknown = this.#blindLoaded === undefined && this.#results.every((result) => result.isUnknown);
+    if (!kept.current && !isUnknown) return Infinity;
+    return this.#wiring.gate.waitMs;
+  }
+
+  async #reload({ accepted }: Kept, signal: AbortSignal): Promise<void> {
+    if (accepted === undefined) throw new AgentError('config-rejected', 'there is no configuration to load');
+    const { logger, metrics, clock } = this.#context;
+    const { keeper, beliefs, gate } = this.#wiring;
+    const reasons = this.#reasons;
+    gate.attempted();
+    const startedAt = clock.monotonic();
+    try {
+      const { silent } = await reload(this.#wiring, this.#context, this.#results, accepted, signal);
+      for (const socket of silent) {
+        logger.error('haproxy was reloaded but does not answer on its admin socket', { socket });
+        this.#deafUntil.set(socket, clock.monotonic() + deafMs);
+      }
+    } catch (error) {
+      metrics.reloaded(reasons, 'failure');
+      logger.error('haproxy could not be reloaded', { reasons, problem: describeError(error) });
+      throw error;
+    }
+    this.#blindLoaded = accepted;
+    this.#failures.clear();
+    metrics.reloaded(reasons, 'success');
+    logger.info('haproxy reloaded', { reasons, ms: Math.round(clock.monotonic() - startedAt) });
+    await beliefs.save();
+    await keeper.keepLastGood();
+  }
+
+  async #finish(
+    wanted: Desire,
+    outcome: ReconcileOutcome['outcome'],
+    signal: AbortSignal,
+  ): Promise<ReconcileOutcome> {
+    // A file that could not be kept is tried again here, where a failure makes the loop back off.
+    if (this.#fileProblem === undefined) this.#keepSoon(wanted);
+    else await this.#keep(wanted, signal);
+    const againInMs = this.#againInMs();
+    return { outcome, ...(againInMs !== undefined && { againInMs }) };
+  }
+
+  /** When to look again without an event; undefined when nothing is open. */
+  #againInMs(): number | undefined {
+    if (this.#failures.size > 0) return this.#retry.next();
+    this.#retry.reset();
+    const isLingering = this.#wiring.targets.some(({ lingering }) => lingering.length > 0);
+    if (isLingering) return lingeringMs;
+    return this.#deafUntil.size > 0 ? deafMs : undefined;
+  }
+
+  async #keep({ desired, shared }: Desire, signal?: AbortSignal): Promise<Kept> {
+    try {
+      const kept = await this.#wiring.keeper.keep(desired, shared, signal);
+      this.#fileProblem = undefined;
+      return kept;
+    } catch (error) {
+      this.#fileProblem = describeError(error);
+      throw error;
+    }
+  }
+
+  /** Brings the file up to date without anybody waiting; of several wishes the last counts. */
+  #keepSoon(wanted: Desire): void {
+    this.#next = wanted;
+    this.#draining ??= this.#drain().finally(() => (this.#draining = undefined));
+  }
+
+  async #drain(): Promise<void> {
+    const { keeper, beliefs } = this.#wiring;
+    for (let wanted = this.#next; wanted !== undefined; wanted = this.#next) {
+      this.#next = undefined;
+      const { revision } = keeper.quarantine;
+      try {
+        await this.#keep(wanted);
+        await beliefs.save();
+        if (keeper.quarantine.revision !== revision) this.#wake();
+      } catch (error) {
+        this.#fileProblem = describeError(error);
+        this.#context.logger.warn('haproxy.cfg could not be kept in step', { problem: this.#fileProblem });
+        this.#wake();
+      }
+    }
+  }
+}
+
+function summary(applied: PassResult['applied']): Readonly<Record<string, unknown>> {
+  const count = (kind: string): number => applied.filter(({ command }) => command.kind === kind).length;
+  const notes = applied.flatMap(({ command, outcome }) =>
+    outcome.detail === undefined ? [] : [`${serverKey(command)}: ${outcome.detail}`],
+  );
+  return {
+    added: count('add-server'),
+    removed: count('remove-server'),
+    weights: count('set-weight'),
+    states: count('set-state'),
+    ...(notes.length > 0 && { notes: notes.slice(0, 10) }),
+  };
+}

@@ -1,0 +1,158 @@
+import { describeError, run } from '@smartstack/agent';
+import type { BlockIssue, CatalogView, Generator, ReconcileOutcome } from '../../catalog/types.js';
+import { readServiceBlock } from './blocks.js';
+import { Converger } from './converge.js';
+import { type Desire, desire } from './desire.js';
+import type { HaproxyIssue } from './desired.js';
+import { statusOf } from './generatorStatus.js';
+import { HaproxyWatch } from './haproxyWatch.js';
+import { HostResolver, type Lookup } from './hosts.js';
+import type { Memory } from './memory.js';
+import type { HaproxyConfig } from './schema.js';
+import { wire, type Wiring, type WiringContext, wiringKey } from './wiring.js';
+
+/** What the generator works with. */
+export interface HaproxyGeneratorOptions extends WiringContext {
+  readonly config: HaproxyConfig;
+  /** Reads a new top-level block; undefined when it has errors. */
+  readonly readConfig: (block: unknown) => HaproxyConfig | undefined;
+  readonly lookup?: Lookup;
+}
+
+/** The parts built from one configuration; they begin to exist with the first IO. */
+interface Parts {
+  readonly wiring: Wiring;
+  readonly converger: Converger;
+  readonly watch: HaproxyWatch;
+}
+
+/** Keeps HAProxy in step with the catalog: servers through its Runtime API, everything else through its file. */
+export class HaproxyGenerator implements Generator {
+  readonly name = 'haproxy';
+  readonly #options: HaproxyGeneratorOptions;
+  readonly #hosts: HostResolver;
+  #config: HaproxyConfig;
+  #parts: Promise<Parts> | undefined;
+  #ready: Parts | undefined;
+  #replaced = new AbortController();
+  #memory: Memory | undefined;
+  #desire: Desire | undefined;
+  #reported = new Set<string>();
+  #wake: () => void = () => undefined;
+
+  constructor(options: HaproxyGeneratorOptions) {
+    this.#options = options;
+    this.#config = options.config;
+    const { clock, lookup } = options;
+    this.#hosts = new HostResolver({ clock, onChange: () => this.#wake(), ...(lookup && { lookup }) });
+  }
+
+  configure(block: unknown): void {
+    const config = this.#options.readConfig(block);
+    if (config === undefined) return;
+    const before = wiringKey(this.#config);
+    this.#config = config;
+    if (wiringKey(config) === before) return;
+    this.#parts = undefined;
+    this.#ready = undefined;
+    this.#replaced.abort();
+    this.#replaced = new AbortController();
+  }
+
+  checkBlock(_service: string, block: unknown): readonly BlockIssue[] {
+    return readServiceBlock(block).issues;
+  }
+
+  status(): unknown {
+    const { wiring, watch, converger } = this.#ready ?? {};
+    return statusOf({ desire: this.#desire, report: converger?.report, wiring, watch, hosts: this.#hosts });
+  }
+
+  async run(wake: () => void, signal: AbortSignal): Promise<void> {
+    this.#wake = wake;
+    while (!signal.aborted) {
+      const replaced = this.#replaced.signal;
+      const { wiring, watch, converger } = await this.#wire();
+      const both = AbortSignal.any([signal, replaced]);
+      await run(
+        [
+          (inner) => watch.run(inner),
+          (inner) => wiring.process.run(wake, inner),
+          (inner) => this.#refreshState(wiring, inner),
+        ],
+        both,
+      );
+      // What was decided last reaches the disk even if we are told to stop meanwhile.
+      await converger.idle();
+    }
+  }
+
+  async reconcile(view: CatalogView, signal: AbortSignal): Promise<ReconcileOutcome> {
+    const { wiring, converger } = await this.#wire();
+    this.#memory ??= await wiring.stateFile.read();
+    const wanted = await desire(view, {
+      config: this.#config,
+      memory: this.#memory,
+      hosts: this.#hosts,
+      lastGood: wiring.keeper.written?.desired,
+      now: this.#options.clock.now(),
+    });
+    this.#memory = wanted.memory;
+    this.#desire = wanted;
+    this.#reportIssues(wanted.issues);
+    return converger.converge(wanted, this.#config, signal);
+  }
+
+  #wire(): Promise<Parts> {
+    this.#parts ??= this.#build(this.#config);
+    return this.#parts;
+  }
+
+  async #build(config: HaproxyConfig): Promise<Parts> {
+    const { clock, logger, metrics, timing } = this.#options;
+    const wake = (): void => this.#wake();
+    const wiring = await wire(config, this.#options);
+    const parts = {
+      wiring,
+      converger: new Converger(wiring, this.#options, wake),
+      watch: new HaproxyWatch(wiring, { clock, logger, metrics, timing, wake }),
+    };
+    if (config === this.#config) this.#ready = parts;
+    return parts;
+  }
+
+  /** Each issue is told once, when it begins and when it ends; the status always has them all. */
+  #reportIssues(issues: readonly HaproxyIssue[]): void {
+    const { logger } = this.#options;
+    const now = new Map(issues.map((issue) => [JSON.stringify(issue), issue]));
+    for (const [key, { severity, ...fields }] of now) {
+      if (this.#reported.has(key)) continue;
+      logger[severity === 'error' ? 'error' : 'warn']('something is left out of haproxy.cfg', fields);
+    }
+    const over = [...this.#reported].filter((key) => !now.has(key)).length;
+    if (over > 0) logger.info('issues of haproxy.cfg are over', { count: over });
+    this.#reported = new Set(now.keys());
+  }
+
+  async #refreshState({ stateFile }: Wiring, signal: AbortSignal): Promise<void> {
+    const { clock, logger, timing } = this.#options;
+    let problem: string | undefined;
+    const attempt = async (write: () => Promise<void>): Promise<void> => {
+      try {
+        await write();
+        problem = undefined;
+      } catch (error) {
+        const now = describeError(error);
+        logger[now === problem ? 'debug' : 'error']('the state file cannot be written', { problem: now });
+        problem = now;
+      }
+    };
+    while (!signal.aborted) {
+      const memory = this.#memory;
+      if (memory !== undefined) await attempt(() => stateFile.refresh(memory));
+      await clock.sleep(timing.watchMs, signal).catch(() => undefined);
+    }
+    const memory = this.#memory;
+    if (memory !== undefined) await attempt(() => stateFile.write(memory));
+  }
+}

@@ -1,0 +1,73 @@
+import type { Metrics } from '@smartstack/agent';
+import type { AppliedCommand } from './apply.js';
+import type { ObservedState, ReloadReason } from './types.js';
+
+/** What the generator counts. */
+export interface HaproxyMetrics {
+  /** A reload ended; counted once for each kind of reason. */
+  reloaded(reasons: readonly ReloadReason[], result: 'success' | 'failure'): void;
+  applied(commands: readonly AppliedCommand[]): void;
+  oldWorkers(count: number): void;
+  /** Servers by state over all backends of the plan, as observed; and what is held back. */
+  observed(states: readonly ObservedState[], backends: ReadonlySet<string>): void;
+  quarantined(count: number): void;
+  validated(result: 'valid' | 'invalid' | 'unchecked'): void;
+}
+
+const states = ['up', 'down', 'drain', 'maint'] as const;
+
+/** Declares the generator's metrics. */
+export function createHaproxyMetrics(metrics: Metrics): HaproxyMetrics {
+  const reloads = metrics.counter({
+    name: 'smartstack_haproxy_reload_total',
+    help: 'Reloads of HAProxy by reason and result.',
+    labels: ['reason', 'result'],
+  });
+  const commands = metrics.counter({
+    name: 'smartstack_haproxy_runtime_command_total',
+    help: 'Changes of a running HAProxy through its Runtime API by result.',
+    labels: ['result'],
+  });
+  const oldWorkers = metrics.gauge({
+    name: 'smartstack_haproxy_old_workers',
+    help: 'Workers of earlier configurations that still end their requests.',
+  });
+  const servers = metrics.gauge({
+    name: 'smartstack_backends',
+    help: 'Servers that HAProxy runs for the configured services, by state.',
+    labels: ['state'],
+  });
+  const quarantined = metrics.gauge({
+    name: 'smartstack_haproxy_quarantined',
+    help: 'Services and servers that are held back because HAProxy rejects their lines.',
+  });
+  const checks = metrics.counter({
+    name: 'smartstack_haproxy_config_check_total',
+    help: 'Checks of a candidate haproxy.cfg by result.',
+    labels: ['result'],
+  });
+  return {
+    reloaded: (reasons, result) => {
+      for (const reason of new Set(reasons.map(({ kind }) => kind))) reloads.inc({ reason, result });
+    },
+    applied: (applied) => {
+      for (const { outcome } of applied) commands.inc({ result: outcome.result });
+    },
+    oldWorkers: (count) => oldWorkers.set(count),
+    observed: (all, backends) => {
+      const counts = new Map<string, number>();
+      for (const { backends: sections } of all) {
+        for (const [name, section] of sections) {
+          if (!backends.has(name)) continue;
+          for (const { admin, operational } of section.values()) {
+            const state = admin === 'ready' ? (operational === 'up' ? 'up' : 'down') : admin;
+            counts.set(state, (counts.get(state) ?? 0) + 1);
+          }
+        }
+      }
+      for (const state of states) servers.set(counts.get(state) ?? 0, { state });
+    },
+    quarantined: (count) => quarantined.set(count),
+    validated: (result) => checks.inc({ result }),
+  };
+}

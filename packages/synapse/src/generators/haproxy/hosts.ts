@@ -1,0 +1,103 @@
+import { lookup as systemLookup } from 'node:dns/promises';
+import { type Clock, describeError } from '@smartstack/agent';
+import { isAddress } from './names.js';
+
+/** Asks the system for the first address of a host name. */
+export type Lookup = (host: string) => Promise<string>;
+
+/** How host names of instances are resolved. */
+export interface HostResolverOptions {
+  readonly clock: Clock;
+  /** Called when a name that was used got another address. */
+  readonly onChange: () => void;
+  readonly lookup?: Lookup;
+  /** An answer is used without asking again for so long, in milliseconds. */
+  readonly freshMs?: number;
+  /** Longest wait for a name that was never resolved; known ones keep their last address meanwhile. */
+  readonly deadlineMs?: number;
+}
+
+interface Entry {
+  address: string | undefined;
+  problem: string | undefined;
+  checkedAt: number;
+  asking: Promise<void> | undefined;
+}
+
+const hostName = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}$/;
+
+/**
+ * Resolves host names beside the reconcile loop: a known name answers at once with its last good address and
+ * is asked again in the background, so that a slow or broken DNS delays and removes nothing that works.
+ */
+export class HostResolver {
+  readonly #entries = new Map<string, Entry>();
+  readonly #options: Required<HostResolverOptions>;
+
+  constructor(options: HostResolverOptions) {
+    const lookup: Lookup = async (host) => (await systemLookup(host)).address;
+    this.#options = { lookup, freshMs: 30_000, deadlineMs: 500, ...options };
+  }
+
+  /** Names that are in use and have no address, with the reason. */
+  get problems(): ReadonlyMap<string, string> {
+    const failed = [...this.#entries].filter(([, { address }]) => address === undefined);
+    return new Map(failed.map(([host, { problem }]) => [host, problem ?? 'not resolved yet']));
+  }
+
+  /** Addresses of all of `hosts` that are names and resolve. Names not asked for any more are forgotten. */
+  async resolve(hosts: Iterable<string>): Promise<ReadonlyMap<string, string>> {
+    const names = new Set([...hosts].filter((host) => !isAddress(host) && hostName.test(host)));
+    for (const name of this.#entries.keys()) if (!names.has(name)) this.#entries.delete(name);
+    const unknown: Promise<void>[] = [];
+    const { clock, freshMs, deadlineMs } = this.#options;
+    for (const name of names) {
+      const entry = this.#entries.get(name) ?? this.#create(name);
+      if (clock.monotonic() - entry.checkedAt >= freshMs) this.#ask(name, entry);
+      if (entry.address === undefined && entry.problem === undefined && entry.asking)
+        unknown.push(entry.asking);
+    }
+    if (unknown.length > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = clock.setTimeout(resolve, deadlineMs);
+        const finish = (): void => {
+          timer.cancel();
+          resolve();
+        };
+        Promise.all(unknown).then(finish, finish);
+      });
+    }
+    const found = new Map<string, string>();
+    for (const name of names) {
+      const address = this.#entries.get(name)?.address;
+      if (address !== undefined) found.set(name, address);
+    }
+    return found;
+  }
+
+  #create(name: string): Entry {
+    const entry: Entry = { address: undefined, problem: undefined, checkedAt: -Infinity, asking: undefined };
+    this.#entries.set(name, entry);
+    return entry;
+  }
+
+  #ask(name: string, entry: Entry): void {
+    if (entry.asking !== undefined) return;
+    const { clock, lookup, onChange } = this.#options;
+    const first = entry.address === undefined && entry.problem === undefined;
+    const startedAt = clock.monotonic();
+    entry.asking = lookup(name)
+      .then((address) => {
+        const changed = address !== entry.address;
+        entry.address = address;
+        entry.problem = undefined;
+        // The caller waits for a first answer itself, unless it took longer than the caller did.
+        if (changed && (!first || clock.monotonic() - startedAt >= this.#options.deadlineMs)) onChange();
+      })
+      .catch((error: unknown) => void (entry.problem = describeError(error)))
+      .finally(() => {
+        entry.checkedAt = clock.monotonic();
+        entry.asking = undefined;
+      });
+  }
+}

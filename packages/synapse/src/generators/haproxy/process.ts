@@ -1,0 +1,116 @@
+import { type Clock, describeError, type Logger } from '@smartstack/agent';
+import { runShell } from './command.js';
+import { awaitMaster, type MasterStatus, readMaster, reloadThroughMaster } from './masterCli.js';
+import { ReloadError } from './reloadError.js';
+
+/** The HAProxy that follows our file: somebody else's, or one that we started. */
+export interface HaproxyProcess {
+  /** Makes HAProxy load the file on disk and waits until that is verified. Throws ReloadError. */
+  reload(signal: AbortSignal): Promise<void>;
+  /** Starts it when it does not run; absent where that is somebody else's task. Throws ReloadError. */
+  ensure?(signal: AbortSignal): Promise<'running' | 'started'>;
+  /** Master and workers; undefined without a master socket, or when it does not answer. */
+  status(signal: AbortSignal): Promise<MasterStatus | undefined>;
+  /** Keeps it running, where that is our task; `wake` is called after each start. Returns when `signal` aborts. */
+  run(wake: () => void, signal: AbortSignal): Promise<void>;
+}
+
+/** Durations in milliseconds. */
+export interface ProcessTiming {
+  /** For one answer of the master. */
+  readonly answerMs: number;
+  /** For a reload or a start, parsing of the file included (1 s for 15,000 checked servers). */
+  readonly reloadMs: number;
+}
+
+/** The defaults. */
+export const defaultProcessTiming: ProcessTiming = { answerMs: 2_000, reloadMs: 30_000 };
+
+/** How an HAProxy that is not ours is reloaded. */
+export interface ExternalProcessOptions {
+  readonly clock: Clock;
+  readonly timing: ProcessTiming;
+  /** The operator's, for `/bin/sh`; undefined: the master socket. */
+  readonly reloadCommand: string | undefined;
+  readonly masterSocketPath: string | undefined;
+  /** Pid of the worker that answers on the admin socket now; undefined when nobody does. */
+  readonly workerPid: (signal: AbortSignal) => Promise<number | undefined>;
+  readonly logger: Logger;
+}
+
+const pollMs = 10;
+
+/** An HAProxy that systemd or a script runs; we only ask it to reload. */
+export function createExternalProcess(options: ExternalProcessOptions): HaproxyProcess {
+  const { clock, timing, reloadCommand, masterSocketPath, workerPid, logger } = options;
+  const master = (signal: AbortSignal) => ({
+    clock,
+    deadlineMs: timing.answerMs,
+    patienceMs: timing.reloadMs,
+    signal,
+  });
+
+  const status = async (signal: AbortSignal): Promise<MasterStatus | undefined> => {
+    if (masterSocketPath === undefined) return undefined;
+    return readMaster(masterSocketPath, master(signal)).catch(() => undefined);
+  };
+
+  const awaitNewWorker = async (before: number | undefined, signal: AbortSignal): Promise<void> => {
+    const end = clock.monotonic() + timing.reloadMs;
+    for (;;) {
+      const now = await workerPid(signal);
+      if (now !== undefined && now !== before) return;
+      if (clock.monotonic() >= end) {
+        const who = now === undefined ? 'no HAProxy answers' : `the same worker (pid ${now}) still answers`;
+        throw new ReloadError(`the reload command succeeded, but ${who} on the admin socket`);
+      }
+      await clock.sleep(pollMs, signal);
+    }
+  };
+
+  const reloadByCommand = async (command: string, signal: AbortSignal): Promise<void> => {
+    const before = await workerPid(signal);
+    const masterBefore = await status(signal);
+    const result = await runShell(command, { clock, timeoutMs: timing.reloadMs, signal });
+    signal.throwIfAborted();
+    if (result.exitCode !== 0) {
+      const why = result.problem ?? `status ${result.exitCode ?? 'unknown'}`;
+      throw new ReloadError(`the reload command failed (${why}): ${result.output.trim().slice(0, 500)}`);
+    }
+    logger.debug('reload command succeeded', { output: result.output.trim().slice(0, 500) });
+    if (masterSocketPath !== undefined && masterBefore !== undefined) {
+      const known = new Set(masterBefore.workers.map(({ pid }) => pid));
+      const { failed } = await awaitMaster(
+        masterSocketPath,
+        master(signal),
+        (now) => now.failed > masterBefore.failed || now.workers.some(({ pid }) => !known.has(pid)),
+      );
+      if (failed > masterBefore.failed) throw new ReloadError('HAProxy could not load the new file');
+    } else if (before !== undefined || (await workerPid(signal)) !== undefined) {
+      await awaitNewWorker(before, signal);
+    }
+  };
+
+  return {
+    status,
+    reload: async (signal) => {
+      if (reloadCommand !== undefined) {
+        await reloadByCommand(reloadCommand, signal);
+        return;
+      }
+      if (masterSocketPath === undefined)
+        throw new ReloadError('there is neither a reload_command nor a master socket');
+      try {
+        await reloadThroughMaster(masterSocketPath, master(signal));
+      } catch (error) {
+        if (error instanceof ReloadError || signal.aborted) throw error;
+        throw new ReloadError(`the master does not answer: ${describeError(error)}`, error);
+      }
+    },
+    run: (_wake, signal) =>
+      new Promise((resolve) => {
+        if (signal.aborted) resolve();
+        else signal.addEventListener('abort', () => resolve(), { once: true });
+      }),
+  };
+}

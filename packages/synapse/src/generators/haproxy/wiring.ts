@@ -1,0 +1,128 @@
+import { join } from 'node:path';
+import type { Clock, Logger } from '@smartstack/agent';
+import { BeliefStore } from './beliefStore.js';
+import { ConfigKeeper } from './configKeeper.js';
+import type { HaproxyMetrics } from './haproxyMetrics.js';
+import { createManagedProcess } from './managedProcess.js';
+import { defaultProbe, Prober } from './probe.js';
+import {
+  createExternalProcess,
+  defaultProcessTiming,
+  type HaproxyProcess,
+  type ProcessTiming,
+} from './process.js';
+import { ReloadGate } from './reloadGate.js';
+import { RuntimeTarget } from './runtimeTarget.js';
+import type { HaproxyConfig } from './schema.js';
+import { StateFile } from './stateFile.js';
+import { Validator } from './validate.js';
+
+/** Durations of the generator, in milliseconds. */
+export interface GeneratorTiming extends ProcessTiming {
+  /** For one answer on an admin socket. */
+  readonly commandMs: number;
+  /** Age at which an observation is read again although nothing suggests drift. */
+  readonly observeAgainMs: number;
+  /** How often it is looked whether the process is still the same. */
+  readonly watchMs: number;
+  /** For one check of a candidate. */
+  readonly checkMs: number;
+}
+
+/** The defaults. */
+export const defaultGeneratorTiming: GeneratorTiming = {
+  ...defaultProcessTiming,
+  commandMs: 2_000,
+  observeAgainMs: 10_000,
+  watchMs: 500,
+  checkMs: 30_000,
+};
+
+/** What every part is built with. */
+export interface WiringContext {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: HaproxyMetrics;
+  readonly timing: GeneratorTiming;
+  readonly random: () => number;
+}
+
+/** The parts with effects, for one configuration. */
+export interface Wiring {
+  readonly targets: readonly RuntimeTarget[];
+  readonly process: HaproxyProcess;
+  readonly keeper: ConfigKeeper;
+  readonly gate: ReloadGate;
+  readonly stateFile: StateFile;
+  readonly beliefs: BeliefStore;
+}
+
+/** The settings that parts are built from; the rest of the block is read anew at each reconcile. */
+export function wiringKey(config: HaproxyConfig): string {
+  const { configFilePath, candidateConfigFilePath, socketFilePaths, reloadCommand, checkCommand } = config;
+  const { restartIntervalMs, restartJitter, stateFilePath, managed, haproxyBinary, masterSocketPath } =
+    config;
+  const { probeNewServers, doWrites, doSocket, doChecks } = config;
+  return JSON.stringify([
+    ...[configFilePath, candidateConfigFilePath, socketFilePaths, reloadCommand, checkCommand],
+    ...[restartIntervalMs, restartJitter, stateFilePath, managed, haproxyBinary, masterSocketPath],
+    ...[probeNewServers, doWrites, doSocket, doChecks],
+  ]);
+}
+
+function processOf(
+  config: HaproxyConfig,
+  targets: readonly RuntimeTarget[],
+  context: WiringContext,
+): HaproxyProcess {
+  const { clock, logger, timing, random } = context;
+  const { managed, masterSocketPath, reloadCommand, haproxyBinary, configFilePath } = config;
+  if (managed && masterSocketPath !== undefined) {
+    return createManagedProcess({
+      ...{ clock, logger, timing, random, haproxyBinary, masterSocketPath },
+      configFile: configFilePath,
+      logFile: join(configFilePath, '..', 'haproxy.log'),
+      superviseMs: timing.watchMs,
+    });
+  }
+  const workerPid = async (signal: AbortSignal): Promise<number | undefined> => {
+    const identity = await targets[0]?.identify(signal).catch(() => undefined);
+    return identity?.pid;
+  };
+  return createExternalProcess({ clock, logger, timing, reloadCommand, masterSocketPath, workerPid });
+}
+
+/** Builds the parts, and reads what an earlier run left on disk. */
+export async function wire(config: HaproxyConfig, context: WiringContext): Promise<Wiring> {
+  const { clock, logger, metrics, timing, random } = context;
+  const { configFilePath: configPath, candidateConfigFilePath: candidatePath, doWrites, doSocket } = config;
+  const prober = new Prober({ ...defaultProbe, mode: config.probeNewServers }, clock);
+  const targets = (doSocket ? config.socketFilePaths : []).map(
+    (socketPath) =>
+      new RuntimeTarget({
+        ...{ clock, prober, socketPath },
+        deadlineMs: timing.commandMs,
+        observeAgainMs: timing.observeAgainMs,
+      }),
+  );
+  const beliefs = await BeliefStore.open(doWrites ? `${configPath}.loaded.json` : undefined);
+  const validator = new Validator({
+    ...{ clock, candidatePath, haproxyBinary: config.haproxyBinary, timeoutMs: timing.checkMs },
+    checkCommand: config.doChecks ? config.checkCommand : undefined,
+  });
+  const keeper = new ConfigKeeper({
+    ...{ clock, logger, metrics, configPath, candidatePath, validator, doWrites },
+    written: beliefs.written,
+    onWritten: async (written) => {
+      beliefs.written = written;
+      await beliefs.save();
+    },
+  });
+  const { restartIntervalMs: intervalMs, restartJitter: jitter } = config;
+  return {
+    ...{ targets, keeper, beliefs },
+    process: processOf(config, targets, context),
+    gate: new ReloadGate({ clock, intervalMs, jitter, random }),
+    stateFile: new StateFile(config.stateFilePath, clock),
+  };
+}

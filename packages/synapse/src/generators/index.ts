@@ -1,0 +1,5 @@
+import { haproxyKind } from './haproxy/index.js';
+import type { GeneratorTable } from './types.js';
+
+/** Every generator, by the name of its block. */
+export const generators: GeneratorTable = new Map([['haproxy', haproxyKind]]);
