@@ -3,6 +3,7 @@ import type { DesiredState, Section } from './types.js';
 
 /** What HAProxy will make of a backend's lines, with those of the `defaults` section it inherits. */
 export interface BackendContext {
+  readonly http: boolean;
   /** True when servers may have cookies that mean something. */
   readonly cookie: boolean;
   /** Why this backend takes no servers at run time (its load balancing), or undefined when it does. */
@@ -39,8 +40,11 @@ function staticBalance(lines: readonly (readonly string[])[]): string | undefine
 /** Reads what matters for servers out of a backend's lines and those of the defaults section above it. */
 export function backendContext(defaults: readonly string[], lines: readonly string[]): BackendContext {
   const words = [...defaults, ...lines].map((line) => splitWords(line.trim()));
+  const http = lastWords(words, 'mode')?.[0] === 'http';
   return {
-    cookie: lastWords(words, 'cookie') !== undefined && !lines.includes('mode tcp'),
+    http,
+    // HAProxy refuses cookies of servers in other modes.
+    cookie: http && lastWords(words, 'cookie') !== undefined,
     staticBalance: staticBalance(words),
     defaultServer: words.flatMap(([keyword, ...rest]) =>
       keyword === 'default-server' ? parseOptions(rest) : [],

@@ -66,15 +66,21 @@ describe('options that an instance brings', () => {
   });
 
   it('refuses combinations that make HAProxy refuse the whole file', () => {
-    const problem = (own: string, operator = '') => {
+    const problem = (own: string, operator = '', http = true) => {
       const mine = parseOptions(splitWords(own));
-      return combinationProblem(mine, [...parseOptions(splitWords(operator)), ...mine], false);
+      return combinationProblem(mine, [...parseOptions(splitWords(operator)), ...mine], {
+        http,
+        serverVerifyNone: false,
+      });
     };
     expect(problem('ssl')).toContain('verify none');
     expect(problem('ssl verify none')).toBeUndefined();
     expect(problem('ssl', 'verify none')).toBeUndefined();
     expect(problem('ssl', 'ca-file /ca.pem')).toBeUndefined();
     expect(problem('check-ssl')).toContain('verify none');
+    expect(problem('cookie x', '', false)).toContain('"cookie x" needs a backend in mode http');
+    expect(problem('observe layer7', '', false)).toContain('mode http');
+    expect(problem('cookie x observe layer7')).toBeUndefined();
     expect(problem('agent-check')).toContain('agent-port');
     expect(problem('agent-check agent-port 9')).toBeUndefined();
     expect(problem('check '.repeat(40), 'check '.repeat(40))).toContain('words');

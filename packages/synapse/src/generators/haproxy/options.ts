@@ -98,6 +98,14 @@ export function registryOptions(
   return reason === undefined ? { value: options } : { reason: `haproxy_server_options: ${reason}` };
 }
 
+/** What a server line stands in. */
+export interface LineContext {
+  /** Its backend is in `mode http`. */
+  readonly http: boolean;
+  /** `ssl-server-verify none` in global. */
+  readonly serverVerifyNone: boolean;
+}
+
 /**
  * What only the whole line shows: combinations for which HAProxy refuses the file. `all` holds the
  * default-server's, the operator's and the instance's options, `own` the instance's.
@@ -105,11 +113,15 @@ export function registryOptions(
 export function combinationProblem(
   own: readonly Option[],
   all: readonly Option[],
-  serverVerifyNone: boolean,
+  { http, serverVerifyNone }: LineContext,
 ): string | undefined {
   const has = (options: readonly Option[], keyword: string): boolean =>
     options.some((option) => option.keyword === keyword);
   if (joinOptions(all).length > maxWords) return `its server line has more than ${maxWords} words of options`;
+  const httpOnly = own.find(({ keyword, values }) => httpOptions.has(keyword) || values[0] === 'layer7');
+  if (!http && httpOnly !== undefined) {
+    return `haproxy_server_options: option "${joinOptions([httpOnly]).join(' ')}" needs a backend in mode http`;
+  }
   const verified = lastValue(all, 'verify') === 'none' || has(all, 'ca-file') || serverVerifyNone;
   const asksTls = has(own, 'ssl') || has(own, 'check-ssl') || lastValue(own, 'verify') === 'required';
   if (asksTls && (has(all, 'ssl') || has(all, 'check-ssl')) && !verified) {
@@ -120,3 +132,5 @@ export function combinationProblem(
   }
   return undefined;
 }
+
+const httpOptions: ReadonlySet<string> = new Set(['cookie', 'redir']);

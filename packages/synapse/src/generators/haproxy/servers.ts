@@ -79,7 +79,10 @@ export function draftServer(instance: Instance, context: ServerContext): Draft |
   if ('reason' in own) return refuse(own.reason);
   const particular = own.value;
   const all = [...backend.defaultServer, ...common, ...particular];
-  const problem = combinationProblem(particular, all, context.serverVerifyNone);
+  const problem = combinationProblem(particular, all, {
+    http: backend.http,
+    serverVerifyNone: context.serverVerifyNone,
+  });
   if (problem !== undefined) return refuse(problem);
   const id = lastValue(particular, 'id') ?? lastValue(common, 'id') ?? '';
   return {
