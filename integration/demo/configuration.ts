@@ -113,7 +113,6 @@ export async function writeConfiguration(folder: string, anyPorts: boolean): Pro
   const haproxy = {
     stats: `127.0.0.1:${statsPort}`,
     config_file_path: join(folder, 'haproxy.cfg'),
-    state_file_path: join(folder, 'haproxy-state.json'),
     socket_file_path: join(folder, 'admin.sock'),
     master_socket_path: join(folder, 'master.sock'),
   };

@@ -1,4 +1,4 @@
-import { build } from 'esbuild';
+import { build, stop as endCompiler } from 'esbuild';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { eventually } from '../harness/eventually.ts';
@@ -63,6 +63,7 @@ export class DemoSystem {
       format: 'esm',
       logLevel: 'error',
     });
+    await endCompiler();
     const zookeeper = await prepareZooKeeper({ port: configuration.zookeeperPort });
     const system = new DemoSystem(options, zookeeper);
     for (const instance of configuration.instances) system.startInstance(instance);

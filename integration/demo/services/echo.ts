@@ -1,13 +1,20 @@
 // A small TCP service: repeats each line after its own name.
 import { createServer } from 'node:net';
-import { createInterface } from 'node:readline';
 import { readOptions } from './options.ts';
 
 const { port, name } = readOptions();
 
 const server = createServer((socket) => {
+  // A health check ends its connection with a reset.
   socket.on('error', () => socket.destroy());
-  createInterface({ input: socket }).on('line', (line) => socket.write(`${name}: ${line}\n`));
+  socket.setEncoding('utf8');
+  let rest = '';
+  socket.on('data', (chunk: string) => {
+    const lines = (rest + chunk).split('\n');
+    rest = (lines.pop() ?? '').slice(-65_536);
+    for (const line of lines) socket.write(`${name}: ${line}\n`);
+  });
 });
 server.listen(port, '127.0.0.1');
-process.once('SIGTERM', () => process.exit(0));
+// Whoever is connected is served to the end.
+process.once('SIGTERM', () => server.close());

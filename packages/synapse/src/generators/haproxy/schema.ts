@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { defaultStatsAddress, presetDefaults, presetGlobal, presetsSchema, statsSection } from './presets.js';
 import { bigInteger, flag, integer, lines, nonNegative, text } from './schemaFields.js';
@@ -6,7 +7,6 @@ import type { Section } from './types.js';
 /** Where things are when our presets are in use. A Ruby file says it all itself. */
 export const defaultPaths = {
   config: '/var/lib/synapse/haproxy.cfg',
-  state: '/var/lib/synapse/haproxy-state.json',
   adminSocket: '/run/synapse/haproxy-admin.sock',
   masterSocket: '/run/synapse/haproxy-master.sock',
 } as const;
@@ -59,7 +59,7 @@ export const haproxyKeys = z.strictObject({
     .nullable()
     .optional()
     .describe(
-      'JSON file that remembers server ids and servers that vanished; these stay in haproxy.cfg as `disabled` for state_file_ttl.',
+      'JSON file that remembers server ids and servers that vanished; these stay in haproxy.cfg as `disabled` for state_file_ttl. Absent, where `global` is: a file beside haproxy.cfg, for the ids alone.',
     ),
   state_file_ttl: integer(0, 1e12)
     .default(86_400)
@@ -191,7 +191,7 @@ function toConfig(keys: Keys): HaproxyConfig {
     checkCommand: keys.check_command ?? undefined,
     restartIntervalMs: keys.restart_interval * 1000,
     restartJitter: keys.restart_jitter,
-    stateFilePath: stateFilePath ?? (ours ? defaultPaths.state : undefined),
+    stateFilePath: stateFilePath ?? (ours ? join(dirname(configFilePath), 'haproxy-state.json') : undefined),
     keepVanished: stateFilePath !== undefined,
     stateFileTtlSeconds: keys.state_file_ttl,
     serverOrderSeed: keys.server_order_seed ?? 0n,
