@@ -7,8 +7,8 @@ export interface TestSession {
   readonly session: ZkSession;
   readonly log: RecordingLogger;
   /** Messages at warning level, in order. */
-  warnings(): string[];
-  connected(): Promise<void>;
+  readonly warnings: () => string[];
+  readonly connected: () => Promise<void>;
 }
 
 const open = new Set<ZkSession>();
@@ -52,6 +52,13 @@ export function epochOf(session: ZkSession): number {
   const { state } = session;
   if (state.kind !== 'connected') throw new Error(`the session is ${state.kind}`);
   return state.epoch;
+}
+
+/** The id of a connected session. */
+export function sessionIdOf(session: ZkSession): bigint {
+  const { state } = session;
+  if (state.kind !== 'connected') throw new Error(`the session is ${state.kind}`);
+  return state.sessionId;
 }
 
 /** What nerve publishes. */

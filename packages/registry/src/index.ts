@@ -6,4 +6,6 @@ export * from './zookeeper/errors.js';
 export * from './zookeeper/metrics.js';
 export * from './zookeeper/pool.js';
 export * from './zookeeper/session.js';
+export * from './zookeeper/transport.js';
 export * from './zookeeper/types.js';
+export type * from './zookeeper/connection.js';

@@ -1,4 +1,11 @@
-import { Backoff, describeError, type BackoffOptions, type Clock, type Logger } from '@smartstack/agent';
+import {
+  Backoff,
+  describeError,
+  type BackoffOptions,
+  type Clock,
+  type Logger,
+  type Timer,
+} from '@smartstack/agent';
 import type { ConnectionOptions } from 'node:tls';
 import { resolveServers, type HostPort, type Resolve } from './addresses.js';
 import type {
@@ -51,6 +58,7 @@ export class Connector {
   #queue: ServerAddress[] = [];
   #known: readonly ServerAddress[] = [];
   #failed: ServerAddress | undefined;
+  #presumeLost: Timer | undefined;
 
   constructor(options: ConnectorOptions) {
     this.#options = options;
@@ -244,9 +252,8 @@ export class Connector {
       reason: reason.message,
     } as const;
     this.#set(suspended);
-    clock.setTimeout(
+    this.#presumeLost = clock.setTimeout(
       () => {
-        if (this.#state !== suspended) return;
         this.#options.logger.warn('ZooKeeper session presumed lost', { timeoutMs: this.#timeoutMs });
         this.#set({ ...suspended, kind: 'presumed-lost', since: clock.now() });
       },
@@ -256,6 +263,7 @@ export class Connector {
 
   #set(now: SessionState): void {
     const before = this.#state;
+    this.#presumeLost?.cancel();
     this.#state = now;
     try {
       this.#options.onState(now, before);
