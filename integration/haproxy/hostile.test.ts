@@ -151,11 +151,7 @@ describe('hostile instances', () => {
         if (refused !== undefined || name === 'id') return [];
         if (mode === 'tcp' && (name === 'cookie' || name === 'redir')) return [];
         const values =
-          args === 0
-            ? ['']
-            : samples.filter(
-                (sample) => (mode === 'http' || sample !== 'layer7') && (shape?.(sample) ?? true),
-              );
+          args === 0 ? [''] : samples.filter((sample) => fits(sample) && (shape?.(sample) ?? true));
         expect(values, name).not.toEqual([]);
         return values.flatMap((value) => {
           const alone = [name, value, company[name] ?? ''].filter((part) => part !== '').join(' ');

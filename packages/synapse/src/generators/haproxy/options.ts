@@ -43,7 +43,9 @@ export function parseOptions(words: readonly string[]): readonly Option[] {
 
 /** The words of options, in order. */
 export function joinOptions(options: readonly Option[]): readonly string[] {
-  return options.flatMap(({ keyword, values }) => [keyword, ...values]);
+  const words: string[] = [];
+  for (const { keyword, values } of options) words.push(keyword, ...values);
+  return words;
 }
 
 /** The value of the last `keyword`, which is the one HAProxy uses. */

@@ -3,8 +3,8 @@ import {
   effectiveWeight,
   isAgentDriven,
   isChecked,
+  isSameServer,
   runtimeServer,
-  serverIdentity,
   startsInMaint,
 } from './runtimeServer.js';
 import type {
@@ -100,7 +100,7 @@ class BackendPlanner {
 
   #isAsWanted(server: Server, running: ObservedServer): boolean {
     const loaded = this.#loaded.get(server.name);
-    if (loaded === undefined || serverIdentity(loaded) !== serverIdentity(server)) return false;
+    if (loaded === undefined || !isSameServer(loaded, server)) return false;
     if (running.address !== server.address || running.port !== server.port) return false;
     if (server.id !== undefined && running.id !== server.id) return false;
     // Checks that are off mean that adding it was interrupted: nobody would ever notice its death.

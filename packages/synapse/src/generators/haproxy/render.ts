@@ -16,7 +16,7 @@ function oneLine(text: string): string {
 /** The `server` line of one server, without its indentation. */
 export function renderServer(server: Server): string {
   const { name, address, port, id, cookie, options, weight, disabled } = server;
-  const statesId = parseOptions(options).some(({ keyword }) => keyword === 'id');
+  const statesId = options.includes('id') && parseOptions(options).some(({ keyword }) => keyword === 'id');
   const words = ['server', name, hostPort(address, port)];
   if (id !== undefined && !statesId) words.push('id', String(id));
   if (cookie !== undefined) words.push('cookie', cookie);

@@ -1,5 +1,5 @@
 import type { BackendContext } from './backendContext.js';
-import { isPlainWord, joinOptions, lastValue, type Option, parseOptions } from './options.js';
+import { isPlainWord, joinOptions, type Option, parseOptions } from './options.js';
 import type { Capabilities, Server } from './types.js';
 
 /** A server as `add server` makes it. */
@@ -19,8 +19,16 @@ const cancels = new Map<string, string>([
   ].map((keyword): [string, string] => [`no-${keyword}`, keyword]),
 ]);
 
+/** Servers of one backend mostly share their words: each list is read once per context. */
+const effectiveOptions = new WeakMap<BackendContext, Map<string, ReadonlyMap<string, Option>>>();
+
 /** What default-server and the server's own words amount to: the last of each keyword, without what was taken back. */
 function effective(server: Server, context: BackendContext): ReadonlyMap<string, Option> {
+  const known = effectiveOptions.get(context) ?? new Map<string, ReadonlyMap<string, Option>>();
+  effectiveOptions.set(context, known);
+  const text = server.options.join(' ');
+  const before = known.get(text);
+  if (before !== undefined) return before;
   const result = new Map<string, Option>();
   for (const option of [...context.defaultServer, ...parseOptions(server.options)]) {
     const cancelled = cancels.get(option.keyword);
@@ -28,15 +36,14 @@ function effective(server: Server, context: BackendContext): ReadonlyMap<string,
     result.delete(option.keyword);
     if (cancelled === undefined) result.set(option.keyword, option);
   }
+  known.set(text, result);
   return result;
 }
 
 /** The weight a server ends with, 0 to 256. */
 export function effectiveWeight(server: Server, context: BackendContext): number {
   if (server.weight !== undefined) return server.weight;
-  const stated = Number(
-    lastValue([...context.defaultServer, ...parseOptions(server.options)], 'weight') ?? 1,
-  );
+  const stated = Number(effective(server, context).get('weight')?.values[0] ?? 1);
   return Number.isInteger(stated) && stated >= 0 && stated <= 256 ? stated : 1;
 }
 
@@ -85,11 +92,15 @@ export function runtimeServer(
     : { needsFile: 'cookie' };
 }
 
-/** Equal for two servers exactly when they differ in nothing but weight and being disabled. */
-export function serverIdentity(server: Server): string {
-  const { address, port, id, cookie, options } = server;
+function steadyWords(options: readonly string[]): string {
   const steady = parseOptions(options).filter(
     ({ keyword }) => keyword !== 'weight' && keyword !== 'disabled' && keyword !== 'enabled',
   );
-  return JSON.stringify([address, port, id, cookie, joinOptions(steady)]);
+  return joinOptions(steady).join(' ');
+}
+
+/** True when two servers differ in nothing but weight and being disabled, which commands can change. */
+export function isSameServer(a: Server, b: Server): boolean {
+  if (a.address !== b.address || a.port !== b.port || a.id !== b.id || a.cookie !== b.cookie) return false;
+  return a.options.join(' ') === b.options.join(' ') || steadyWords(a.options) === steadyWords(b.options);
 }

@@ -16,7 +16,7 @@ import {
 import type { HaproxyConfig } from './schema.js';
 import type { HaproxyServiceConfig } from './serviceSchema.js';
 import { rubyShuffle } from './shuffle.js';
-import { expandTemplate } from './template.js';
+import { expandTemplate, type TemplateValues } from './template.js';
 import type { Server } from './types.js';
 
 /** All that a server line depends on besides its instance. */
@@ -57,10 +57,38 @@ function cookieOf(name: string, { service, backend }: ServerContext): { cookie: 
   return { cookie: service.cookieValue === 'hash' ? hash() : name };
 }
 
-/** Makes the server line of one instance, or says why there can be none. */
-export function draftServer(instance: Instance, context: ServerContext): Draft | Refusal {
+/** What the options of a line amount to: most instances of a service share them. */
+type LineOptions =
+  { readonly words: readonly string[]; readonly id: number | undefined } | { readonly reason: string };
+
+function lineOptions(
+  common: string,
+  own: string,
+  values: TemplateValues,
+  weighted: boolean,
+  context: ServerContext,
+): LineOptions {
+  const { config, backend, serverVerifyNone } = context;
+  const dropped = weighted ? 'weight' : undefined;
+  const particular = registryOptions(own, values, config.registryServerOptions, dropped);
+  if ('reason' in particular) return particular;
+  const stated = parseOptions(splitWords(common));
+  const options = [...(weighted ? withoutOption(stated, 'weight') : stated), ...particular.value];
+  const all = [...backend.defaultServer, ...options];
+  const problem = combinationProblem(particular.value, all, { http: backend.http, serverVerifyNone });
+  if (problem !== undefined) return { reason: problem };
+  // HAProxy uses the last, and the instance's own comes last.
+  const id = lastValue(options, 'id') ?? '';
+  return { words: joinOptions(options), id: /^\d{1,10}$/.test(id) ? Number(id) : undefined };
+}
+
+/** Makes the server line of one instance, or says why there can be none. `known` keeps options for the next instances. */
+function draftServer(
+  instance: Instance,
+  context: ServerContext,
+  known: Map<string, LineOptions>,
+): Draft | Refusal {
   const refuse = (reason: string): Refusal => ({ instance: describeInstance(instance), reason });
-  const { config, service, backend } = context;
   const name = serverName(instance);
   if ('reason' in name) return refuse(name.reason);
   const address = serverAddress(instance.host, context.addresses);
@@ -68,32 +96,24 @@ export function draftServer(instance: Instance, context: ServerContext): Draft |
   const values = { host: instance.host, port: instance.port, name: name.value };
   // HAProxy's weights end at 256; a greater share than all others is still what was meant.
   const weight =
-    config.useNerveWeights && Number.isInteger(instance.weight)
+    context.config.useNerveWeights && Number.isInteger(instance.weight)
       ? Math.min(256, Math.max(0, instance.weight ?? 0))
       : undefined;
-  const stated = parseOptions(splitWords(expandTemplate(service.serverOptions, values)));
-  const common = weight === undefined ? stated : withoutOption(stated, 'weight');
-  const text = instance.haproxyServerOptions ?? '';
-  const dropped = weight === undefined ? undefined : 'weight';
-  const own = registryOptions(text, values, config.registryServerOptions, dropped);
-  if ('reason' in own) return refuse(own.reason);
-  const particular = own.value;
-  const all = [...backend.defaultServer, ...common, ...particular];
-  const problem = combinationProblem(particular, all, {
-    http: backend.http,
-    serverVerifyNone: context.serverVerifyNone,
-  });
-  if (problem !== undefined) return refuse(problem);
-  const id = lastValue(particular, 'id') ?? lastValue(common, 'id') ?? '';
+  const common = expandTemplate(context.service.serverOptions, values);
+  const own = instance.haproxyServerOptions ?? '';
+  const key = JSON.stringify([common, own, weight !== undefined, own.includes('%') && name.value]);
+  const line = known.get(key) ?? lineOptions(common, own, values, weight !== undefined, context);
+  known.set(key, line);
+  if ('reason' in line) return refuse(line.reason);
   return {
     instance,
     server: {
       name: name.value,
       address: address.value,
       port: instance.port,
-      id: /^\d{1,10}$/.test(id) ? Number(id) : undefined,
+      id: line.id,
       ...cookieOf(name.value, context),
-      options: joinOptions([...common, ...particular]),
+      options: line.words,
       ...(weight === undefined ? {} : { weight }),
       disabled: false,
     },
@@ -135,8 +155,9 @@ export function backendServers(
   const refusals: Refusal[] = [];
   const warnings: Refusal[] = [];
   const drafts = new Map<string, Draft>();
+  const known = new Map<string, LineOptions>();
   for (const instance of instances) {
-    const draft = draftServer(instance, context);
+    const draft = draftServer(instance, context, known);
     if ('reason' in draft) refusals.push(draft);
     else if (!drafts.has(draft.server.name)) drafts.set(draft.server.name, draft);
     if ('warning' in draft && draft.warning !== undefined) {
@@ -152,7 +173,7 @@ export function backendServers(
     for (const [name, vanished] of remembered.servers) {
       const living = drafts.get(name);
       if (living !== undefined) servers.set(name, living.server);
-      const draft = living ?? draftServer(vanished.instance, context);
+      const draft = living ?? draftServer(vanished.instance, context, known);
       if (living !== undefined || 'reason' in draft) continue;
       const id = draft.server.id ?? vanished.serverId;
       // An id that a living server needed is no longer theirs.
