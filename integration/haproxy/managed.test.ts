@@ -1,0 +1,134 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { eventually, holds } from '../harness/eventually.ts';
+import { askSocket, haproxyPaths, isAlive, killTree, testBase, workersOf } from '../harness/haproxy.ts';
+import { get, startLoad } from '../harness/load.ts';
+import { freePort } from '../harness/ports.ts';
+import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
+import { startHttpUpstream, type Upstream } from '../harness/upstream.ts';
+import { type GeneratorBed, inRotation, instanceOf, type Services, startGenerator, topLevel } from './bed.ts';
+
+describe('a managed HAProxy', () => {
+  let dir: string;
+  let port: number;
+  let upstreams: Upstream[];
+  let bed: GeneratorBed;
+  const masters = new Set<number>();
+
+  const start = (): GeneratorBed =>
+    startGenerator(topLevel(dir, { managed: true, ...testBase(dir) }), { watchMs: 100 });
+  const showProc = (): Promise<string> => askSocket(haproxyPaths(dir).masterSocket, 'show proc');
+
+  async function masterPid(): Promise<number> {
+    const pid = Number(/^(\d+)\s+master/m.exec(await showProc())?.[1]);
+    masters.add(pid);
+    return pid;
+  }
+
+  beforeEach(async () => {
+    dir = makeTempDir('man');
+    port = await freePort();
+    upstreams = await Promise.all(
+      [1, 2].map((n) => startHttpUpstream({ identity: `u${n}`, host: `127.0.5.${n}` })),
+    );
+    bed = start();
+  });
+  afterEach(async () => {
+    await masterPid().catch(() => undefined);
+    await bed.stop();
+    for (const pid of masters) await killTree(pid);
+    masters.clear();
+    await Promise.all(upstreams.map((upstream) => upstream.stop()));
+    removeTempDir(dir);
+  });
+
+  function web(numbers: readonly number[], more: Readonly<Record<string, unknown>> = {}): Services {
+    const instances = numbers.map((n) => instanceOf(upstreams[n - 1]!));
+    return { web: { instances, haproxy: { port, server_options: 'check inter 1s', ...more } } };
+  }
+
+  it('is started with the first configuration, and reloaded once only where that is needed', async () => {
+    expect(await bed.settle(web([1]))).toEqual(['reload', 'noop']);
+    expect(await get({ port })).toEqual({ status: 200, body: 'u1' });
+    const pid = await masterPid();
+    expect(await bed.settle(web([1, 2]))).not.toContain('reload');
+    expect(await bed.settle(web([1, 2], { backend: ['timeout server 3s'] }))).toEqual(['reload', 'noop']);
+    expect(await masterPid()).toBe(pid);
+    expect(await inRotation(haproxyPaths(dir).adminSocket, 'web')).toHaveLength(2);
+  });
+
+  it('serves on while synapse is away, and is adopted without a reload', async () => {
+    await bed.settle(web([1]));
+    const pid = await masterPid();
+    const workers = workersOf(await showProc());
+    const load = startLoad({ port, clients: 4, connections: 'keep-alive', maxRequests: 100_000 });
+    await bed.stop();
+    await holds(() => isAlive(pid), { what: 'HAProxy lives', forMs: 300 });
+    bed = start();
+    expect(await bed.settle(web([1]))).toEqual(['noop']);
+    await bed.settle(web([1, 2]));
+    const { failures } = await load.stop();
+    expect(failures).toEqual([]);
+    expect(workersOf(await showProc())).toEqual(workers);
+  });
+
+  it('comes back by itself after its death, with the servers that were wanted last', async () => {
+    await bed.settle(web([1]));
+    await bed.settle(web([1, 2]));
+    const paths = haproxyPaths(dir);
+    await eventually(async () => (await readFile(paths.configFile, 'utf8')).includes('u2_'), {
+      what: 'the file follows',
+    });
+    const pid = await masterPid();
+    const { wakes } = bed;
+    await killTree(pid);
+    await eventually(async () => (await masterPid()) !== pid, { what: 'a new master' });
+    expect(await inRotation(paths.adminSocket, 'web')).toHaveLength(2);
+    await eventually(() => bed.wakes > wakes, { what: 'the loop was woken' });
+    await bed.settle(web([1, 2]));
+    expect(workersOf(await showProc(), 'old workers')).toEqual([]);
+  });
+
+  it('starts from the last file although nobody reconciles: ZooKeeper may be down', async () => {
+    await bed.settle(web([1]));
+    const pid = await masterPid();
+    await bed.stop();
+    await killTree(pid);
+    bed = start();
+    await eventually(async () => (await get({ port })).status === 200, { what: 'requests are served' });
+    expect(await bed.settle(web([1]))).not.toContain('waiting');
+  });
+
+  it('is not doubled while it hangs', async () => {
+    await bed.settle(web([1]));
+    const pid = await masterPid();
+    const pids = [pid, ...workersOf(await showProc())];
+    for (const each of pids) process.kill(each, 'SIGSTOP');
+    await bed.stop();
+    bed = startGenerator(topLevel(dir, { managed: true }), { watchMs: 50, answerMs: 200, commandMs: 200 });
+    await expect(bed.reconcile(web([1, 2]))).rejects.toThrow();
+    await eventually(
+      () => bed.logger.records.some(({ message }) => message.includes('cannot be kept running')),
+      {
+        what: 'the hang is reported',
+      },
+    );
+    for (const each of pids) process.kill(each, 'SIGCONT');
+    await bed.settle(web([1, 2]));
+    expect(await masterPid()).toBe(pid);
+    expect(await inRotation(haproxyPaths(dir).adminSocket, 'web')).toHaveLength(2);
+  });
+
+  it("tells HAProxy's own words when it cannot start", async () => {
+    const taken = await startHttpUpstream({ identity: 'taken', port });
+    await expect(bed.reconcile(web([1]))).rejects.toThrow(/cannot bind socket/i);
+    await taken.stop();
+    await eventually(async () => (await bed.reconcile(web([1]))).outcome !== 'waiting', {
+      what: 'the next attempt',
+    });
+    await bed.settle(web([1]));
+    expect(await get({ port })).toEqual({ status: 200, body: 'u1' });
+    expect(await readFile(join(dir, 'haproxy.log'), 'utf8')).toMatch(/cannot bind socket/i);
+  });
+});
