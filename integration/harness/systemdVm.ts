@@ -20,6 +20,8 @@ function execute(file: string, args: readonly string[], input = ''): Promise<Com
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
       done({ code, stdout, stderr });
     });
+    // A command that does not read may be gone already; its result tells.
+    child.stdin?.on('error', () => undefined);
     child.stdin?.end(input);
   });
 }

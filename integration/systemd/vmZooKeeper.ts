@@ -25,5 +25,6 @@ export async function startVmZooKeeper(vm: SystemdVm): Promise<void> {
 /** The answer to one of ZooKeeper's four-letter words, asked inside the container. */
 export async function fourLetterWord(vm: SystemdVm, word: string): Promise<string> {
   const talk = `exec 3<>/dev/tcp/127.0.0.1/2181 && printf ${word} >&3 && cat <&3`;
-  return (await vm.run('bash', '-c', talk)).stdout;
+  // Without a deadline a server that is not yet up to answering would hold the test.
+  return (await vm.run('timeout', '2', 'bash', '-c', talk)).stdout;
 }
