@@ -66,6 +66,7 @@ export async function runNerve(options: NerveOptions): Promise<void> {
     },
   };
   let settled = false;
+  if (main.statsd !== undefined) logger.info('statsd is accepted and not used: see /metrics');
 
   const apply = (loaded: LoadedConfig): void => {
     if (loaded.main === undefined) return;
@@ -82,10 +83,12 @@ export async function runNerve(options: NerveOptions): Promise<void> {
   const announce = async (signal: AbortSignal): Promise<void> => {
     await services.settled(settleMs, signal);
     settled = true;
-    for (let last = ''; !signal.aborted; await clock.sleep(statusEveryMs, signal)) {
+    let last = summary(view);
+    await notifier.ready(last);
+    for (;;) {
+      await clock.sleep(statusEveryMs, signal);
       const now = summary(view);
-      if (last === '') await notifier.ready(now);
-      else if (now !== last) await notifier.status(now);
+      if (now !== last) await notifier.status(now);
       last = now;
     }
   };
@@ -129,6 +132,8 @@ function reporting(sessions: SessionPool, clock: Clock, logger: Logger): Reporti
   const context = { clock, logger, sessions, random: Math.random };
   return {
     place: ({ reporter }) => `${reporter.type} ${reporters[reporter.type].place(reporter.settings)}`,
+    clash: (before, after) =>
+      reporters[after.reporter.type].clash(before.reporter.settings, after.reporter.settings),
     create: ({ reporter }) => reporters[reporter.type].create(reporter.settings, context),
   };
 }

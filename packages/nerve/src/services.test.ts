@@ -16,7 +16,8 @@ function setUp() {
   const made: FakeReporter[] = [];
   const state = { reachable: true, broken: false };
   const reporting: Reporting = {
-    place: ({ reporter }) => reporter.settings.zkPath,
+    place: ({ reporter }) => reporter.settings.zkPath + (reporter.settings.zkAuth ?? ''),
+    clash: (before, after) => before.reporter.settings.zkPath === after.reporter.settings.zkPath,
     create: ({ name, reporter }) => {
       if (state.broken) throw new Error('no key file');
       const fake = new FakeReporter(`${name}@${reporter.settings.zkPath}`, log);
@@ -84,6 +85,22 @@ describe('Services', () => {
     expect(log).toEqual(['a@/services/web withdrawn', 'a@/services/web disposed']);
     made[1]?.reach();
     expect(log.at(-1)).toBe('a@/new up 10.0.0.5:8080');
+  });
+
+  it('makes room first where both cannot stand at once, but not before the new place can be reached', async () => {
+    const { clock, apply, log, state, made } = setUp();
+    await apply({ a: {} });
+    log.length = 0;
+    state.reachable = false;
+    await apply({ a: { zk_auth: 'digest:u:p' } });
+    await clock.advance(10_000);
+    expect(log).toEqual([]);
+    const [, next] = made;
+    next?.come();
+    await clock.advance(0);
+    expect(log).toEqual(['a@/services/web withdrawn', 'a@/services/web disposed']);
+    next?.reach();
+    expect(next?.published).toBeDefined();
   });
 
   it('goes on checking and reporting at the old place until the new one stands', async () => {

@@ -11,6 +11,8 @@ const handoverMs = 30_000;
 export interface Reporting {
   /** Equal for definitions whose registration is one and the same, to be updated in place. */
   place(definition: ServiceDefinition): string;
+  /** True when both cannot be published at once, so that the old one has to make room first. */
+  clash(before: ServiceDefinition, after: ServiceDefinition): boolean;
   /** Throws when the definition cannot be published (a key file that vanished). */
   create(definition: ServiceDefinition): Reporter;
 }
@@ -38,7 +40,8 @@ export class Services {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #current = new Map<string, Running>();
-  readonly #slots = new Set<Slot>();
+  /** By service and place. */
+  readonly #slots = new Map<string, Slot>();
   readonly #failures = new Map<string, string>();
   readonly #disposing = new Set<Promise<void>>();
   /** Ends everything that waits. */
@@ -83,7 +86,7 @@ export class Services {
 
   /** Registrations that have no service any more, and still wait for their registry to forget them. */
   get withdrawing(): readonly { readonly service: string; readonly reporter: Reporter }[] {
-    return [...this.#slots].filter(({ owner }) => owner === undefined);
+    return [...this.#slots.values()].filter(({ owner }) => owner === undefined);
   }
 
   /** Makes what runs equal to what is desired. Services that did not change are not touched. */
@@ -99,11 +102,14 @@ export class Services {
 
   /** Resolves when every service was checked and registered as it should be, or when that takes too long. */
   async settled(limitMs: number, signal: AbortSignal): Promise<void> {
-    await this.#within(
-      limitMs,
-      signal,
-      [...this.#current.values()].map(({ service }) => service),
-    );
+    const all = [...this.#current.values()].map(({ service }) => service);
+    const stands = async ({ known, reporter }: Service, limit: AbortSignal): Promise<void> => {
+      await known;
+      await reporter.settled(limit);
+    };
+    await this.#within(limitMs, signal, async (limit) => {
+      await Promise.all(all.map((service) => stands(service, limit)));
+    });
   }
 
   /** Waits until `signal` aborts. Rejects when a service's loop failed, which is a bug. */
@@ -123,7 +129,7 @@ export class Services {
     for (const { stop } of this.#current.values()) stop.abort();
     this.#current.clear();
     this.#end.abort();
-    const slots = [...this.#slots];
+    const slots = [...this.#slots.values()];
     await Promise.all(slots.map((slot) => this.#withdrawNow(slot, limitMs * 0.75)));
     for (const slot of slots) this.#dispose(slot, limitMs * 0.25);
     await Promise.all(this.#disposing);
@@ -154,7 +160,7 @@ export class Services {
 
   #slotFor(definition: ServiceDefinition): Slot {
     const place = this.#reporting.place(definition);
-    const known = [...this.#slots].find((slot) => slot.service === definition.name && slot.place === place);
+    const known = this.#slots.get(slotKey(definition.name, place));
     if (known) {
       known.reporter.configure(definition.reporter.settings);
       return known;
@@ -166,31 +172,42 @@ export class Services {
       owner: undefined,
       forget: () => undefined,
     };
-    this.#slots.add(slot);
+    this.#slots.set(slotKey(slot.service, place), slot);
     slot.forget = slot.reporter.onChange(() => this.#note(slot));
     return slot;
   }
 
-  /** Withdraws a service's older registrations once the newest stands. */
+  /** Withdraws a service's older registrations once the newest stands, or could stand but for them. */
   async #handOver(running: Running): Promise<void> {
-    const { name } = running.service.definition;
-    await this.#within(handoverMs, this.#end.signal, [running.service]);
-    if (this.#end.signal.aborted || this.#current.get(name) !== running) return;
-    for (const slot of this.#slots) if (slot.service === name && slot !== running.slot) this.#withdraw(slot);
+    const { definition, known, reporter } = running.service;
+    const older = (): readonly Slot[] =>
+      [...this.#slots.values()].filter((slot) => slot.service === definition.name && slot !== running.slot);
+    const clash = older().some(
+      ({ owner }) => owner && this.#reporting.clash(owner.service.definition, definition),
+    );
+    await this.#within(handoverMs, this.#end.signal, async (limit) => {
+      await known;
+      await (clash ? reached(reporter) : reporter.settled(limit));
+    });
+    if (this.#end.signal.aborted || this.#current.get(definition.name) !== running) return;
+    for (const slot of older()) this.#withdraw(slot);
   }
 
-  async #within(limitMs: number, signal: AbortSignal, services: readonly Service[]): Promise<void> {
+  /** Waits for `work`, at most for `limitMs` and until `signal` aborts, whatever it does. */
+  async #within(
+    limitMs: number,
+    signal: AbortSignal,
+    work: (limit: AbortSignal) => Promise<void>,
+  ): Promise<void> {
     const limit = new AbortController();
-    const timer = this.#clock.setTimeout(() => limit.abort(), limitMs);
+    const expired = new Promise<void>((resolve) =>
+      limit.signal.addEventListener('abort', () => resolve(), { once: true }),
+    );
     const end = (): void => limit.abort();
+    const timer = this.#clock.setTimeout(end, limitMs);
     signal.addEventListener('abort', end, { once: true });
     if (signal.aborted) end();
-    const expired = new Promise<void>((resolve) => limit.signal.addEventListener('abort', () => resolve()));
-    const stands = async ({ known, reporter }: Service): Promise<void> => {
-      await Promise.race([known, expired]);
-      await reporter.settled(limit.signal).catch(() => undefined);
-    };
-    if (!limit.signal.aborted) await Promise.all(services.map(stands));
+    await Promise.race([expired, work(limit.signal).catch(() => undefined)]);
     timer.cancel();
     signal.removeEventListener('abort', end);
   }
@@ -198,7 +215,7 @@ export class Services {
   #remove(name: string): void {
     this.#logger.info('service removed', { service: name });
     this.#current.delete(name);
-    for (const slot of this.#slots) if (slot.service === name) this.#withdraw(slot);
+    for (const slot of this.#slots.values()) if (slot.service === name) this.#withdraw(slot);
     this.#deps.metrics.serviceUp.remove({ service: name });
     this.#deps.metrics.serviceRegistered.remove({ service: name });
   }
@@ -236,7 +253,7 @@ export class Services {
   }
 
   #dispose(slot: Slot, deadlineMs?: number): void {
-    if (!this.#slots.delete(slot)) return;
+    if (!this.#slots.delete(slotKey(slot.service, slot.place))) return;
     slot.forget();
     const disposed = slot.reporter.dispose(deadlineMs).finally(() => this.#disposing.delete(disposed));
     this.#disposing.add(disposed);
@@ -247,4 +264,20 @@ export class Services {
     const registered = slot.reporter.state.kind === 'present' ? 1 : 0;
     this.#deps.metrics.serviceRegistered.set(registered, { service: slot.service });
   }
+}
+
+function slotKey(service: string, place: string): string {
+  return JSON.stringify([service, place]);
+}
+
+/** Resolves as soon as the registry can be reached. */
+async function reached(reporter: Reporter): Promise<void> {
+  let forget = (): void => undefined;
+  await new Promise<void>((resolve) => {
+    forget = reporter.onChange(() => {
+      if (!reporter.unreachable) resolve();
+    });
+    if (!reporter.unreachable) resolve();
+  });
+  forget();
 }

@@ -29,7 +29,11 @@ describe('checkConfig', () => {
     expect(code).toBe(1);
     expect(printed).toEqual([
       'stderr: nerve.yaml:3:15 stop_timeout: Too small: expected number to be >0',
-      'stderr: nerve.yaml: 1 error',
+      'stderr: d/web.yaml:1:1 host: Required: expected string',
+      'stderr: d/web.yaml:1:1 zk_hosts: Required',
+      'stderr: d/web.yaml:1:1 zk_path: Required: expected string',
+      'stderr: d/web.yaml:1:7 port: expected a port from 1 to 65535',
+      'stderr: nerve.yaml: 5 errors',
     ]);
   });
 });

@@ -8,6 +8,7 @@ import {
   readConfigFile,
 } from '@smartstack/agent';
 import { nodeNameProblem } from '@smartstack/registry';
+import { z } from 'zod';
 import { validateLeniently } from './lenient.js';
 import { readService, type ServiceSource } from './readService.js';
 import { type MainConfig, mainSchema } from './schema.js';
@@ -39,47 +40,43 @@ export interface LoadOptions {
 export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   const parsed = await readConfigFile(options.file);
   const { value, issues } = validateLeniently(parsed, mainSchema);
-  const id = chooseInstanceId(options, value?.instanceId, parsed);
-  const dir = serviceDirectory(options.file, value?.serviceConfDir);
+  // The services are looked at even when the keys beside them are wrong: all issues at once.
+  const written = mainShape.safeParse(parsed.value).data ?? {};
+  const id = chooseInstanceId(options, value, parsed);
+  const dir = serviceDirectory(options.file, written.service_conf_dir);
   const directory = await readDirectory(dir);
-  const general = [
-    ...parsed.issues,
-    ...issues,
-    ...(value === undefined ? [] : id.issues),
-    ...directory.issues,
-  ];
-  if (value === undefined || id.value === undefined || directory.sources === undefined) {
-    return {
-      main: undefined,
-      directory: dir,
-      services: new Map(),
-      broken: new Set(),
-      issues: general,
-      fatal: errors(general),
-    };
-  }
-  const inline = inlineSources(parsed, value.services ?? {}, directory.sources);
-  const instanceId = id.value;
-  const read = (source: ServiceSource) => ({ source, ...readService(source, instanceId) });
-  const [mine, files] = [inline.map(read), directory.sources.map(read)];
-  const all = [...mine, ...files];
+  const general = [...parsed.issues, ...issues, ...id.issues, ...directory.issues];
+  const files = directory.sources ?? [];
+  const read = (source: ServiceSource) => ({ source, ...readService(source, id.value ?? '') });
+  const inline = inlineSources(parsed, written.services ?? {}, files).map(read);
+  const all = [...inline, ...files.map(read)];
+  const known = value !== undefined && id.value !== undefined && directory.sources !== undefined;
   return {
-    main: { ...value, instanceId },
+    main: known ? { ...value, instanceId: id.value } : undefined,
     directory: dir,
-    services: new Map(all.flatMap(({ definitions }) => definitions ?? []).map((one) => [one.name, one])),
+    services: new Map(
+      known ? all.flatMap(({ definitions }) => definitions ?? []).map((one) => [one.name, one]) : [],
+    ),
     broken: new Set(all.filter((one) => one.definitions === undefined).map(({ source }) => source.name)),
     issues: [...general, ...all.flatMap((one) => one.issues)],
-    fatal: errors([...general, ...mine.flatMap((one) => one.issues)]),
+    fatal: errors([...general, ...inline.flatMap((one) => one.issues)]),
   };
 }
+
+/** Where the services are, in a file that may be wrong otherwise. */
+const mainShape = z.object({
+  services: z.record(z.string(), z.unknown()).optional().catch(undefined),
+  service_conf_dir: z.string().min(1).optional().catch(undefined),
+});
 
 function errors(issues: readonly ConfigIssue[]): readonly ConfigIssue[] {
   return issues.filter(({ severity }) => severity === 'error');
 }
 
+/** Says nothing about a file that has issues already: its own id may be one of them. */
 function chooseInstanceId(
   { instanceId: given }: LoadOptions,
-  own: string | undefined,
+  main: MainConfig | undefined,
   parsed: ParsedFile,
 ): { readonly value: string | undefined; readonly issues: readonly ConfigIssue[] } {
   const refuse = (message: string) => ({
@@ -94,7 +91,8 @@ function chooseInstanceId(
       } satisfies ConfigIssue,
     ],
   });
-  const value = given || own;
+  const value = given || main?.instanceId;
+  if (value === undefined && main === undefined) return { value, issues: [] };
   if (value === undefined) return refuse('Required, here or with -i or NERVE_INSTANCE_ID');
   const problem = given ? nodeNameProblem(`${given}_`) : undefined;
   return problem === undefined ? { value, issues: [] } : refuse(`From -i or NERVE_INSTANCE_ID: ${problem}`);

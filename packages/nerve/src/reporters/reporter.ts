@@ -41,8 +41,10 @@ export interface ReporterKind<Type extends string, Options, Settings> {
   /** Schemas of the keys, spelt as in the file; they stand beside the service's own keys. */
   readonly options: Options;
   /** What cannot be used although it is well-formed, such as a key file that is missing. */
-  problems(settings: Settings): readonly { readonly key: string; readonly message: string }[];
+  readonly problems: (settings: Settings) => readonly { readonly key: string; readonly message: string }[];
   /** Equal for settings under which a registration can stay where it is, and be updated in place. */
-  place(settings: Settings): string;
-  create(settings: Settings, context: ReporterContext): Reporter<Settings>;
+  readonly place: (settings: Settings) => string;
+  /** True when registrations under both settings would get into each other's way. */
+  readonly clash: (before: Settings, after: Settings) => boolean;
+  readonly create: (settings: Settings, context: ReporterContext) => Reporter<Settings>;
 }

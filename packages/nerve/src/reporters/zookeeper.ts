@@ -51,6 +51,10 @@ export const zookeeperReporter: ReporterKind<'zookeeper', typeof keys, ZooKeeper
   ],
   place: (settings) =>
     JSON.stringify([placeOfEnsemble(settings), settings.zkPath, settings.nodeType, settings.zkAcl]),
+  // Without a sequence number both would be the same node, of which only one session can be the owner.
+  clash: (before, after) =>
+    before.zkPath === after.zkPath &&
+    [before, after].every(({ nodeType }) => !nodeType.endsWith('sequential')),
   create: (settings, context) => new ZooKeeperReporter(settings, context),
 };
 

@@ -40,6 +40,12 @@ export class FakeReporter implements Reporter {
     this.settings = settings;
   }
 
+  /** ZooKeeper can be reached, but does not take what is reported yet. */
+  come(): void {
+    this.reachable = true;
+    for (const listener of this.#listeners) listener();
+  }
+
   /** ZooKeeper comes back. */
   reach(): void {
     this.reachable = true;

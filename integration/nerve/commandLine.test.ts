@@ -1,0 +1,62 @@
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { makeTempDir } from '../harness/tempDir.ts';
+
+const program = resolve(import.meta.dirname, '../../packages/nerve/bin/nerve.js');
+
+function run(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise((done) => {
+    const options = { env: { ...process.env, ...env }, timeout: 20_000 };
+    execFile(process.execPath, [program, ...args], options, (error, stdout, stderr) => {
+      done({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+    });
+  });
+}
+
+function file(text: string): string {
+  const path = join(makeTempDir('nerve'), 'nerve.yaml');
+  writeFileSync(path, text);
+  return path;
+}
+
+describe('the command line of nerve', () => {
+  it('checks a valid configuration: 0', async () => {
+    const path = file('instance_id: i\n');
+    const { code, stdout, stderr } = await run(['-k', '-c', path]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toBe(`${path}: the configuration is valid, with 0 services\nexiting nerve\n`);
+    expect((await run([], { NERVE_CONFIG: path, NERVE_CHECK_CONFIG: '0' })).code).toBe(0);
+  });
+
+  it('checks an invalid one: 1, with places', async () => {
+    const path = file('services:\n  web: {port: 70000}\n');
+    const { code, stderr } = await run(['-k', '-c', path]);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`${path}:2:15 services.web.port: Too big`);
+    expect(stderr).toContain(`${path}:1:1 instance_id: Required`);
+  });
+
+  it('does not run with an invalid one: 78', async () => {
+    const { code, stderr } = await run(['-c', file('instance_id: i\nservices: {web: {}}\n')]);
+    expect(code).toBe(78);
+    expect(stderr).toContain('services.web.host: Required');
+    expect((await run(['-c', '/no/such/file'])).code).toBe(78);
+  });
+
+  it('refuses a wrong flag: 64', async () => {
+    const { code, stderr } = await run(['--frob']);
+    expect(code).toBe(64);
+    expect(stderr).toContain('frob');
+  });
+
+  it('helps: 0', async () => {
+    const { code, stdout } = await run(['-h']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('--check-config');
+  });
+});

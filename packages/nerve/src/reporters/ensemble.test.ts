@@ -1,0 +1,76 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { camelKeys } from '../config/camel.js';
+import { configDir } from '../testing/configDir.js';
+import { aclEntry, ensembleKeys, placeOfEnsemble, sessionHosts, sessionOptions } from './ensemble.js';
+
+const settings = (keys: object) => camelKeys(z.strictObject(ensembleKeys).parse(keys));
+
+describe('sessionHosts', () => {
+  it('sorts the hosts and puts the chroot at the end, whoever carries it', () => {
+    expect(sessionHosts(['b:2181/chroot', 'a:2181'])).toEqual(['a:2181', 'b:2181/chroot']);
+    expect(sessionHosts(['b:2181', 'a:2181/chroot'])).toEqual(['a:2181', 'b:2181/chroot']);
+    expect(sessionHosts(['b:1', 'a:1', 'b:1'])).toEqual(['a:1', 'b:1']);
+  });
+});
+
+describe('the keys of an ensemble', () => {
+  it('take a list, a single host, or several in one text', () => {
+    expect(settings({ zk_hosts: 'a:1' }).zkHosts).toEqual(['a:1']);
+    expect(settings({ zk_hosts: ['a:1, b:2/c', '[::1]:3', 'd'] }).zkHosts).toEqual([
+      'a:1',
+      'b:2/c',
+      '[::1]:3',
+      'd',
+    ]);
+  });
+
+  it('ask for the 32 s session of airbnb, without credentials unless given', () => {
+    expect(sessionOptions(settings({ zk_hosts: ['a:1'] }))).toEqual({
+      hosts: ['a:1'],
+      sessionTimeoutMs: 32_000,
+    });
+  });
+
+  it('read credentials and certificates from their files', async () => {
+    const dir = await configDir({ auth: 'digest:nerve:pa:ss\n', 'ca.pem': 'CA', 'key.pem': 'KEY' });
+    const options = sessionOptions(
+      settings({
+        zk_hosts: ['a:1'],
+        zk_auth_file: join(dir, 'auth'),
+        zk_tls: { ca_file: join(dir, 'ca.pem'), key_file: join(dir, 'key.pem'), server_name: 'zk.internal' },
+      }),
+    );
+    expect(options.auth).toEqual([{ scheme: 'digest', data: Buffer.from('nerve:pa:ss') }]);
+    expect(options.tls).toEqual({
+      rejectUnauthorized: true,
+      servername: 'zk.internal',
+      ca: Buffer.from('CA'),
+      key: Buffer.from('KEY'),
+    });
+    await writeFile(join(dir, 'auth'), '');
+  });
+
+  it('are the same place for the same hosts in any order, and another for another identity', () => {
+    const place = (keys: object): string => placeOfEnsemble(settings(keys));
+    expect(place({ zk_hosts: ['a:1', 'b:1'] })).toBe(place({ zk_hosts: ['b:1', 'a:1'] }));
+    expect(place({ zk_hosts: ['a:1'] })).not.toBe(place({ zk_hosts: ['a:1'], zk_auth: 'digest:u:p' }));
+  });
+});
+
+describe('aclEntry', () => {
+  it('reads what zkCli writes', () => {
+    expect(aclEntry.parse('world:anyone:r')).toEqual({ scheme: 'world', id: 'anyone', permissions: 'r' });
+    expect(aclEntry.parse('auth::cdrwa')).toEqual({ scheme: 'auth', id: '', permissions: 'cdrwa' });
+    expect(aclEntry.parse('digest:u:aGFzaA==:rw')).toEqual({
+      scheme: 'digest',
+      id: 'u:aGFzaA==',
+      permissions: 'rw',
+    });
+    for (const bad of ['', 'world', 'world:anyone', 'world:anyone:x', 'world:anyone:']) {
+      expect(aclEntry.safeParse(bad).success, bad).toBe(false);
+    }
+  });
+});
