@@ -152,6 +152,10 @@ describe('desiredState', () => {
     expect(lines(third)).toEqual(['server 10.0.0.1:80 10.0.0.1:80 id 1']);
     expect(third.memory).toEqual(second.memory);
     expect(lines(desire([pending]))).toEqual([]);
+    // The source is empty, and has been since this agent started: what it served before goes on.
+    const previous = aView([], {}, { source: 'previous' });
+    expect(desire([previous], { memory: second.memory, now: at + 1e9 })).toEqual(third);
+    expect(lines(desire([aView([])], { memory: second.memory, now: at + 1e9 }))).toEqual([]);
   });
 
   it('refuses what would make HAProxy refuse the file, or share a port, without touching others', () => {

@@ -166,9 +166,10 @@ class DesiredBuilder {
     lines: readonly string[],
     report: Report,
   ): BackendServers {
-    const isPending = view.source === 'pending';
+    const unknown = isUnknown(view);
     const remembered = serviceMemory(this.#memory, view.name);
-    const instances = isPending ? lastDiscovered(remembered) : view.instances;
+    const last = unknown ? lastDiscovered(remembered) : [];
+    const instances = last.length > 0 ? last : view.instances;
     const made = backendServers(instances, remembered, {
       config: this.config,
       service,
@@ -179,7 +180,7 @@ class DesiredBuilder {
     for (const { reason, instance } of made.refusals) report('error', reason, instance);
     for (const { reason, instance } of made.warnings) report('warning', reason, instance);
     // What is only remembered does not become fresh by being used.
-    if (!isPending) {
+    if (!unknown) {
       const block = view.blocks.haproxy;
       this.#memory.set(view.name, remember(remembered, made.live, block, this.nowSeconds));
     }
@@ -214,9 +215,18 @@ class DesiredBuilder {
 }
 
 /**
+ * True while nobody knows a service's instances: nothing was told yet, or all that this run of the agent
+ * was told is that there are none, and the service is to keep its previous ones.
+ */
+export function isUnknown({ source, instances }: ServiceView): boolean {
+  return source === 'pending' || (source === 'previous' && instances.length === 0);
+}
+
+/**
  * What haproxy.cfg should hold, computed from scratch: never fails, and what is wrong with one instance
  * or service leaves the others as they are. `addresses` maps host names to IP addresses; `now` is in
- * milliseconds since the epoch. A `pending` service gets the servers that memory last saw in rotation.
+ * milliseconds since the epoch. A service of which nothing is known (`isUnknown`) gets the servers that
+ * memory last saw in rotation, and failing these the view's own.
  */
 export function desiredState(
   config: HaproxyConfig,
@@ -226,8 +236,8 @@ export function desiredState(
   now: number,
 ): DesiredResult {
   const nowSeconds = Math.floor(now / 1000);
-  const pending = new Set(view.services.flatMap(({ name, source }) => (source === 'pending' ? [name] : [])));
-  const fresh = expireMemory(memory, nowSeconds, config.stateFileTtlSeconds, pending);
+  const unknown = new Set(view.services.filter(isUnknown).map(({ name }) => name));
+  const fresh = expireMemory(memory, nowSeconds, config.stateFileTtlSeconds, unknown);
   const builder = new DesiredBuilder(config, fresh, addresses, nowSeconds);
   for (const service of view.services) builder.add(service);
   return builder.finish();
