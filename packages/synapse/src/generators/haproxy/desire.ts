@@ -1,6 +1,6 @@
-import type { CatalogView } from '../../catalog/types.js';
+import type { CatalogView, ServiceView } from '../../catalog/types.js';
 import { readServiceBlock } from './blocks.js';
-import { desiredState, type HaproxyIssue } from './desired.js';
+import { desiredState, type HaproxyIssue, isUnknown } from './desired.js';
 import type { HostResolver } from './hosts.js';
 import { type Memory, serviceMemory } from './memory.js';
 import type { SharedLines } from './quarantineStore.js';
@@ -20,17 +20,20 @@ export interface DesireContext {
   readonly config: HaproxyConfig;
   readonly memory: Memory;
   readonly hosts: HostResolver;
-  /** What was accepted last: services whose block cannot be read keep their sections of it. */
+  /**
+   * What was accepted last, also by an earlier run of the agent: services whose block cannot be read, or of
+   * which nothing is known yet, keep their sections of it.
+   */
   readonly lastGood: DesiredState | undefined;
   /** Wall clock in milliseconds. */
   readonly now: number;
 }
 
 function* hostsOf(view: CatalogView, memory: Memory): Iterable<string> {
-  for (const { name, source, instances } of view.services) {
-    for (const { host } of instances) yield host;
-    if (source !== 'pending') continue;
-    for (const { instance } of serviceMemory(memory, name).servers.values()) yield instance.host;
+  for (const service of view.services) {
+    for (const { host } of service.instances) yield host;
+    if (!isUnknown(service)) continue;
+    for (const { instance } of serviceMemory(memory, service.name).servers.values()) yield instance.host;
   }
 }
 
@@ -47,19 +50,25 @@ function sharedLinesOf(view: CatalogView): SharedLines {
   return shared;
 }
 
-/** Services in the order of `desired`, with the last good sections of those that were refused where they were. */
-function keepRefused(
+/** `desired` with the last good sections of the services in `keep`, each in its place, where there are any. */
+function keepLastGood(
   desired: DesiredState,
-  refused: readonly string[],
+  keep: ReadonlySet<string>,
   lastGood: DesiredState | undefined,
   view: CatalogView,
 ): DesiredState {
-  const kept = lastGood?.services.filter(({ service }) => refused.includes(service)) ?? [];
+  const kept = lastGood?.services.filter(({ service }) => keep.has(service)) ?? [];
   if (kept.length === 0) return desired;
+  const replaced = new Set(kept.map(({ service }) => service));
   const order = new Map(view.services.map(({ name }, index) => [name, index]));
   const rank = (service: string): number => order.get(service) ?? view.services.length;
-  const services = [...desired.services, ...kept].sort((a, b) => rank(a.service) - rank(b.service));
+  const others = desired.services.filter(({ service }) => !replaced.has(service));
+  const services = [...others, ...kept].sort((a, b) => rank(a.service) - rank(b.service));
   return { ...desired, services };
+}
+
+function isDisabled({ blocks }: ServiceView): boolean {
+  return readServiceBlock(blocks.haproxy).config?.disabled === true;
 }
 
 /** Computes what haproxy.cfg should hold from scratch; host names are resolved on the way. */
@@ -67,8 +76,12 @@ export async function desire(view: CatalogView, context: DesireContext): Promise
   const { config, memory, hosts, lastGood, now } = context;
   const addresses = await hosts.resolve(hostsOf(view, memory));
   const result = desiredState(config, view, memory, addresses, now);
+  // Sections of an unknown service may come from a block that only its source carries, so that the file
+  // of the last run says more about it than any memory of its servers.
+  const unknown = view.services.filter((service) => isUnknown(service) && !isDisabled(service));
+  const keep = new Set([...result.refused, ...unknown.map(({ name }) => name)]);
   return {
-    desired: keepRefused(result.desired, result.refused, lastGood, view),
+    desired: keepLastGood(result.desired, keep, lastGood, view),
     shared: sharedLinesOf(view),
     memory: result.memory,
     issues: result.issues,

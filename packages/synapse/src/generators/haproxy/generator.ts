@@ -7,7 +7,7 @@ import type { HaproxyIssue } from './desired.js';
 import { statusOf } from './generatorStatus.js';
 import { HaproxyWatch } from './haproxyWatch.js';
 import { HostResolver, type Lookup } from './hosts.js';
-import type { Memory } from './memory.js';
+import { addLastGood, type Memory } from './memory.js';
 import type { HaproxyConfig } from './schema.js';
 import { wire, type Wiring, type WiringContext, wiringKey } from './wiring.js';
 
@@ -89,14 +89,11 @@ export class HaproxyGenerator implements Generator {
 
   async reconcile(view: CatalogView, signal: AbortSignal): Promise<ReconcileOutcome> {
     const { wiring, converger } = await this.#wire();
-    this.#memory ??= await wiring.stateFile.read();
-    const wanted = await desire(view, {
-      config: this.#config,
-      memory: this.#memory,
-      hosts: this.#hosts,
-      lastGood: wiring.keeper.written?.desired,
-      now: this.#options.clock.now(),
-    });
+    const now = this.#options.clock.now();
+    const lastGood = wiring.keeper.written?.desired;
+    this.#memory ??= addLastGood(await wiring.stateFile.read(), lastGood, Math.floor(now / 1000));
+    const known = { config: this.#config, memory: this.#memory, hosts: this.#hosts };
+    const wanted = await desire(view, { ...known, lastGood, now });
     this.#memory = wanted.memory;
     this.#desire = wanted;
     this.#reportIssues(wanted.issues);

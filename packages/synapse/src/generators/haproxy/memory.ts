@@ -1,5 +1,6 @@
 import type { Instance, Json } from '@smartstack/registry';
 import { serverName } from './names.js';
+import type { DesiredState, Server } from './types.js';
 
 /** A server that was in rotation at some time within the TTL. */
 export interface RememberedServer {
@@ -173,6 +174,33 @@ function sameService(a: ServiceMemory, b: ServiceMemory): boolean {
         b.servers.get(name)?.serverId === serverId && here.has(name) === there.has(name),
     )
   );
+}
+
+/** The instance that a server's name stands for: `<name>_<host>:<port>` or `<host>:<port>`. */
+function instanceOf({ name }: Server): Instance | undefined {
+  const match = /^(?:(.*)_)?([^_]+):(\d{1,5})$/.exec(name);
+  if (match?.[2] === undefined) return undefined;
+  const instance = { host: match[2], port: Number(match[3]) };
+  return match[1] === undefined ? instance : { ...instance, name: match[1] };
+}
+
+/**
+ * Adds the servers of the last accepted configuration that `memory` lacks: an agent that was killed may have
+ * written that but not yet its state file, or have none, and running servers must keep their ids.
+ */
+export function addLastGood(memory: Memory, lastGood: DesiredState | undefined, nowSeconds: number): Memory {
+  const filled = new Map(memory);
+  for (const { service, backend } of lastGood?.services ?? []) {
+    const { servers, block } = serviceMemory(filled, service);
+    const all = new Map(servers);
+    for (const server of backend.servers) {
+      const instance = instanceOf(server);
+      if (server.disabled || instance === undefined || all.has(server.name)) continue;
+      all.set(server.name, { instance, serverId: server.id, seen: nowSeconds });
+    }
+    if (all.size > servers.size) filled.set(service, { servers: all, block });
+  }
+  return filled;
 }
 
 /** True when both remember the same servers in the same part, whatever the times: nothing urgent to write. */

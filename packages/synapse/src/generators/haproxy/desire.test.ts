@@ -1,0 +1,102 @@
+import { FakeClock } from '@smartstack/agent/testing';
+import type { Instance } from '@smartstack/registry';
+import { describe, expect, it } from 'vitest';
+import type { ServiceView } from '../../catalog/types.js';
+import { readHaproxyBlock } from './blocks.js';
+import { desire, type Desire } from './desire.js';
+import { HostResolver } from './hosts.js';
+import { addLastGood, emptyMemory, type Memory, serviceMemory } from './memory.js';
+import { render } from './render.js';
+import type { DesiredState } from './types.js';
+
+const now = 1_000_000_000_000;
+const hosts = new HostResolver({ clock: new FakeClock(), onChange: () => undefined });
+const config = readHaproxyBlock({ stats: false, bind_address: '127.0.0.1' }, 'h').config!;
+const one: Instance = { host: '10.0.0.1', port: 80, name: 'one' };
+const two: Instance = { host: '10.0.0.2', port: 80, name: 'with_underscore' };
+const block = { port: 3213, server_options: 'check' };
+
+const live = (instances: readonly Instance[], haproxy: unknown = block): ServiceView => ({
+  name: 'web',
+  source: 'live',
+  instances,
+  blocks: { haproxy },
+});
+/** Started anew, with the registry out of reach: not even the service's block is known, if its znode has it. */
+const pending: ServiceView = { ...live([], {}), source: 'pending' };
+/** Started anew, and told that there are none. */
+const previous: ServiceView = { ...live([], {}), source: 'previous' };
+
+function look(view: ServiceView, lastGood?: DesiredState, memory: Memory = emptyMemory): Promise<Desire> {
+  return desire({ services: [view] }, { config, memory, hosts, lastGood, now });
+}
+
+describe('a service of which nothing is known', () => {
+  it.each([
+    ['pending', pending],
+    ['empty, and to keep its previous instances', previous],
+  ])('%s: keeps its sections of the last run, without any state file', async (_, view) => {
+    const before = await look(live([one, two]));
+    const after = await look(view, before.desired);
+    expect(render(after.desired)).toBe(render(before.desired));
+  });
+
+  it('keeps its place among the others', async () => {
+    const [a, b] = [
+      { ...live([one], {}), name: 'a' },
+      { ...live([two], {}), name: 'b' },
+    ];
+    const context = { config, memory: emptyMemory, hosts, now };
+    const before = await desire({ services: [a, b] }, { ...context, lastGood: undefined });
+    const views = { services: [{ ...a, source: 'pending', instances: [] } as const, b] };
+    const after = await desire(views, { ...context, lastGood: before.desired });
+    expect(after.desired.services.map(({ service }) => service)).toEqual(['a', 'b']);
+  });
+
+  it('falls back to memory, and then to default servers', async () => {
+    const { memory } = await look(live([one]));
+    const remembered = await look({ ...pending, blocks: { haproxy: block } }, undefined, memory);
+    expect(render(remembered.desired)).toContain('server one_10.0.0.1:80');
+    const defaults = await look({ ...pending, instances: [two] });
+    expect(render(defaults.desired)).toContain('server with_underscore_10.0.0.2:80');
+  });
+
+  it('goes when the operator disables it', async () => {
+    const before = await look(live([one]));
+    const after = await look({ ...pending, blocks: { haproxy: { disabled: true } } }, before.desired);
+    expect(after.desired.services).toEqual([]);
+  });
+
+  it('gives way to what is known', async () => {
+    const before = await look(live([one]));
+    const after = await look(live([]), before.desired);
+    expect(render(after.desired)).not.toContain('10.0.0.1');
+  });
+});
+
+describe('addLastGood', () => {
+  it('keeps the ids of servers that no state file remembers', async () => {
+    const before = await look(live([one, two]));
+    const memory = addLastGood(emptyMemory, before.desired, now / 1000);
+    const again = await look(live([two, one]), before.desired, memory);
+    const ids = ({ desired }: Desire) =>
+      Object.fromEntries(desired.services[0]!.backend.servers.map(({ name, id }) => [name, id]));
+    expect(ids(again)).toEqual(ids(before));
+    const servers = [...serviceMemory(memory, 'web').servers.values()];
+    expect(servers.map(({ instance }) => instance).sort((x, y) => x.host.localeCompare(y.host))).toEqual([
+      one,
+      two,
+    ]);
+  });
+
+  it('does not overrule what is remembered, nor revive what had vanished', async () => {
+    const { desired, memory } = await look(live([one]));
+    expect(addLastGood(memory, desired, 7)).toEqual(memory);
+    const [web] = desired.services;
+    const gone = {
+      ...web!,
+      backend: { ...web!.backend, servers: [{ ...web!.backend.servers[0]!, disabled: true }] },
+    };
+    expect(addLastGood(emptyMemory, { ...desired, services: [gone] }, 7)).toEqual(emptyMemory);
+  });
+});

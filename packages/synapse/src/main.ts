@@ -1,0 +1,21 @@
+import { runCommandLine } from './cli/commands.js';
+import { generators } from './generators/index.js';
+
+await runCommandLine(
+  {
+    argv: process.argv.slice(2),
+    env: process.env,
+    isTerminal: process.stderr.isTTY,
+    out: (line) => void process.stdout.write(`${line}\n`),
+    err: (line) => void process.stderr.write(`${line}\n`),
+    process: {
+      onSignal: (signal, listener) => void process.on(signal, listener),
+      onUncaught: (listener) => {
+        process.on('uncaughtException', listener);
+        process.on('unhandledRejection', listener);
+      },
+      exit: (code) => process.exit(code),
+    },
+  },
+  generators,
+);
