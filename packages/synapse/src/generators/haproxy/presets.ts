@@ -45,7 +45,8 @@ export function presetGlobal(presets: Presets, adminSockets: readonly string[]):
   return [
     'master-worker',
     // expose-fd hands the listeners to the next worker: a reload refuses no connection.
-    ...adminSockets.map((path) => `stats socket ${path} mode 600 level admin expose-fd listeners`),
+    // For the group as well: HAProxy and synapse may be users of their own.
+    ...adminSockets.map((path) => `stats socket ${path} mode 660 level admin expose-fd listeners`),
     'stats timeout 2m',
     `hard-stop-after ${presets.hard_stop_after}`,
     `maxconn ${presets.maxconn}`,

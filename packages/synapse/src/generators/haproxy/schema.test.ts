@@ -23,7 +23,7 @@ describe('the top-level haproxy block', () => {
     const { base, ...rest } = config(block);
     expect(base.map(({ title }) => title)).toEqual(['global', 'defaults', 'listen synapse-stats']);
     expect(base[0]?.lines).toContain(
-      'stats socket /run/synapse/haproxy-admin.sock mode 600 level admin expose-fd listeners',
+      'stats socket /run/synapse/haproxy-admin.sock mode 660 level admin expose-fd listeners',
     );
     expect(base[1]?.lines).toContain('option idle-close-on-response');
     expect(base[2]?.lines).toContain('bind 127.0.0.1:3212');
