@@ -6,6 +6,8 @@ import { haproxyMaster, type DemoSystem } from './system.ts';
 import type { Traffic } from './traffic.ts';
 
 const periodMs = 500;
+/** Pictures over which rates are averaged. */
+const window = 4;
 
 /** What the live picture is drawn from, and where it goes. */
 export interface LiveOptions {
@@ -22,7 +24,8 @@ export class Live {
   private readonly events: string[] = [];
   private readonly started = performance.now();
   private last: View | undefined;
-  private lastCounts = new Map<string, number>();
+  /** Answers by instance, at the last few pictures. */
+  private readonly counts: ReadonlyMap<string, number>[] = [];
 
   constructor(private readonly options: LiveOptions) {}
 
@@ -65,9 +68,9 @@ export class Live {
     const services = [...configuration.frontends].map(([name, port]) =>
       this.service(name, port, servers.get(name) ?? new Map()),
     );
-    this.lastCounts = new Map(
-      services.flatMap(({ instances }) => instances.map((each) => [each.name, each.answered] as const)),
-    );
+    const all = services.flatMap(({ instances }) => instances);
+    this.counts.push(new Map(all.map(({ name, answered }) => [name, answered])));
+    if (this.counts.length > window) this.counts.shift();
     return {
       seconds: (performance.now() - this.started) / 1000,
       parts,
@@ -89,14 +92,14 @@ export class Live {
         .filter(({ service }) => service === name)
         .map((instance) => {
           const answered = tally?.byInstance.get(instance.name) ?? 0;
-          const since = answered - (this.lastCounts.get(instance.name) ?? answered);
+          const since = answered - (this.counts[0]?.get(instance.name) ?? answered);
           return {
             name: instance.name,
             port: instance.port,
             pid: system.instances.get(instance.name)?.pid,
             server: servers.get(instance.port)?.status,
             answered,
-            perSecond: Math.round((since * 1000) / periodMs),
+            perSecond: Math.round((since * 1000) / (periodMs * Math.max(1, this.counts.length))),
           };
         }),
     };
@@ -129,7 +132,7 @@ export class Live {
       {
         name: 'HAProxy',
         pid: haproxyMaster(folder),
-        detail: `http://127.0.0.1:${statsPort}/ (its stats page), ${known(reloads)} reloads`,
+        detail: `http://127.0.0.1:${statsPort}/ (its stats page), reloads: ${known(reloads)}`,
       },
     ];
   }

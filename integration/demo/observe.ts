@@ -5,7 +5,7 @@ export const reloadMetric = 'smartstack_haproxy_reload_total';
 
 /** One server of HAProxy's statistics. */
 export interface ServerStatistics {
-  /** HAProxy's word: UP, DOWN, MAINT, no check … */
+  /** HAProxy's word: UP, DOWN, MAINT, no check …, without its count of checks (`UP 1/3`). */
   readonly status: string;
   readonly weight: number;
 }
@@ -28,7 +28,10 @@ export async function haproxyServers(port: number): Promise<Map<string, Map<numb
     const instancePort = Number(/:(\d+)$/.exec(cell('svname'))?.[1]);
     if (!(instancePort > 0)) continue;
     const service = servers.get(cell('pxname')) ?? new Map<number, ServerStatistics>();
-    service.set(instancePort, { status: cell('status'), weight: Number(cell('weight')) });
+    service.set(instancePort, {
+      status: cell('status').replace(/ -?\d+\/\d+$/, ''),
+      weight: Number(cell('weight')),
+    });
     servers.set(cell('pxname'), service);
   }
   return servers;

@@ -6,7 +6,7 @@ export interface InstanceView {
   readonly pid: number | undefined;
   /** HAProxy's word for its server (UP, DOWN, MAINT …); undefined when HAProxy does not have it. */
   readonly server: string | undefined;
-  /** Requests that it answered, since the start and in the last second. */
+  /** Requests that it answered, since the start and lately. */
   readonly answered: number;
   readonly perSecond: number;
 }
@@ -85,6 +85,8 @@ function partLine({ name, pid, detail }: PartView): string {
 
 /** What a user may do to see fail-over, with the pids of now. */
 function suggestions(view: View): string[] {
+  const line = (command: string, effect: string): string =>
+    `  ${styled('dim', '$')} ${command.padEnd(20)} ${effect}`;
   const victim = view.services.flatMap(({ instances }) => instances).find(({ pid }) => pid !== undefined);
   const zookeeper = view.parts.find(({ name }) => name === 'ZooKeeper')?.pid;
   const synapse = view.parts.find(({ name }) => name === 'synapse')?.pid;
@@ -92,12 +94,17 @@ function suggestions(view: View): string[] {
     ...(victim?.pid === undefined
       ? []
       : [
-          `kill -9 ${victim.pid}      ${victim.name} dies: it leaves at once, the others take over, and it comes back`,
-          `kill -STOP ${victim.pid}   ${victim.name} hangs (kill -CONT wakes it)`,
+          line(
+            `kill -9 ${victim.pid}`,
+            `${victim.name} dies: it leaves, the others take over, and it comes back`,
+          ),
+          line(`kill -STOP ${victim.pid}`, `${victim.name} hangs (kill -CONT wakes it)`),
         ]),
-    ...(zookeeper === undefined ? [] : [`kill -9 ${zookeeper}      the registry dies: every route stays`]),
-    ...(synapse === undefined ? [] : [`kill -9 ${synapse}      synapse dies: HAProxy goes on`]),
-  ].map((line) => `  ${styled('dim', '$')} ${line}`);
+    ...(zookeeper === undefined
+      ? []
+      : [line(`kill -9 ${zookeeper}`, 'the registry dies: every route stays')]),
+    ...(synapse === undefined ? [] : [line(`kill -9 ${synapse}`, 'synapse dies: HAProxy goes on')]),
+  ];
 }
 
 /** The whole picture as lines, at most `rows` of them: the oldest events give way. */

@@ -1,5 +1,6 @@
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
+import { pause } from './pause.ts';
 
 /** What one service answered so far. */
 export interface Tally {
@@ -69,18 +70,11 @@ export class Traffic {
   /** Asks until the signal aborts, whether or not earlier answers have come; then waits for those. */
   async run(signal: AbortSignal): Promise<void> {
     const pending = new Set<Promise<void>>();
-    await new Promise<void>((resolve) => {
-      const timer = setInterval(() => {
-        const one = this.once().finally(() => pending.delete(one));
-        pending.add(one);
-      }, 1000 / this.perSecond);
-      const end = (): void => {
-        clearInterval(timer);
-        resolve();
-      };
-      if (signal.aborted) end();
-      else signal.addEventListener('abort', end, { once: true });
-    });
+    // At random intervals, as users do: a fixed beat would meet the same instance each time.
+    while (await pause(((0.5 + Math.random()) * 1000) / this.perSecond, signal)) {
+      const one = this.once().finally(() => pending.delete(one));
+      pending.add(one);
+    }
     await Promise.all(pending);
   }
 
