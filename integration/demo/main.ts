@@ -79,6 +79,8 @@ async function main(): Promise<number> {
   process.env[marker] = folder;
   process.env.TMPDIR = folder;
 
+  // The terminal may be gone (SIGHUP): cleaning up matters more than saying so.
+  process.stdout.on('error', () => undefined);
   const stop = new AbortController();
   let signals = 0;
   const onSignal = (): void => {
