@@ -1,44 +1,10 @@
 import type { Instance } from '@smartstack/registry';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ServiceView } from '../../catalog/types.js';
-import { readHaproxyBlock } from './blocks.js';
-import { desiredState, type DesiredResult } from './desired.js';
-import { emptyMemory, type Memory } from './memory.js';
-import { render, renderServer } from './render.js';
+import { emptyMemory } from './memory.js';
+import { render } from './render.js';
+import { at, aView, desire, instance, lines } from './testing/desire.js';
 
-const at = 1_000_000_000_000;
-const noAddresses: ReadonlyMap<string, string> = new Map();
-
-function aView(
-  instances: readonly Instance[],
-  haproxy: unknown = {},
-  overrides: Partial<ServiceView> = {},
-): ServiceView {
-  return { name: 'web', source: 'live', instances, blocks: { haproxy }, ...overrides };
-}
-
-interface Given {
-  readonly top?: unknown;
-  readonly memory?: Memory;
-  readonly addresses?: ReadonlyMap<string, string>;
-  readonly now?: number;
-}
-
-function desire(views: readonly ServiceView[], given: Given = {}): DesiredResult {
-  const { top = { stats: false }, memory = emptyMemory, addresses = noAddresses, now = at } = given;
-  const { config, issues } = readHaproxyBlock(top, 'h');
-  expect(issues).toEqual([]);
-  return desiredState(config!, { services: views }, memory, addresses, now);
-}
-
-const lines = ({ desired }: DesiredResult, service = 0): readonly string[] =>
-  desired.services[service]!.backend.servers.map(renderServer);
-const instance = (last: number, rest: Partial<Instance> = {}): Instance => ({
-  host: `10.0.0.${last}`,
-  port: 80,
-  ...rest,
-});
 const [one, two] = [instance(1), instance(2)];
 
 describe('desiredState', () => {
@@ -144,6 +110,18 @@ describe('desiredState', () => {
     expect(lines(later(61))).toHaveLength(1);
   });
 
+  it('forgets the oldest of very many vanished servers: memory is bounded under churn', () => {
+    let memory = emptyMemory;
+    for (let round = 0; round < 30; round += 1) {
+      const fresh = Array.from({ length: 100 }, (_, n) => instance(n + 1, { port: 1000 + round }));
+      memory = desire([aView(fresh)], { memory, now: at + round * 1000 }).memory;
+    }
+    const { servers } = memory.get('web')!;
+    expect(servers.size).toBe(1100);
+    expect([...servers.values()].every(({ instance: { port } }) => port >= 1000 + 19)).toBe(true);
+    expect(Math.max(...[...servers.values()].map(({ serverId }) => serverId!))).toBeLessThanOrEqual(1200);
+  });
+
   it('serves a pending service with what it remembers, however old, without making it fresh', () => {
     const first = desire([aView([one, two])]);
     const second = desire([aView([one])], { memory: first.memory, now: at + 10_000 });
@@ -212,89 +190,5 @@ describe('desiredState', () => {
         { numRuns: 20 },
       );
     }
-  });
-});
-
-describe('hostile data', () => {
-  const nasty = fc.oneof(
-    fc.constantFrom(
-      '\n',
-      '\r\n\tserver evil 6.6.6.6:6',
-      'a b',
-      '#',
-      '$HOME',
-      '"',
-      "'",
-      '\\',
-      ';',
-      '<<',
-      '%',
-      '%{host}',
-    ),
-    fc.string({ unit: 'binary', maxLength: 20 }),
-    fc.constantFrom('10.0.0.1', 'host.example', '::1', 'BACKEND', 'FRONTEND', '__proto__', 'x'.repeat(9000)),
-  );
-  /** Mostly good, so that one bad field is what decides. */
-  const mostly = <T>(good: T): fc.Arbitrary<T> =>
-    fc.oneof(
-      { arbitrary: fc.constant(good), weight: 5 },
-      { arbitrary: nasty as fc.Arbitrary<never>, weight: 1 },
-    );
-  const hostile = fc.record(
-    {
-      host: mostly('10.0.0.1'),
-      port: fc.oneof(mostly(80), fc.integer(), fc.double()),
-      name: mostly('a'),
-      weight: fc.oneof(fc.integer(), fc.double()),
-      haproxyServerOptions: fc.oneof(
-        mostly('backup'),
-        fc.tuple(fc.constantFrom('check', 'weight', 'cookie'), nasty).map((two) => two.join(' ')),
-      ),
-    },
-    { requiredKeys: ['host', 'port'] },
-  );
-
-  it("never adds a line, a section or a word that is not a server's", () => {
-    const addresses = new Map([['host.example', '10.0.0.7']]);
-    let written = 0;
-    fc.assert(
-      fc.property(fc.array(hostile, { maxLength: 6 }), fc.boolean(), (instances, useWeights) => {
-        const good = instance(250, { name: 'good' });
-        const top = { stats: false, use_nerve_weights: useWeights, registry_server_options: 'any' };
-        const result = desire([aView([...instances, good], { server_options: 'check' })], { top, addresses });
-        const servers = lines(result);
-        written += servers.length - 1;
-        expect(servers.some((line) => line.startsWith('server good_10.0.0.250:80 10.0.0.250:80 '))).toBe(
-          true,
-        );
-        const empty = render(desire([aView([])], { top }).desired).split('\n');
-        const added = render(result.desired).split('\n');
-        expect(added).toHaveLength(empty.length + servers.length);
-        for (const line of added.slice(empty.length - 1, -1)) {
-          expect(line).toMatch(/^\tserver [A-Za-z0-9_.:-]{1,255} [0-9a-f.:[\]]+:\d{1,5} id \d+ check[ -~]*$/);
-          expect(line).not.toMatch(/[#$"'\\;<>]/);
-        }
-      }),
-      { numRuns: 500 },
-    );
-    expect(written).toBeGreaterThan(100);
-  });
-
-  it('meets a last line of defence in render', () => {
-    const { desired } = desire([aView([one])]);
-    const [sections] = desired.services;
-    const server = sections!.backend.servers[0]!;
-    const withServer = (change: object) => () =>
-      render({
-        ...desired,
-        services: [{ ...sections!, backend: { ...sections!.backend, servers: [{ ...server, ...change }] } }],
-      });
-    expect(withServer({})).not.toThrow();
-    expect(withServer({ name: 'a\nb' })).toThrow('control characters');
-    expect(withServer({ name: 'a b' })).toThrow('not one word');
-    expect(withServer({ options: ['check', ''] })).toThrow('not one word');
-    expect(() => render({ ...desired, base: [{ title: 'global\n', lines: [] }] })).toThrow(
-      'control characters',
-    );
   });
 });

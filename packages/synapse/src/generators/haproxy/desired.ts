@@ -45,18 +45,24 @@ function bindLine(service: HaproxyServiceConfig, config: HaproxyConfig): string 
   return ['bind', `${address}${port}`, service.bindOptions ?? ''].filter((word) => word !== '').join(' ');
 }
 
-/** Adds what was discovered now; what was not stays with its older time. */
+/** Vanished servers whose ids stay reserved. More than that in one TTL is churn, whose early ids are long free. */
+const maxVanished = 1000;
+
+/** Adds what was discovered now; what was not stays with its older time, the newest `limit` of it. */
 function remember(
   remembered: ServiceMemory,
   live: BackendServers['live'],
-  block: unknown,
+  limit: number,
   nowSeconds: number,
-): ServiceMemory {
+): ServiceMemory['servers'] {
   const servers = new Map(remembered.servers);
   for (const [name, { instance, id }] of live) {
     servers.set(name, { instance, serverId: id, seen: nowSeconds });
   }
-  return { servers, block: rememberedBlock(block) };
+  const vanished = [...servers].filter(([name]) => !live.has(name));
+  const excess = vanished.sort(([, a], [, b]) => b.seen - a.seen).slice(limit);
+  for (const [name] of excess) servers.delete(name);
+  return servers;
 }
 
 class DesiredBuilder {
@@ -181,8 +187,10 @@ class DesiredBuilder {
     for (const { reason, instance } of made.warnings) report('warning', reason, instance);
     // What is only remembered does not become fresh by being used.
     if (!unknown) {
-      const block = view.blocks.haproxy;
-      this.#memory.set(view.name, remember(remembered, made.live, block, this.nowSeconds));
+      const { keepVanished, maxServerId } = this.config;
+      const limit = keepVanished ? maxServerId : maxVanished;
+      const servers = remember(remembered, made.live, limit, this.nowSeconds);
+      this.#memory.set(view.name, { servers, block: rememberedBlock(view.blocks.haproxy) });
     }
     return made;
   }

@@ -81,7 +81,7 @@ export function parseServersState(text: string): ReadonlyMap<string, ReadonlyMap
 }
 
 /** `show backend`: the names of all backends, also those without servers. */
-export function parseBackends(text: string): readonly string[] {
+function parseBackends(text: string): readonly string[] {
   return text
     .split('\n')
     .map((line) => line.trim())

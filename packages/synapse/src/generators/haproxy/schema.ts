@@ -5,7 +5,7 @@ import { bigInteger, flag, integer, lines, nonNegative, text } from './schemaFie
 import type { Section } from './types.js';
 
 /** Where things are when our presets are in use. A Ruby file says it all itself. */
-export const defaultPaths = {
+const defaultPaths = {
   config: '/var/lib/synapse/haproxy.cfg',
   adminSocket: '/run/synapse/haproxy-admin.sock',
   masterSocket: '/run/synapse/haproxy-master.sock',

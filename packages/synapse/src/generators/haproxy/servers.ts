@@ -32,13 +32,13 @@ export interface ServerContext {
 }
 
 /** An instance that got no server line, and why. */
-export interface Refusal {
+interface Refusal {
   readonly instance: string;
   readonly reason: string;
 }
 
 /** A server line that lacks only its id. `id` is set when the options state it. */
-export interface Draft {
+interface Draft {
   readonly server: Server;
   readonly instance: Instance;
   /** What was changed to make it fit. */

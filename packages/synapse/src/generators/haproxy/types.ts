@@ -61,7 +61,7 @@ export interface ObservedServer {
 /** Read from the process that runs: `show info` and `show servers state`. */
 export interface ObservedState {
   readonly process: { readonly pid: number; readonly version: string; readonly uptimeSeconds: number };
-  /** By backend name, then by server name. */
+  /** By backend name, then by server name. Every backend of the process, also those without servers. */
   readonly backends: ReadonlyMap<string, ReadonlyMap<string, ObservedServer>>;
 }
 

@@ -1,0 +1,46 @@
+import type { Instance } from '@smartstack/registry';
+import type { ServiceView } from '../../../catalog/types.js';
+import { readHaproxyBlock } from '../blocks.js';
+import { desiredState, type DesiredResult } from '../desired.js';
+import { emptyMemory, type Memory } from '../memory.js';
+import { renderServer } from '../render.js';
+
+/** When tests happen, in milliseconds since the epoch. */
+export const at = 1_000_000_000_000;
+const noAddresses: ReadonlyMap<string, string> = new Map();
+
+/** A live service `web` with this block. */
+export function aView(
+  instances: readonly Instance[],
+  haproxy: unknown = {},
+  overrides: Partial<ServiceView> = {},
+): ServiceView {
+  return { name: 'web', source: 'live', instances, blocks: { haproxy }, ...overrides };
+}
+
+interface Given {
+  readonly top?: unknown;
+  readonly memory?: Memory;
+  readonly addresses?: ReadonlyMap<string, string>;
+  readonly now?: number;
+}
+
+/** The outcome for these services under our presets, or the top-level block given. Throws when that has issues. */
+export function desire(views: readonly ServiceView[], given: Given = {}): DesiredResult {
+  const { top = { stats: false }, memory = emptyMemory, addresses = noAddresses, now = at } = given;
+  const { config, issues } = readHaproxyBlock(top, 'h');
+  if (config === undefined || issues.length > 0) throw new Error(JSON.stringify(issues));
+  return desiredState(config, { services: views }, memory, addresses, now);
+}
+
+/** The server lines of the first service. */
+export function lines({ desired }: DesiredResult): readonly string[] {
+  return desired.services[0]?.backend.servers.map(renderServer) ?? [];
+}
+
+/** The instance 10.0.0.`last`:80. */
+export const instance = (last: number, rest: Partial<Instance> = {}): Instance => ({
+  host: `10.0.0.${last}`,
+  port: 80,
+  ...rest,
+});
