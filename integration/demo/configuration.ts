@@ -5,7 +5,7 @@ import { freePort } from '../harness/ports.ts';
 import { isPortFree, portOwner } from './portOwner.ts';
 
 /** The examples that the demo runs. */
-export const examples = resolve(import.meta.dirname, '../../config');
+const examples = resolve(import.meta.dirname, '../../config');
 
 /** One instance that the demo starts, as its file in config/services/ has it. */
 export interface DemoInstance {

@@ -1,5 +1,5 @@
 /** What is known of one instance at one moment. */
-export interface InstanceView {
+interface InstanceView {
   readonly name: string;
   readonly port: number;
   /** Undefined while its process does not run. */
