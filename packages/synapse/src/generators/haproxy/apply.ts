@@ -18,8 +18,8 @@ export interface ApplyOptions {
   readonly lingering: ReadonlySet<string>;
 }
 
-const firstDeleteAttempts = 15;
-const laterDeleteAttempts = 7;
+const firstDeleteAttempts = 10;
+const laterDeleteAttempts = 6;
 
 /** `backend/server` of a command. */
 export function serverKey(command: RuntimeCommand): string {

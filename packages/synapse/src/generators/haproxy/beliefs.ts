@@ -85,15 +85,25 @@ export async function writeBeliefs(path: string, { written, running }: Beliefs):
   });
 }
 
+/** When a worker began, as its own clock and ours tell. */
+export interface WorkerStart {
+  readonly startedAt: number;
+  readonly uptimeSeconds: number;
+  /** Wall clock now, in milliseconds. */
+  readonly now: number;
+}
+
 /**
  * What a worker loaded, when it is not the one we know: the file on disk, if it is the one we wrote and was in
- * place before the worker started. `startedAt` has whole seconds only, so within that second nobody can tell.
+ * place before the worker started. Starts are known to the second only, so within that second nobody can tell.
  */
 export function loadedBy(
-  process: ProcessIdentity,
+  { startedAt, uptimeSeconds, now }: WorkerStart,
   written: WrittenConfig | undefined,
   diskHash: string | undefined,
 ): DesiredState | undefined {
   if (written === undefined || written.sha256 !== diskHash) return undefined;
-  return written.at < process.startedAt * 1000 ? written.desired : undefined;
+  // The earlier of both: the wall clock may have been set back since the worker noted its start.
+  const started = Math.min(startedAt * 1000, now - (uptimeSeconds + 1) * 1000);
+  return written.at < started ? written.desired : undefined;
 }

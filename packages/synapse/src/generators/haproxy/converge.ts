@@ -1,11 +1,13 @@
 import { AgentError, Backoff, describeError } from '@smartstack/agent';
 import type { ReconcileOutcome } from '../../catalog/types.js';
 import { serverKey } from './apply.js';
+import { hashOf, type ProcessIdentity, sameProcess } from './beliefs.js';
 import { capabilitiesOf } from './capabilities.js';
 import type { Kept } from './configKeeper.js';
 import type { Desire } from './desire.js';
 import { planChanges } from './plan.js';
 import { reload } from './reload.js';
+import { render } from './render.js';
 import { bringInStep, mergedReasons, type PassResult } from './runtimePass.js';
 import type { HaproxyConfig } from './schema.js';
 import type { DesiredState, ReloadReason } from './types.js';
@@ -95,10 +97,15 @@ export class Converger {
   /** Servers first: what running processes take must not wait for the check of a file. */
   async #bringAllInStep(desired: DesiredState, wanted: Desire, signal: AbortSignal): Promise<void> {
     const { targets, keeper, beliefs } = this.#wiring;
-    const { metrics, logger } = this.#context;
+    const { clock, metrics, logger } = this.#context;
     try {
-      const context = { keeper, beliefs, signal };
-      this.#results = await Promise.all(targets.map((target) => bringInStep(target, desired, context)));
+      const results: PassResult[] = [];
+      const isKnown = (process: ProcessIdentity): boolean =>
+        results.some((each) => each.process !== undefined && sameProcess(each.process, process));
+      const context = { keeper, beliefs, signal, now: clock.now(), isKnown };
+      // One after the other: several sockets may lead to one process.
+      for (const target of targets) results.push(await bringInStep(target, desired, context));
+      this.#results = results;
     } catch (error) {
       // HAProxy cannot be talked to now, but should it restart by itself, the file is to be right.
       this.#keepSoon(wanted);
@@ -146,9 +153,10 @@ export class Converger {
   #waitBeforeReload(kept: Kept, config: HaproxyConfig): number {
     if (!config.doReloads || kept.accepted === undefined) return Infinity;
     // The file on disk is the old one: loading it again changes nothing for a process that runs it already.
-    const isUnknown = this.#blindLoaded === undefined && this.#results.every((result) => result.isUnknown);
+    const isBlind = this.#wiring.targets.length === 0;
+    const isUnknown = isBlind ? this.#blindLoaded === undefined : this.#results.some((result) => result.isUnknown);
     if (!kept.current && !isUnknown) return Infinity;
-    return this.#wiring.gate.waitMs;
+    return this.#wiring.gate.waitMs(this.#reasons, hashOf(render(kept.accepted)));
   }
 
   async #reload({ accepted }: Kept, signal: AbortSignal): Promise<void> {
@@ -156,7 +164,7 @@ export class Converger {
     const { logger, metrics, clock } = this.#context;
     const { keeper, beliefs, gate } = this.#wiring;
     const reasons = this.#reasons;
-    gate.attempted();
+    gate.attempted(reasons, hashOf(render(accepted)));
     const startedAt = clock.monotonic();
     try {
       const { silent } = await reload(this.#wiring, this.#context, this.#results, accepted, signal);

@@ -51,7 +51,6 @@ export function statusOf({ desire, report, wiring, watch, hosts }: StatusSources
       lingering: wiring?.targets.find(({ socketPath }) => socketPath === socket)?.lingering,
     })),
     reloadReasons: report?.reasons ?? [],
-    reloadWaitMs: wiring?.gate.waitMs,
     file: {
       problem: report?.fileProblem,
       unchecked: wiring?.keeper.unchecked,

@@ -24,6 +24,9 @@ interface Entry {
   asking: Promise<void> | undefined;
 }
 
+/** The system's resolver blocks one of libuv's four threads for each name: with a broken DNS, files need the others. */
+const maxLookups = 2;
+
 const hostName = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}$/;
 
 /**
@@ -33,6 +36,8 @@ const hostName = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}$/;
 export class HostResolver {
   readonly #entries = new Map<string, Entry>();
   readonly #options: Required<HostResolverOptions>;
+  readonly #queue: (() => void)[] = [];
+  #running = 0;
 
   constructor(options: HostResolverOptions) {
     const lookup: Lookup = async (host) => (await systemLookup(host)).address;
@@ -86,7 +91,7 @@ export class HostResolver {
     const { clock, lookup, onChange } = this.#options;
     const first = entry.address === undefined && entry.problem === undefined;
     const startedAt = clock.monotonic();
-    entry.asking = lookup(name)
+    entry.asking = this.#limited(() => lookup(name))
       .then((address) => {
         const changed = address !== entry.address;
         entry.address = address;
@@ -99,5 +104,16 @@ export class HostResolver {
         entry.checkedAt = clock.monotonic();
         entry.asking = undefined;
       });
+  }
+
+  async #limited<T>(action: () => Promise<T>): Promise<T> {
+    if (this.#running >= maxLookups) await new Promise<void>((resolve) => this.#queue.push(resolve));
+    this.#running += 1;
+    try {
+      return await action();
+    } finally {
+      this.#running -= 1;
+      this.#queue.shift()?.();
+    }
   }
 }

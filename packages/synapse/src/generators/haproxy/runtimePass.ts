@@ -27,6 +27,10 @@ export interface PassContext {
   readonly beliefs: BeliefStore;
   readonly keeper: ConfigKeeper;
   readonly signal: AbortSignal;
+  /** Wall clock in milliseconds. */
+  readonly now: number;
+  /** True for a process that another socket led to already: one is brought in step once. */
+  readonly isKnown: (process: ProcessIdentity) => boolean;
 }
 
 /** Servers that the plan adds, with the services they belong to. */
@@ -82,13 +86,15 @@ async function actOn(
   target: RuntimeTarget,
   session: RuntimeSession,
   desired: DesiredState,
-  { beliefs, keeper, signal }: PassContext,
+  { beliefs, keeper, signal, now, isKnown }: PassContext,
 ): Promise<PassResult> {
   const { socketPath: socket } = target;
   const { identity: process, state } = await target.observe(session);
-  const loaded =
-    beliefs.running(socket, process) ?? loadedBy(process, beliefs.written, await keeper.diskHash());
-  const plan = planChanges(desired, loaded, state, capabilitiesOf(state.process.version));
+  if (isKnown(process)) return { socket, plan: { commands: [], reload: [] }, applied: [], process, isUnknown: false };
+  const { version, uptimeSeconds } = state.process;
+  const start = { startedAt: process.startedAt, uptimeSeconds, now };
+  const loaded = beliefs.running(socket, process) ?? loadedBy(start, beliefs.written, await keeper.diskHash());
+  const plan = planChanges(desired, loaded, state, capabilitiesOf(version));
   if (loaded === undefined) return { socket, plan, applied: [], process, isUnknown: true };
   // Remembers who it is, the first time.
   beliefs.setRunning(socket, process, loaded);
