@@ -91,6 +91,11 @@ describe('planChanges', () => {
     expect(plan(web([a, b, { ...c, disabled: true }]))).toEqual([]);
   });
 
+  it('removes a remembered server that would come back as another', () => {
+    const gone = { ...b, disabled: true, options: ['check', 'inter', '9s'] };
+    expect(plan(web([a, gone]))).toEqual(['remove-server web/b']);
+  });
+
   it('corrects what hands changed on its own servers', () => {
     const observed = afterReload(before);
     expect(plan(before, { observed: withServer(observed, 'a', { admin: 'drain' }) })).toEqual([

@@ -136,6 +136,13 @@ class BackendPlanner {
     }
   }
 
+  /** A vanished server waits in maintenance for its return, unless it would return as another. */
+  #takeOut(server: Server, running: ObservedServer): void {
+    const loaded = this.#loaded.get(server.name);
+    if (loaded === undefined || !isSameServer(loaded, server)) this.#remove(running);
+    else if (running.admin !== 'maint') this.#setState(server.name, 'maint');
+  }
+
   #remove(running: ObservedServer): void {
     const { capabilities, context } = this.difference;
     const { name } = running;
@@ -163,7 +170,7 @@ class BackendPlanner {
     for (const server of desired.backend.servers) {
       const now = running.get(server.name);
       if (startsInMaint(server, context)) {
-        if (now !== undefined && now.admin !== 'maint') this.#setState(server.name, 'maint');
+        if (now !== undefined) this.#takeOut(server, now);
       } else if (now === undefined) this.#add(server);
       else if (this.#isAsWanted(server, now)) {
         this.#correct(server, now);
