@@ -149,8 +149,10 @@ export class ChildrenReadings {
       return;
     }
     const path = childPath(this.#path, name);
+    // A change that an event told of is no drift.
+    const told = { before: false };
     const result = await this.#link.reads.run(async (): Promise<ChildResult | undefined> => {
-      this.#touched.delete(name);
+      told.before = this.#touched.delete(name);
       try {
         const read = await live.connection.request(
           'getData',
@@ -168,7 +170,8 @@ export class ChildrenReadings {
     });
     if (this.#link.live !== live) return;
     const before = this.#results.get(name);
-    if (resync && before && !this.#touched.has(name) && !sameVersion(before, result)) this.#drifted(name);
+    if (resync && before && !told.before && !this.#touched.has(name) && !sameVersion(before, result))
+      this.#drifted(name);
     if (result) this.#results.set(name, result);
     else this.#results.delete(name);
   }
