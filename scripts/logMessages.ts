@@ -16,11 +16,13 @@ export function loggedIn(text: string): string[] {
   const found: string[] = [];
   const visit = (node: ts.Node): void => {
     ts.forEachChild(node, visit);
-    if (!ts.isCallExpression(node) || !ts.isPropertyAccessExpression(node.expression)) return;
-    const { name, expression } = node.expression;
+    if (!ts.isCallExpression(node)) return;
+    const { expression: callee } = node;
     const [message] = node.arguments;
-    if (!levels.has(name.text) || !/log(ger)?\)?$/i.test(expression.getText()) || message === undefined)
-      return;
+    if (!ts.isPropertyAccessExpression(callee) && !ts.isElementAccessExpression(callee)) return;
+    if (!/log(ger)?\)?$/i.test(callee.expression.getText()) || message === undefined) return;
+    // `logger[level](…)`: the level is not known here, and it is not always debug.
+    if (ts.isPropertyAccessExpression(callee) && !levels.has(callee.name.text)) return;
     found.push(...literals(message));
   };
   visit(ts.createSourceFile('source.ts', text, ts.ScriptTarget.Latest, true));
