@@ -17,7 +17,7 @@ export type Services = Readonly<
 >;
 
 /** A view as the catalog would make it. */
-export function viewOf(services: Services): CatalogView {
+function viewOf(services: Services): CatalogView {
   return {
     services: Object.entries(services).map(([name, { instances, haproxy }]) => ({
       name,
@@ -69,7 +69,7 @@ export interface GeneratorBed {
 }
 
 /** The parts of the status that tests look at. */
-export interface HaproxyStatus {
+interface HaproxyStatus {
   readonly quarantined: readonly {
     readonly culprit: unknown;
     readonly kept: string;

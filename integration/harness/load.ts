@@ -16,7 +16,7 @@ export interface LoadOptions {
 }
 
 /** What a load came to. */
-export interface LoadResult {
+interface LoadResult {
   readonly requests: number;
   /** Descriptions of what went wrong: a status other than 200, or a connection error. */
   readonly failures: readonly string[];

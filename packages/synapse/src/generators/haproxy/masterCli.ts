@@ -4,7 +4,7 @@ import { askOnce } from './runtimeClient.js';
 import { RuntimeApiError } from './runtimeError.js';
 
 /** A process under a master. */
-export interface Worker {
+interface Worker {
   readonly pid: number;
   /** Reloads since it was started; 0 for the newest. */
   readonly reloads: number;
