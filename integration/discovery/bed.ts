@@ -21,7 +21,7 @@ export function cleanUpAfterEach(): void {
 }
 
 /** Runs `clean` after the test. */
-export function onCleanUp(clean: () => Promise<void> | void): void {
+function onCleanUp(clean: () => Promise<void> | void): void {
   cleanups.push(clean);
 }
 
@@ -87,7 +87,7 @@ export function serviceFile(zookeeper: string, name: string, port: number, more 
 }
 
 /** Prepares a VM with these services; nothing runs before `start`. */
-export async function prepareVm(zookeeper: string, services: readonly string[]): Promise<Vm> {
+async function prepareVm(zookeeper: string, services: readonly string[]): Promise<Vm> {
   const folder = makeTempDir('vm');
   const conf = join(folder, 'services');
   mkdirSync(conf);

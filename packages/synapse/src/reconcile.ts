@@ -5,7 +5,7 @@ import type { CatalogView, Generator, ReconcileOutcome } from './catalog/types.j
 import type { ReconcileMetrics } from './metrics.js';
 
 /** Durations of the loop, in milliseconds. */
-export interface ReconcileTiming {
+interface ReconcileTiming {
   /** Quiet time that ends a burst of changes. A change after quiet is acted on at once. */
   readonly holdoffMs: number;
   /** However busy it is, no change waits longer than this. */

@@ -188,7 +188,8 @@ export class Synapse {
     const services = this.#catalog.status(this.#options.clock.monotonic());
     const instances = services.reduce((sum, service) => sum + service.instances.length, 0);
     const lost = services.filter(({ source }) => source === 'stale' || source === 'pending').length;
-    return `${services.length} services${lost > 0 ? ` (${lost} without a live source)` : ''}, ${instances} instances`;
+    const note = lost > 0 ? ` (${lost} without a live source)` : '';
+    return `${counted(services.length, 'service')}${note}, ${counted(instances, 'instance')}`;
   }
 
   /** Brings the gauges up to date; to be called before metrics are read. */
@@ -247,4 +248,8 @@ export class Synapse {
     const difference = this.#services.apply(expandCopies(next.services));
     logger.info('configuration applied', { ...difference });
   }
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

@@ -17,7 +17,7 @@ export function oneOrMore<T extends z.ZodType>(element: T) {
 const json: z.ZodType<Json> = z.json();
 
 /** One filter on the labels of instances. */
-export const labelFilter: z.ZodType<LabelFilter> = z.strictObject({
+const labelFilter: z.ZodType<LabelFilter> = z.strictObject({
   label: z.string(),
   value: json,
   condition: z.enum(['equals', 'not-equals']),
