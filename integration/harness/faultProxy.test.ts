@@ -49,14 +49,17 @@ it('cuts inside the bytes of one direction, delivering those before', async () =
   expect(received).toBe('hel');
 });
 
-it('swallows one direction and keeps the connection', async () => {
+it('swallows one direction, keeps the connection, and resets it when healed', async () => {
   proxy.blackhole('down');
   client.write('lost');
   await eventually(() => proxy.bytes.up === 4, { what: 'the bytes reach the server' });
-  proxy.heal();
-  client.write('seen');
-  await eventually(() => received.includes('seen'), { what: 'the echo after healing' });
   expect(closed).toBe(false);
+  proxy.heal();
+  await eventually(() => closed, { what: 'the reset' });
+  expect(received).toBe('');
+  dial();
+  client.write('seen');
+  await eventually(() => received === 'seen', { what: 'the echo after healing' });
 });
 
 it('holds bytes back and delivers them in order when healed', async () => {

@@ -18,7 +18,10 @@ export interface FaultProxy {
   cut(): void;
   /** Resets each connection, open or to come, after `bytes` more have passed in that direction. Once. */
   cutAfter(direction: Direction, bytes: number): void;
-  /** Swallows everything in the given directions (both unless told); connections stay open. */
+  /**
+   * Swallows everything in the given directions (both unless told); connections stay open until `heal`,
+   * which resets those that lost something: no TCP connection goes on with a hole in its stream.
+   */
   blackhole(...directions: Direction[]): void;
   /** Keeps everything of the given directions (both unless told) back until `heal`. */
   hold(...directions: Direction[]): void;
@@ -38,6 +41,8 @@ export interface FaultProxy {
 interface Link {
   readonly client: Socket;
   readonly server: Socket;
+  /** Bytes were swallowed, or one side went without the other's hearing of it. */
+  broken: boolean;
   readonly held: { readonly to: Socket; readonly chunk: Buffer }[];
 }
 
@@ -65,7 +70,10 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
   };
   const forward = (link: Link, direction: Direction, chunk: Buffer): void => {
     const to = direction === 'up' ? link.server : link.client;
-    if (swallow.has(direction)) return;
+    if (swallow.has(direction)) {
+      link.broken = true;
+      return;
+    }
     if (keep.has(direction)) {
       link.held.push({ to, chunk });
       return;
@@ -102,18 +110,24 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
       return;
     }
     const upstream = createConnection({ port: target, host: '127.0.0.1', noDelay: true });
-    const link: Link = { client, server: upstream, held: [] };
+    const link: Link = { client, server: upstream, broken: false, held: [] };
     links.add(link);
     upstream.on('error', () => undefined);
     client.on('data', (chunk: Buffer) => forward(link, 'up', chunk));
     upstream.on('data', (chunk: Buffer) => forward(link, 'down', chunk));
     // In a blackhole nobody hears that the other side has gone.
     client.on('close', () => {
-      if (!swallow.has('up')) upstream.destroy();
-      links.delete(link);
+      if (swallow.has('up')) link.broken = true;
+      else {
+        upstream.destroy();
+        links.delete(link);
+      }
     });
     upstream.on('close', () => {
-      if (swallow.has('down') || keep.has('down')) return;
+      if (swallow.has('down') || keep.has('down')) {
+        link.broken = true;
+        return;
+      }
       client.destroy();
       links.delete(link);
     });
@@ -133,7 +147,7 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
       return accepted;
     },
     get open() {
-      return links.size;
+      return [...links].filter(({ client }) => !client.destroyed).length;
     },
     bytes,
     cut: () => [...links].forEach(drop),
@@ -149,7 +163,8 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
       refusing = false;
       delayMs = 0;
       budget = undefined;
-      for (const link of links) {
+      for (const link of [...links]) {
+        if (link.broken) drop(link);
         for (const { to, chunk } of link.held.splice(0)) {
           deliver(to, chunk, to === link.server ? 'up' : 'down');
         }

@@ -68,6 +68,8 @@ class Session implements ZkSession {
   readonly #running: Promise<void>;
   readonly #disposables = new Set<{ dispose(): void }>();
   #closing: Promise<void> | undefined;
+  /** The servers may hold ephemerals of ours, worth some waiting to take along. */
+  #mayOwnNodes = false;
 
   constructor(options: SessionOptions & SessionTuning) {
     const {
@@ -158,6 +160,7 @@ class Session implements ZkSession {
     mode: CreateMode,
     options?: OpOptions & { readonly acl?: readonly ZkAcl[] },
   ): Promise<ZkPath> {
+    if (mode.startsWith('ephemeral')) this.#mayOwnNodes = true;
     const created = await this.#operations.run('create', { path, data, mode, acl: options?.acl }, options);
     return removeChroot(this.#chroot, created);
   }
@@ -175,6 +178,7 @@ class Session implements ZkSession {
   }
 
   register(spec: RegistrationSpec): RegistrationHandle {
+    this.#mayOwnNodes = true;
     const parent = addChroot(this.#chroot, spec.parent);
     return this.#keep(new Registration(this.#link, { ...spec, parent }, this.#chroot));
   }
@@ -205,7 +209,8 @@ class Session implements ZkSession {
     const endsAt = this.#clock.monotonic() + deadlineMs;
     for (const part of [...this.#disposables]) part.dispose();
     // Ephemerals of a session that is only suspended go at once if it can be reached once more.
-    if (!this.#connector.live && this.#connector.hasSession) await this.#connectedOrGone(deadlineMs);
+    if (this.#mayOwnNodes && !this.#connector.live && this.#connector.hasSession)
+      await this.#connectedOrGone(deadlineMs);
     const live = this.#connector.live;
     this.#stop.abort();
     this.#operations.close();
