@@ -60,7 +60,7 @@ run() {
 }
 
 # True while PID is a live nspawn or systemd, and not a later process that got the number.
-alive() { [ -e "/proc/$1/comm" ] && grep -q '^systemd' "/proc/$1/comm"; }
+alive() { [ -e "/proc/$1/comm" ] && grep -qs '^systemd' "/proc/$1/comm"; }
 
 down() {
   local name=$1 here=$state/$1 tree nspawn leader tries
