@@ -2,7 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createMetrics, systemClock } from '@smartstack/agent';
 import { RecordingLogger } from '@smartstack/agent/testing';
-import { openSession, type ZkPath, type ZkSession } from '@smartstack/registry';
+import { openSession, type ZkAuth, type ZkPath, type ZkSession } from '@smartstack/registry';
 import { afterEach } from 'vitest';
 import { type AgentSettings, defaultAgentSettings } from '../../packages/synapse/src/config/agentFile.ts';
 import { loadConfiguration } from '../../packages/synapse/src/config/load.ts';
@@ -23,8 +23,8 @@ export function stopAfterEach(): void {
 }
 
 /** A session of the test's own, which plays the registrars. */
-export async function registrar(address: string): Promise<ZkSession> {
-  const session = openSession({ hosts: [address], sessionTimeoutMs: 10_000 });
+export async function registrar(address: string, auth: readonly ZkAuth[] = []): Promise<ZkSession> {
+  const session = openSession({ hosts: [address], sessionTimeoutMs: 10_000, auth });
   stops.add(() => session.close({ deadlineMs: 500 }));
   await eventually(() => session.state.kind === 'connected', { what: 'the registrar is connected' });
   return session;
