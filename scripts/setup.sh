@@ -26,7 +26,9 @@ done
 say() { echo "set-up: $*"; }
 fine() { $quiet || say "$*"; }
 stop() {
-  printf 'set-up: %s\n' "$@" >&2
+  echo "set-up: $1" >&2
+  shift
+  [ $# -eq 0 ] || printf '%s\n' "$@" >&2
   exit 1
 }
 
