@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { hashOf, loadedBy } from './beliefs.js';
 import { BeliefStore } from './beliefStore.js';
+import { withIntended } from './loadedState.js';
 import { aServer, aService, aState } from './testing/sections.js';
 
 const process = { pid: 10, startedAt: 1_000 };
@@ -37,11 +38,24 @@ describe('BeliefStore', () => {
     store.setRunning('/sock', process, state);
     await store.save();
     await store.intend('/sock', process, [{ service, server: aServer('b') }]);
-    await appendFile(`${path}.intents`, '{"socket":"/sock","pro');
+    await appendFile(`${path}.intents-1`, '{"socket":"/sock","pro');
     const next = await BeliefStore.open(path);
     const names = next.running('/sock', process)?.services[0]?.backend.servers.map(({ name }) => name);
     expect(names).toEqual(['a', 'b']);
     expect(await BeliefStore.open(path).then((again) => again.running('/sock', { ...process, pid: 9 }))).toBeUndefined();
+  });
+
+  it('keeps what is intended while a snapshot is being written', async () => {
+    const store = await BeliefStore.open(path);
+    store.setRunning('/sock', process, state);
+    const saving = store.save();
+    await Promise.resolve();
+    store.setRunning('/sock', process, withIntended(state, aState([aService([aServer('a'), aServer('b')])])));
+    await store.intend('/sock', process, [{ service, server: aServer('b') }]);
+    await saving;
+    const next = await BeliefStore.open(path);
+    const names = next.running('/sock', process)?.services[0]?.backend.servers.map(({ name }) => name);
+    expect(names).toEqual(['a', 'b']);
   });
 
   it('forgets intents once a snapshot holds them, and writes nothing twice', async () => {
@@ -49,7 +63,7 @@ describe('BeliefStore', () => {
     await store.intend('/sock', process, [{ service, server: aServer('b') }]);
     store.setRunning('/sock', process, state);
     await store.save();
-    await expect(readFile(`${path}.intents`)).rejects.toThrow(/ENOENT/);
+    await expect(readFile(`${path}.intents-0`)).rejects.toThrow(/ENOENT/);
     await rm(path);
     await store.save();
     await expect(readFile(path)).rejects.toThrow(/ENOENT/);

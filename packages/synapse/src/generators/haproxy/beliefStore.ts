@@ -30,6 +30,13 @@ function withIntent(running: RunningConfig, { service, server }: Intent): Runnin
   return { ...running, desired: { ...running.desired, services } };
 }
 
+type Generation = 0 | 1;
+const generations: readonly Generation[] = [0, 1];
+
+function journalOf(path: string, generation: Generation): string {
+  return `${path}.intents-${generation}`;
+}
+
 /**
  * What synapse knows of the file and of each process, kept across its own restarts. A snapshot is written when
  * something has settled; between snapshots, intents are appended, which the kernel keeps even if we are killed.
@@ -40,6 +47,7 @@ export class BeliefStore {
   readonly #running = new Map<string, RunningConfig>();
   #turn: Promise<void> = Promise.resolve();
   #stored: Beliefs = noBeliefs;
+  #generation: Generation = 0;
 
   private constructor(path: string | undefined) {
     this.#path = path;
@@ -52,8 +60,10 @@ export class BeliefStore {
     const { written, running } = await readBeliefs(path);
     store.#written = written;
     for (const [socket, config] of running) store.#running.set(socket, config);
-    const journal = await readFile(store.#journal(path), 'utf8').catch(() => '');
-    for (const line of journal.split('\n')) store.#replay(line);
+    for (const generation of generations) {
+      const journal = await readFile(journalOf(path, generation), 'utf8').catch(() => '');
+      for (const line of journal.split('\n')) store.#replay(line);
+    }
     return store;
   }
 
@@ -85,7 +95,7 @@ export class BeliefStore {
   ): Promise<void> {
     if (this.#path === undefined || servers.length === 0) return;
     const lines = servers.map(({ service, server }) => JSON.stringify({ socket, process, service, server }));
-    await appendFile(this.#journal(this.#path), `${lines.join('\n')}\n`, { mode: 0o600 }).catch(
+    await appendFile(journalOf(this.#path, this.#generation), `${lines.join('\n')}\n`, { mode: 0o600 }).catch(
       () => undefined,
     );
   }
@@ -106,15 +116,13 @@ export class BeliefStore {
       [...this.#running].every(([socket, config]) => storedRunning.get(socket) === config);
     if (path === undefined || isSame) return;
     const beliefs = { written: this.#written, running: new Map(this.#running) };
+    // What is intended from here on is not in this snapshot, and must outlive its journal.
+    const covered = this.#generation;
+    this.#generation = covered === 0 ? 1 : 0;
     await mkdir(dirname(path), { recursive: true });
     await writeBeliefs(path, beliefs);
     this.#stored = beliefs;
-    // Running configurations hold what was intended since before the first command left.
-    await unlink(this.#journal(path)).catch(() => undefined);
-  }
-
-  #journal(path: string): string {
-    return `${path}.intents`;
+    await unlink(journalOf(path, covered)).catch(() => undefined);
   }
 
   #replay(line: string): void {
