@@ -55,6 +55,8 @@ needs() {
     echo 'prometheus prometheus'
     echo 'systemd-container systemd-nspawn'
     echo 'openssl openssl'
+    echo 'curl curl'
+    echo 'procps pgrep'
   fi
 }
 
