@@ -49,7 +49,6 @@ interface Link {
 /** Starts a proxy on a port of its own in front of 127.0.0.1:`targetPort`. */
 export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
   const links = new Set<Link>();
-  const timers = new Set<NodeJS.Timeout>();
   const bytes = { up: 0, down: 0 };
   const swallow = new Set<Direction>();
   const keep = new Set<Direction>();
@@ -95,11 +94,12 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
       deliver(to, chunk, direction);
       return;
     }
-    const timer = setTimeout(() => {
-      timers.delete(timer);
-      deliver(to, chunk, direction);
+    // The link's own queue keeps the order; a timer only says that its head is due.
+    link.held.push({ to, chunk });
+    setTimeout(() => {
+      const head = link.held.shift();
+      if (head) deliver(head.to, head.chunk, head.to === link.server ? 'up' : 'down');
     }, delayMs);
-    timers.add(timer);
   };
 
   const server: Server = createServer({ noDelay: true }, (client) => {
@@ -172,7 +172,6 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
     },
     target: (next) => void (target = next),
     async close() {
-      for (const timer of timers) clearTimeout(timer);
       [...links].forEach(drop);
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },

@@ -52,9 +52,9 @@ it('fault 17: random chaos: every round converges within 5 s of healing', { time
     const one = registrations[random(registrations.length)]!;
     one.wanted = Math.random() < 0.75;
     one.weight = random(256);
-    one.handle.want(
-      one.wanted ? { name: one.name, data: instance('h', one.port, { weight: one.weight }) } : undefined,
-    );
+    const name = Math.random() < 0.2 ? `${one.name}renamed_` : one.name;
+    const data = instance('h', one.port, { weight: one.weight });
+    one.handle.want(one.wanted ? { name, data } : undefined);
   };
   const expireNerve = async (): Promise<void> => {
     const result = await transport.dial(

@@ -201,6 +201,36 @@ describe('fault 10: a cut between a sequential create and its reply', () => {
   });
 });
 
+it.each(['ephemeral', 'ephemeral_sequential'] as const)(
+  '%s: wanted again while its deletion is in doubt: exactly one node',
+  async (mode) => {
+    const parent = `/again/${mode}` as const;
+    const direct = testSession(server.address).session;
+    const { session } = testSession(proxy.address, { sessionTimeoutMs: timeoutMs });
+    const registration = session.register({ parent, mode });
+    for (const [direction, next] of [
+      ['down', 'i_'],
+      ['up', 'i_'],
+      ['down', 'j_'],
+      ['up', 'j_'],
+    ] as const) {
+      registration.want({ name: 'i_', data: instance('h', 1) });
+      await registration.settled(AbortSignal.timeout(5_000));
+      proxy.blackhole(direction);
+      if (next === 'i_') registration.want(undefined);
+      else registration.want({ name: next, data: instance('h', 1) });
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      registration.want({ name: 'i_', data: instance('h', 2) });
+      proxy.heal();
+      await registration.settled(AbortSignal.timeout(5_000));
+      const { children } = await direct.getChildren(parent);
+      expect(children).toHaveLength(1);
+      expect(children[0]).toMatch(/^i_/);
+      expect((await direct.getData(`${parent}/${children[0]!}`)).data).toEqual(instance('h', 2));
+    }
+  },
+);
+
 it('fault 13: 3,000 writes with random cuts: the last value is seen', async () => {
   const writer = testSession(server.address).session;
   const { session } = testSession(proxy.address, {

@@ -101,7 +101,11 @@ export class ChildrenReader implements ChildrenWatch {
   #kick(): void {
     if (this.#running || this.#disposed) return;
     this.#running = true;
-    const done = (): void => void (this.#running = false);
+    const done = (): void => {
+      this.#running = false;
+      // Whatever came after the last look, but before this word of its end, started nothing.
+      if (this.#readings.dirty && this.#link.live) this.#kick();
+    };
     this.#read().then(done, (error: unknown) => {
       done();
       this.#link.logger.error('a reader failed', { path: this.#path, error: describeError(error) });

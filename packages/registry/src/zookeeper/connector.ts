@@ -134,7 +134,11 @@ export class Connector {
         auth,
         tls,
         onWatch: (event) => this.#options.onWatch(event),
-        onClose: (reason) => closed.resolve(reason),
+        onClose: (reason) => {
+          // At once: whoever hears that an operation failed must not find its connection still in place.
+          this.#live = undefined;
+          closed.resolve(reason);
+        },
       },
       signal,
     );
@@ -230,7 +234,6 @@ export class Connector {
     const reason = await closed;
     stopHeartbeat();
     stable.cancel();
-    this.#live = undefined;
     metrics.connected.set(0, metricLabels);
     if (connection.lastZxid > this.#lastZxid) this.#lastZxid = connection.lastZxid;
     if (!signal.aborted) this.#lost(reason, connection.lastReceivedAt, clock.monotonic() - since);

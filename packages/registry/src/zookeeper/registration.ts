@@ -125,8 +125,7 @@ export class Registration implements RegistrationHandle {
     this.#unsubscribe();
     this.#nodes.release();
     this.#interrupt.abort();
-    for (const done of this.#waiting) done(this.#closedError());
-    this.#waiting.clear();
+    this.#settle(this.#closedError());
     this.onDispose?.();
   }
 
@@ -154,8 +153,13 @@ export class Registration implements RegistrationHandle {
 
   #rest(): void {
     this.#running = false;
-    if (!this.#isSettled()) return;
-    for (const done of this.#waiting) done();
+    // Whatever came after the last look, but before this word of its end, started nothing.
+    if (this.#dirty && this.#link.live) this.#look();
+    else if (this.#isSettled()) this.#settle();
+  }
+
+  #settle(error?: ZooKeeperError): void {
+    for (const done of this.#waiting) done(error);
     this.#waiting.clear();
   }
 

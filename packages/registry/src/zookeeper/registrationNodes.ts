@@ -1,6 +1,6 @@
 import { isZooKeeperError } from './errors.js';
 import type { Live, SessionLink } from './link.js';
-import { isSequenced, baseName } from './paths.js';
+import { baseName, childPath, isSequenced } from './paths.js';
 import { isOurs, listSequenced, obtainNode, readNode } from './registrationObtain.js';
 import type { RegistrationNode, RegistrationSpec, ZkPath } from './types.js';
 
@@ -67,7 +67,7 @@ export class RegistrationNodes {
   /** The connection is gone, its watches with it; what was sent last may have been carried out. */
   forgetConnection(): void {
     if (this.#own) this.#own.verified = false;
-    if (this.#sequential && this.#attempts.length > 0) this.#inDoubt = true;
+    if (this.#attempts.length > 0) this.#inDoubt = true;
   }
 
   /** Lets go of everything without deleting it. */
@@ -152,11 +152,14 @@ export class RegistrationNodes {
         this.#unwatchConflict ??= this.#link.watches.onNode(path, () => this.#events.onFreed());
       },
     };
+    // A path that we are about to delete must not stand in our own way.
+    const leaving = this.#sequential ? undefined : this.#retired.get(childPath(this.#spec.parent, name));
+    if (leaving) await this.#remove(live, leaving);
     let path: ZkPath;
     try {
       path = await obtainNode(context, live, wanted);
     } catch (error) {
-      if (this.#sequential && isZooKeeperError(error) && error.applied === 'unknown') this.#inDoubt = true;
+      if (isZooKeeperError(error) && error.applied === 'unknown') this.#inDoubt = true;
       throw error;
     }
     // The new one stands before the old one goes.
@@ -197,16 +200,14 @@ export class RegistrationNodes {
 
   /** Claims what our creates of unknown outcome have left: one to keep if it is wanted, the others to delete. */
   async #findLost(live: Live, wanted: RegistrationNode | undefined): Promise<void> {
-    const context = { link: this.#link, spec: this.#spec };
-    const names = this.#attempts.map(({ name }) => name);
-    for (const path of await listSequenced(context, live, names)) {
+    const isMadeBy = (path: ZkPath, { name }: RegistrationNode): boolean =>
+      this.#sequential ? isSequenced(baseName(path), name) : baseName(path) === name;
+    for (const path of await this.#candidates(live)) {
       if (this.#link.claims.has(path)) continue;
       const node = await readNode(this.#link, live, path, false);
       // Another registration may have claimed it meanwhile.
       if (!node || this.#link.claims.has(path) || !isOurs(node.stat, this.#spec, live)) continue;
-      const attempt = this.#attempts.find(
-        ({ name, data }) => isSequenced(baseName(path), name) && data.equals(node.data),
-      );
+      const attempt = this.#attempts.find((made) => isMadeBy(path, made) && made.data.equals(node.data));
       if (!attempt) continue;
       const held = this.#claim(path, attempt.name, node.data);
       held.czxid = node.stat.czxid;
@@ -216,6 +217,13 @@ export class RegistrationNodes {
       } else this.#retired.set(path, held);
     }
     this.#inDoubt = false;
+  }
+
+  /** Where the nodes may be that our creates have made. */
+  async #candidates(live: Live): Promise<readonly ZkPath[]> {
+    const names = [...new Set(this.#attempts.map(({ name }) => name))];
+    if (!this.#sequential) return names.map((name) => childPath(this.#spec.parent, name));
+    return listSequenced({ link: this.#link, spec: this.#spec }, live, names);
   }
 
   async #remove(live: Live, held: Held): Promise<void> {
