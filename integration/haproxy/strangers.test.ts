@@ -101,14 +101,10 @@ describe('what the world does to the generator', () => {
     expect(clients.map(({ identity }) => identity).sort()).toEqual(['u1', 'u2']);
     await bed.reconcile(tcp([2]));
     expect(await inRotation(haproxy.adminSocket, 'db')).toHaveLength(1);
-    for (let times = 0; times < 3; times += 1) await bed.reconcile(tcp([1, 2])).catch(() => undefined);
-    await eventually(
-      async () => {
-        await bed.reconcile(tcp([1, 2]));
-        return (await inRotation(haproxy.adminSocket, 'db')).length === 2;
-      },
-      { what: 'both serve' },
-    );
+    const worker = await haproxy.workerPid();
+    await bed.settle(tcp([1, 2]));
+    expect(await inRotation(haproxy.adminSocket, 'db')).toHaveLength(2);
+    expect(await haproxy.workerPid()).toBe(worker);
     const identities = await Promise.all([client(), client(), client(), client()]);
     expect(new Set(identities.map(({ identity }) => identity))).toEqual(new Set(['u1', 'u2']));
   });

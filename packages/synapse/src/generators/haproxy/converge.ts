@@ -250,7 +250,7 @@ function summary(applied: PassResult['applied']): Readonly<Record<string, unknow
     added: count('add-server'),
     removed: count('remove-server'),
     weights: count('set-weight'),
-    states: count('set-state'),
+    states: count('set-state') + count('set-address'),
     ...(notes.length > 0 && { notes: notes.slice(0, 10) }),
   };
 }

@@ -22,7 +22,8 @@ function steps({ commands, reload }: Plan): readonly string[] {
       const name = `${command.kind} ${command.backend}/${command.server}`;
       if (command.kind === 'set-state') return `${name} ${command.state}`;
       if (command.kind === 'set-weight') return `${name} ${command.weight}`;
-      if (command.kind !== 'add-server') return name;
+      if (command.kind === 'set-address') return `${name} ${command.address}:${command.port}`;
+    if (command.kind !== 'add-server') return name;
       const { address, port, id, weight, options, checked } = command;
       return `${name} ${address}:${port} id=${id} weight=${weight} checked=${checked} [${options.join(' ')}]`;
     }),
@@ -105,10 +106,12 @@ describe('planChanges', () => {
       'set-weight web/a 1',
     ]);
     const moved = withServer(observed, 'a', { address: '127.0.0.1', port: 1 });
-    expect(plan(before, { observed: moved })).toEqual([
-      'remove-server web/a',
-      `add-server web/a ${a.address}:80 id=${a.id} weight=1 checked=true [check]`,
-    ]);
+    expect(plan(before, { observed: moved })).toEqual([`set-address web/a ${a.address}:80`]);
+  });
+
+  it('takes a server back whose removal waits for a connection to end', () => {
+    const held = withServer(afterReload(before), 'a', { address: '127.0.0.1', port: 2, admin: 'maint' });
+    expect(plan(before, { observed: held })).toEqual([`set-address web/a ${a.address}:80`, 'set-state web/a ready']);
   });
 
   it('leaves weight and state to the agent of a server that has one', () => {

@@ -33,6 +33,10 @@ type Cause = Pick<ReloadReason, 'kind'> & { readonly cause: string };
 /** HAProxy deletes no server that another line of its file points to. */
 const pinned: Cause = { kind: 'server-needs-reload', cause: 'a use-server line points to it' };
 
+function isMoved(server: Server, running: ObservedServer): boolean {
+  return running.address !== server.address || running.port !== server.port;
+}
+
 class BackendPlanner {
   readonly #commands: { first: RuntimeCommand[]; replace: RuntimeCommand[]; last: RuntimeCommand[] };
   readonly #blocked = new Map<string, Cause & { readonly servers: string[] }>();
@@ -84,9 +88,16 @@ class BackendPlanner {
     else this.#commands.first.push(addition);
   }
 
-  /** State and weight of a server that runs and is otherwise as wanted. */
+  /**
+   * Address, state and weight of a server that runs and is otherwise as wanted. One that is wanted again while its
+   * removal waits for a connection to end has lost its address: see `removeServer`.
+   */
   #correct(server: Server, running: ObservedServer): void {
     const { context } = this.difference;
+    if (isMoved(server, running)) {
+      const { name, address, port } = server;
+      this.#commands.first.push({ kind: 'set-address', backend: this.#backend, server: name, address, port });
+    }
     if (isAgentDriven(server, context)) return;
     if (running.admin !== 'ready') this.#setState(server.name, 'ready');
     const weight = effectiveWeight(server, context);
@@ -101,7 +112,8 @@ class BackendPlanner {
   #isAsWanted(server: Server, running: ObservedServer): boolean {
     const loaded = this.#loaded.get(server.name);
     if (loaded === undefined || !isSameServer(loaded, server)) return false;
-    if (running.address !== server.address || running.port !== server.port) return false;
+    // Nobody but its agent may say when such a server is ready again.
+    if (isMoved(server, running) && isAgentDriven(server, this.difference.context)) return false;
     if (server.id !== undefined && running.id !== server.id) return false;
     // Checks that are off mean that adding it was interrupted: nobody would ever notice its death.
     return running.checked || !isChecked(server, this.difference.context);

@@ -119,6 +119,16 @@ describe('applying commands', () => {
     expect(cli?.received).toEqual(['set server web/s state maint']);
   });
 
+  it('gives a server its address back, whether or not it had lost it', async () => {
+    const command: RuntimeCommand = { kind: 'set-address', backend: 'web', server: 's', address: 'fd00::1', port: 80 };
+    const moved = "IP changed from '127.0.0.1' to 'fd00::1', port changed from '1' to '80' by 'stats socket command'";
+    expect((await apply([command], () => moved))[0]?.outcome).toEqual({ result: 'done' });
+    expect(cli?.received).toEqual(['set server web/s addr fd00::1 port 80']);
+    await cli?.stop();
+    const [refused] = await apply([command], () => 'Invalid addr format.');
+    expect(refused?.outcome.result).toBe('failed');
+  });
+
   it('one failing command does not stop the others', async () => {
     const commands: RuntimeCommand[] = [
       { kind: 'set-weight', backend: 'web', server: 'a', weight: 3 },

@@ -138,6 +138,15 @@ export async function carryOut(command: RuntimeCommand, context: CommandContext)
       case 'set-state':
         await askAll(context.session, [`set server ${targetOf(command)} state ${command.state}`]);
         return { result: 'done' };
+      case 'set-address': {
+        const { address, port } = command;
+        const place = `addr ${word(address)} port ${integer(port, 1, 65_535)}`;
+        // It answers with what it did ("IP changed from ..."), or that nothing needed to be done.
+        await askExpecting(context.session, `set server ${targetOf(command)} ${place}`, (reply) =>
+          /(IP|port) changed from|no need to change/.test(reply),
+        );
+        return { result: 'done' };
+      }
       case 'set-weight':
         await askAll(context.session, [
           `set server ${targetOf(command)} weight ${integer(command.weight, 0, 256)}`,

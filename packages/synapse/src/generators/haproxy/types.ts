@@ -100,6 +100,14 @@ export type RuntimeCommand =
       readonly state: 'ready' | 'drain' | 'maint';
     }
   | {
+      /** Back to its own address: one that is wanted again while it was being removed, or that hands moved. */
+      readonly kind: 'set-address';
+      readonly backend: string;
+      readonly server: string;
+      readonly address: string;
+      readonly port: number;
+    }
+  | {
       readonly kind: 'set-weight';
       readonly backend: string;
       readonly server: string;

@@ -97,6 +97,8 @@ export function simulate(observed: ObservedState, commands: readonly RuntimeComm
     }
     if (before === undefined) throw new Error(`${command.server} does not exist`);
     if (command.kind === 'remove-server') servers.delete(command.server);
+    else if (command.kind === 'set-address')
+      servers.set(command.server, { ...before, address: command.address, port: command.port });
     else if (command.kind === 'set-weight')
       servers.set(command.server, { ...before, weight: command.weight });
     else {
