@@ -20,14 +20,23 @@ const processRules = [
 ];
 
 export default defineConfig(
-  { ignores: ['**/dist/**', '**/node_modules/**', 'coverage/**', '**/testdata/**', '.dependency-cruiser.cjs'] },
+  {
+    ignores: [
+      '**/dist/**',
+      '**/node_modules/**',
+      'coverage/**',
+      '**/testdata/**',
+      '.dependency-cruiser.cjs',
+      'eslint.config.js',
+    ],
+  },
   ...tseslint.configs.strictTypeChecked,
   ...tseslint.configs.stylisticTypeChecked,
   {
     languageOptions: {
       parserOptions: {
         projectService: {
-          allowDefaultProject: ['eslint.config.js', 'vitest.config.ts', 'packages/*/bin/*.js'],
+          allowDefaultProject: ['vitest.config.ts', 'packages/*/bin/*.js'],
         },
         tsconfigRootDir: import.meta.dirname,
       },
