@@ -1,4 +1,5 @@
 import { type Clock, describeError, type Logger } from '@smartstack/agent';
+import { setMaxListeners } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
 import type { ServiceDefinition } from './config/service.js';
 import type { Reporter } from './reporters/reporter.js';
@@ -55,6 +56,8 @@ export class Services {
     this.#logger = deps.logger;
     this.#clock = deps.clock;
     this.#crashed = new Promise((_, reject) => (this.#crash = reject));
+    // One listener for each service that waits is no leak.
+    setMaxListeners(0, this.#end.signal);
     // Whoever calls `run` hears of it.
     this.#crashed.catch(() => undefined);
   }
@@ -200,6 +203,7 @@ export class Services {
     work: (limit: AbortSignal) => Promise<void>,
   ): Promise<void> {
     const limit = new AbortController();
+    setMaxListeners(0, limit.signal);
     const expired = new Promise<void>((resolve) =>
       limit.signal.addEventListener('abort', () => resolve(), { once: true }),
     );
