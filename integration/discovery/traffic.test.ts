@@ -46,6 +46,28 @@ describe('traffic follows the registry', () => {
     expect(readFileSync(join(vm.folder, 'haproxy.cfg'), 'utf8')).toContain(`${a.host}:${a.port}`);
   });
 
+  it('all instances are replaced by others at once: no reload, no failed request', async () => {
+    const servers = await Promise.all(['a', 'b', 'c', 'd'].map(upstream));
+    const registerAll = (some: typeof servers) => Promise.all(some.map((each) => register(nerve, web, each)));
+    let paths = await registerAll(servers.slice(0, 2));
+    const vm = await startVm(server.address, [web]);
+    await vm.serves(web, ['a', 'b']);
+    const worker = await vm.worker();
+    const load = startLoad({ port: vm.ports[web]!, clients: 4, connections: 'fresh', maxRequests: 20_000 });
+    for (let round = 1; round <= 6; round += 1) {
+      const next = round % 2 === 0 ? servers.slice(0, 2) : servers.slice(2);
+      // In one turn, so that one pass has to carry out all of it.
+      const [fresh] = await Promise.all([registerAll(next), ...paths.map((path) => nerve.delete(path, -1))]);
+      paths = fresh;
+      await vm.serves(
+        web,
+        next.map(({ identity }) => identity),
+      );
+    }
+    expect((await load.stop()).failures).toEqual([]);
+    expect(await vm.worker()).toBe(worker);
+  });
+
   it('malformed and hostile registrations do not disturb their neighbours', async () => {
     const a = await upstream('a');
     await register(nerve, web, a);
