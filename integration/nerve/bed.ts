@@ -10,7 +10,7 @@ import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 const program = resolve(import.meta.dirname, '../../packages/nerve/bin/nerve.js');
 
 /** A file's content: text as it is, anything else as JSON, which is YAML. */
-export type Content = string | object;
+type Content = string | object;
 
 /** A registrar on a folder of its own. */
 export interface Nerve extends Child {
@@ -24,7 +24,7 @@ export interface Nerve extends Child {
 }
 
 /** What the tests look at of /status. */
-export interface Status {
+interface Status {
   readonly config: { readonly valid: boolean; readonly issues: readonly string[] };
   readonly services: readonly {
     readonly service: string;

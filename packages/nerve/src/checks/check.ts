@@ -49,8 +49,6 @@ export function defineCheck<const Type extends string, Own extends Shape>(kind: 
   const keys = { type: z.literal(kind.type), ...common, ...kind.options };
   return {
     type: kind.type,
-    /** Every key that a file may hold, for those who look for misspelt ones. */
-    keys: Object.keys(keys),
     schema: z.strictObject(keys).transform((value) => camelKeys(value) as Options<Type, Own>),
     create: kind.create,
   };

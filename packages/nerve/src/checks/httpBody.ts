@@ -1,7 +1,7 @@
 import type { CheckResult } from '../health/health.js';
 
 /** The most of a body that is read, in bytes: a health page is small, and the agent must stay so. */
-export const maxBody = 1024 * 1024;
+const maxBody = 1024 * 1024;
 
 /** The most that is read of a body nobody asked to look into; only politeness to the server. */
 const maxUnsearchedBody = 64 * 1024;

@@ -6,7 +6,7 @@ import { noopCheck } from './noop.js';
 import { tcpCheck } from './tcp.js';
 
 /** Every kind of check there is: the only list. */
-export const checks = { http: httpCheck, tcp: tcpCheck, exec: execCheck, noop: noopCheck } as const;
+const checks = { http: httpCheck, tcp: tcpCheck, exec: execCheck, noop: noopCheck } as const;
 
 /** One check as it stands in a service's `checks`; `type` says which options it has. */
 export const checkSchema = z.discriminatedUnion('type', [
@@ -31,9 +31,4 @@ export function createCheck(options: CheckOptions, context: CheckContext): Check
     case 'noop':
       return checks.noop.create(options, context);
   }
-}
-
-/** The keys that a check of this type may have; undefined if there is no such type. */
-export function checkKeys(type: unknown): readonly string[] | undefined {
-  return Object.values(checks).find((kind) => kind.type === type)?.keys;
 }

@@ -102,7 +102,7 @@ function chooseInstanceId(
  * The directory of definitions. A relative one starts at the working directory, as with airbnb's nerve;
  * where that does not exist, beside the main file.
  */
-export function serviceDirectory(file: string, dir: string | undefined): string | undefined {
+function serviceDirectory(file: string, dir: string | undefined): string | undefined {
   if (dir === undefined) return undefined;
   const beside = resolve(dirname(file), dir);
   return !existsSync(dir) && existsSync(beside) ? beside : resolve(dir);
