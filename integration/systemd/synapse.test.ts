@@ -43,7 +43,10 @@ describe.skipIf(whyNoSystemdVm() !== undefined)('synapse.service and its HAProxy
   afterAll(() => vm.stop());
 
   it('is ready, and says what it does', async () => {
-    expect(await vm.property('synapse', 'StatusText')).toContain('1 services, 1 instances');
+    await eventually(async () => (await vm.property('synapse', 'StatusText')) === '1 service, 1 instance', {
+      what: 'the status counts what it knows',
+      intervalMs: 50,
+    });
   });
 
   it('runs HAProxy as a user that cannot change what it reads', async () => {
@@ -70,6 +73,10 @@ describe.skipIf(whyNoSystemdVm() !== undefined)('synapse.service and its HAProxy
     await eventually(async () => /^hello,vm1_127\.0\.0\.1:8081,.*,UP[ ,]/m.test(await servers()), {
       what: 'the second instance is in rotation',
       timeoutMs: 15_000,
+      intervalMs: 50,
+    });
+    await eventually(async () => (await vm.property('synapse', 'StatusText')) === '1 service, 2 instances', {
+      what: 'the status counts it',
       intervalMs: 50,
     });
     await vm.must('rm', '/etc/nerve/services.d/hello2.yaml');

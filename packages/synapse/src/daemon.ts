@@ -28,6 +28,9 @@ export interface DaemonOptions {
 /** How often a taken address is tried again, in milliseconds. */
 const listenAgainMs = 5_000;
 
+/** How often `systemctl status` may change, in milliseconds. */
+const statusEveryMs = 1_000;
+
 /** Synapse as a service of the machine: with its admin server, systemd, and SIGHUP. */
 export async function runDaemon(options: DaemonOptions, lifetime: Lifetime): Promise<void> {
   const { synapse, env, clock, logger } = options;
@@ -43,7 +46,12 @@ export async function runDaemon(options: DaemonOptions, lifetime: Lifetime): Pro
       await notifier.ready(synapse.summary());
       logger.info('ready', { summary: synapse.summary() });
     }
-    await aborted(signal);
+    let told = synapse.summary();
+    while (await waited(clock, statusEveryMs, signal)) {
+      const now = synapse.summary();
+      if (now !== told) await notifier.status(now);
+      told = now;
+    }
     await notifier.stopping();
   };
   const watchdog: Task = async (signal) => {
@@ -96,6 +104,14 @@ function admin({ synapse, settings, clock, logger, metrics, onListening }: Daemo
     }
     await aborted(signal);
   };
+}
+
+/** Waits; false when the signal aborted first. */
+function waited(clock: Clock, ms: number, signal: AbortSignal): Promise<boolean> {
+  return clock.sleep(ms, signal).then(
+    () => true,
+    () => false,
+  );
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
