@@ -59,6 +59,7 @@ const javaFlags = [
   '-Xmx128m',
   '-XX:+UseSerialGC',
   '-XX:TieredStopAtLevel=1',
+  '-XX:-UsePerfData',
   '-Dzookeeper.forceSync=no',
   '-Dzookeeper.preAllocSize=64',
   '-Dzookeeper.jmx.log4j.disable=true',
