@@ -2,7 +2,7 @@ import { createConnection, createServer, type Server, type Socket } from 'node:n
 import { freePort } from './ports.ts';
 
 /** `up` is what the client sends, `down` what the server answers. */
-export type Direction = 'up' | 'down';
+type Direction = 'up' | 'down';
 
 /** A TCP proxy that breaks connections in the ways networks do. */
 export interface FaultProxy {

@@ -1,4 +1,5 @@
 import { createTransport, type RegistrationHandle, type SessionRef } from '@smartstack/registry';
+import { inspect } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
 import { startFaultProxy, type FaultProxy } from '../harness/faultProxy.ts';
@@ -124,7 +125,16 @@ it('fault 17: random chaos: every round converges within 5 s of healing', { time
       what: `${what}: synapse sees what nerve wants`,
       timeoutMs: 5_000,
     }).catch((error: unknown) => {
-      throw new Error(`${String(error)}\nwanted ${wanted.join(' ')}\nseen ${seen().join(' ')}`, {
+      const about = {
+        wanted,
+        seen: [...(watch.last?.children.keys() ?? [])],
+        held: registrations.map(({ handle }) => handle.state),
+        nerve: nerve.session.state.kind,
+        synapse: synapse.session.state.kind,
+        log: nerve.log.records.slice(-15),
+        watcher: synapse.log.records.slice(-6),
+      };
+      throw new Error(`${String(error)}\n${inspect(about, { depth: 4, breakLength: 160 })}`, {
         cause: error,
       });
     });

@@ -168,6 +168,25 @@ describe('fault 9: a server that answers requests with nonsense', () => {
     expect(session.state.kind).toBe('connected');
   });
 
+  it('a frame that never ends, byte by byte: no sign of life', async () => {
+    const trickle = [int(10_000_000)];
+    const { session, log } = testSession(await serve({ reply: () => trickle.pop() ?? Buffer.alloc(20) }), {
+      sessionTimeoutMs: 1_200,
+    });
+    const asking = setInterval(() => void session.exists('/x').catch(() => undefined), 50);
+    try {
+      await eventually(
+        () => log.records.some(({ fields }) => String(fields.reason).startsWith('nothing received')),
+        {
+          what: 'the connection is given up',
+          timeoutMs: 1_100,
+        },
+      );
+    } finally {
+      clearInterval(asking);
+    }
+  });
+
   it('random bytes after the handshake, a hundred times: nothing is uncaught', async () => {
     const noise = (): Buffer =>
       Buffer.from(Array.from({ length: 64 }, () => Math.floor(Math.random() * 256)));

@@ -1,7 +1,7 @@
 import type { ChildResult, ChildrenSnapshot } from './types.js';
 
 /** True when both say the same of one child. Versions and times do not count: only content does. */
-export function sameChild(a: ChildResult, b: ChildResult): boolean {
+function sameChild(a: ChildResult, b: ChildResult): boolean {
   switch (a.kind) {
     case 'data':
       return b.kind === 'data' && a.data.equals(b.data);

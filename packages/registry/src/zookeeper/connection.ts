@@ -96,7 +96,7 @@ export interface ZkConnection {
   /** `host:port` for people. */
   readonly server: string;
   readonly lastZxid: bigint;
-  /** Monotonic time at which bytes last arrived, in milliseconds. */
+  /** Monotonic time at which a whole frame last arrived, in milliseconds. */
   readonly lastReceivedAt: number;
   readonly inFlight: number;
   readonly closed: boolean;

@@ -176,6 +176,20 @@ describe('the session, with time in our hands', () => {
     expect(log.records.filter(({ message }) => message.startsWith('all servers hang up'))).toHaveLength(1);
   });
 
+  it('two refusals with a long time down in between are no series', async () => {
+    const { clock, transport } = bed();
+    await clock.advance(0);
+    let answer: 'refused' | 'down' = 'refused';
+    transport.answer = () => answer;
+    transport.last.end({ kind: 'remote', message: 'gone' });
+    await clock.advance(3_000);
+    answer = 'down';
+    await clock.advance(10 * timeoutMs);
+    answer = 'refused';
+    await clock.advance(3_000);
+    expect(transport.dials.at(-1)?.spec.lastZxid).toBe(5n);
+  });
+
   it('the server that failed last is dialled last, and the handshake leaves time for the others', async () => {
     const { clock, transport } = bed({ hosts: ['a:1', 'a:2', 'a:3'] });
     await clock.advance(0);

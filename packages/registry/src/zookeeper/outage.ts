@@ -8,7 +8,8 @@ export class Outage {
   readonly #logger: Logger;
   readonly #refusalsResetMs: number;
   readonly #said = new Set<string>();
-  #refusedSince: number | undefined;
+  #firstRefusal = 0;
+  #lastRefusal: number | undefined;
   #shortLives = 0;
 
   constructor(clock: Clock, logger: Logger, refusalsResetMs: number) {
@@ -20,7 +21,7 @@ export class Outage {
   /** A dial or a look-up failed. Each message is a warning once per outage. */
   failed(message: string, { refused = false } = {}): void {
     // A server that is down says nothing about the data of the others.
-    if (refused) this.#refusedSince ??= this.#clock.monotonic();
+    if (refused) this.#refused();
     const level = this.#said.has(message) || this.#said.size > 100 ? 'debug' : 'warn';
     this.#said.add(message);
     this.#logger[level]('cannot connect to ZooKeeper', { problem: message });
@@ -28,12 +29,19 @@ export class Outage {
 
   /** True when servers have answered with nothing but hang-ups for long enough. */
   get onlyRefusals(): boolean {
-    if (this.#refusedSince === undefined) return false;
-    return this.#clock.monotonic() - this.#refusedSince >= this.#refusalsResetMs;
+    return this.#lastRefusal !== undefined && this.#lastRefusal - this.#firstRefusal >= this.#refusalsResetMs;
+  }
+
+  #refused(): void {
+    const now = this.#clock.monotonic();
+    // Refusals far apart, with a server that was down in between, are no series.
+    if (this.#lastRefusal === undefined || now - this.#lastRefusal > this.#refusalsResetMs)
+      this.#firstRefusal = now;
+    this.#lastRefusal = now;
   }
 
   connected(): void {
-    this.#refusedSince = undefined;
+    this.#lastRefusal = undefined;
   }
 
   /** A connection that had carried the session is gone. */

@@ -71,7 +71,8 @@ export class Registration implements RegistrationHandle {
   }
 
   want(node: RegistrationNode | undefined): void {
-    if (this.#disposed) return;
+    // A wish repeated must not cut the pauses between attempts short.
+    if (this.#disposed || sameNode(node, this.#wanted)) return;
     this.#wanted = node && { name: node.name, data: Buffer.from(node.data) };
     if (node && this.#state.kind === 'absent') this.#pending();
     this.#interrupt.abort();
@@ -238,4 +239,9 @@ export class Registration implements RegistrationHandle {
     this.#state = state;
     this.#listeners.emit(state);
   }
+}
+
+function sameNode(a: RegistrationNode | undefined, b: RegistrationNode | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.name === b.name && a.data.equals(b.data);
 }

@@ -91,7 +91,7 @@ export function assertLibrary(): void {
   if (wrong.length > 0) throw new Error(`node-zookeeper-client is not 1.1.3: ${wrong.join(', ')} differ`);
 }
 
-export function toStat(raw: RawStat): Stat {
+function toStat(raw: RawStat): Stat {
   return {
     czxid: raw.czxid.readBigInt64BE(),
     mzxid: raw.mzxid.readBigInt64BE(),

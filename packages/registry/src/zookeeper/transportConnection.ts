@@ -115,9 +115,10 @@ export class TransportConnection implements ZkConnection {
   }
 
   #onData(chunk: Buffer): void {
-    this.lastReceivedAt = this.#clock.monotonic();
     this.#guard(() =>
       this.#frames.push(chunk, (frame) => {
+        // Whole frames only: bytes of one that never ends are no sign of life.
+        this.lastReceivedAt = this.#clock.monotonic();
         if (this.#phase === 'handshake') this.#onHandshake(frame);
         else if (this.#phase === 'open') this.#onFrame(frame);
       }),
