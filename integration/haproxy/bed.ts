@@ -130,6 +130,11 @@ export function startGenerator(block: unknown, timing: Partial<GeneratorTiming> 
   };
 }
 
+/** How many reloads there are among outcomes. */
+export function reloads(outcomes: readonly ReconcileOutcome['outcome'][]): number {
+  return outcomes.filter((outcome) => outcome === 'reload').length;
+}
+
 /** Servers in rotation (up, ready, with weight) of a backend, by name, as the process tells. */
 export async function inRotation(socket: string, backend: string): Promise<readonly string[]> {
   const servers = parseServersState(await askSocket(socket, 'show servers state')).get(backend);

@@ -10,7 +10,9 @@ const bed = startGenerator(topLevel(dir, { state_file_path: null }));
 process.stdout.write('running\n');
 for (;;) {
   const instances = all.filter((_, index) => index === 0 || Math.random() < 0.5);
-  await bed.reconcile({
+  // As the reconcile loop does: what failed is tried again.
+  const pass = bed.reconcile({
     web: { instances, haproxy: { port: Number(port), server_options: 'check inter 5s' } },
   });
+  await pass.catch((error: unknown) => process.stderr.write(`${String(error)}\n`));
 }

@@ -119,7 +119,7 @@ export class BeliefStore {
     // What is intended from here on is not in this snapshot, and must outlive its journal.
     const covered = this.#generation;
     this.#generation = covered === 0 ? 1 : 0;
-    await mkdir(dirname(path), { recursive: true });
+    await mkdir(dirname(path), { recursive: true }).catch(() => undefined);
     await writeBeliefs(path, beliefs);
     this.#stored = beliefs;
     await unlink(journalOf(path, covered)).catch(() => undefined);

@@ -128,7 +128,7 @@ export class ConfigKeeper {
 
   async #write(desired: DesiredState, text: string): Promise<void> {
     const { configPath, candidatePath, clock, logger, onWritten } = this.#options;
-    await mkdir(dirname(configPath), { recursive: true });
+    await mkdir(dirname(configPath), { recursive: true }).catch(() => undefined);
     await writeFileAtomic(configPath, text);
     this.#written = { desired, sha256: hashOf(text), at: clock.now() };
     await unlink(candidatePath).catch(() => undefined);

@@ -102,7 +102,7 @@ export class Converger {
       const results: PassResult[] = [];
       const isKnown = (process: ProcessIdentity): boolean =>
         results.some((each) => each.process !== undefined && sameProcess(each.process, process));
-      const context = { keeper, beliefs, signal, now: clock.now(), isKnown };
+      const context = { clock, keeper, beliefs, signal, now: clock.now(), isKnown };
       // One after the other: several sockets may lead to one process.
       for (const target of targets) results.push(await bringInStep(target, desired, context));
       this.#results = results;
@@ -154,7 +154,9 @@ export class Converger {
     if (!config.doReloads || kept.accepted === undefined) return Infinity;
     // The file on disk is the old one: loading it again changes nothing for a process that runs it already.
     const isBlind = this.#wiring.targets.length === 0;
-    const isUnknown = isBlind ? this.#blindLoaded === undefined : this.#results.some((result) => result.isUnknown);
+    const isUnknown = isBlind
+      ? this.#blindLoaded === undefined
+      : this.#results.some((result) => result.isUnknown);
     if (!kept.current && !isUnknown) return Infinity;
     return this.#wiring.gate.waitMs(this.#reasons, hashOf(render(kept.accepted)));
   }

@@ -1,4 +1,5 @@
 import { type Clock, describeError, type Logger } from '@smartstack/agent';
+import { type ProcessIdentity, sameProcess } from './beliefs.js';
 import type { HaproxyMetrics } from './haproxyMetrics.js';
 import { RuntimeApiError } from './runtimeError.js';
 import { type ProcessInfo, readProcessInfo } from './runtimeSdk.js';
@@ -61,12 +62,13 @@ export class HaproxyWatch {
     const { logger, wake } = this.#options;
     const { socketPath: socket } = target;
     let now: Seen;
+    let worker: ProcessIdentity | undefined;
     let problem: string | undefined;
     try {
-      const { pid, startedAt } = await target.identify(signal);
-      now = `worker ${pid} of ${startedAt}`;
+      worker = await target.identify(signal);
+      now = `worker ${worker.pid} of ${worker.startedAt}`;
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted || (error instanceof RuntimeApiError && error.code === 'runtime-retired')) return;
       problem = describeError(error);
       now = error instanceof RuntimeApiError && error.code === 'runtime-timeout' ? 'silent' : 'gone';
     }
@@ -75,6 +77,9 @@ export class HaproxyWatch {
     this.#seen.set(socket, now);
     // The first look finds what the first reconcile finds.
     if (before === 'unknown') return;
+    // Nor is a successor news that the generator knows already, because it reloaded itself.
+    const known = target.observation?.identity;
+    if (before.startsWith('worker') && worker && known && sameProcess(worker, known)) return;
     if (problem === undefined) logger.info('haproxy answers', { socket, process: now });
     else logger.warn('haproxy does not answer', { socket, problem });
     target.invalidate();

@@ -21,13 +21,18 @@ export interface CommandContext {
   readonly signal?: AbortSignal | undefined;
   /** Answers why a new checked server should wait for HAProxy's checks; undefined lets it in at once. */
   readonly confirm: (command: AddServer) => Promise<string | undefined>;
-  /** How often `del server` is tried, each 10 ms, before the server is left lingering. */
-  readonly deleteAttempts: number;
+  readonly deletion: DeletionPatience;
+}
+
+/** How `del server` is retried, every 10 ms. */
+export interface DeletionPatience {
+  /** Attempts before the server is left lingering. */
+  readonly attempts: number;
+  /** Failed attempts after which idle connections, not requests, are what holds the server. */
+  readonly beforeNewAddress: number;
 }
 
 const retryDeleteMs = 10;
-/** Failed attempts after which idle connections, not requests, are what holds the server. */
-const attemptsBeforeNewAddress = 5;
 /** HAProxy gives dynamic servers no connection pool unless told (haproxy 2.6). */
 const poolOptions: readonly (readonly [string, string])[] = [
   ['pool-purge-delay', '5s'],
@@ -103,7 +108,7 @@ async function addServer(command: AddServer, { session, confirm }: CommandContex
 }
 
 async function removeServer(command: RemoveServer, context: CommandContext): Promise<CommandOutcome> {
-  const { session, clock, signal, deleteAttempts } = context;
+  const { session, clock, signal, deletion } = context;
   const target = targetOf(command);
   const answer = await askExpecting(
     session,
@@ -117,8 +122,8 @@ async function removeServer(command: RemoveServer, context: CommandContext): Pro
     if (!reply.includes('still has connections')) {
       throw new RuntimeApiError('runtime-rejected', `del server ${target}: ${reply || 'empty answer'}`);
     }
-    if (attempt >= deleteAttempts) return { result: 'lingering', detail: reply };
-    if (attempt >= attemptsBeforeNewAddress) {
+    if (attempt >= deletion.attempts) return { result: 'lingering', detail: reply };
+    if (attempt >= deletion.beforeNewAddress) {
       // A request that ends after MAINT parks its connection for reuse, which holds the server; a change of
       // address makes HAProxy close it. The port alternates, because an equal address changes nothing.
       await session.ask(`set server ${target} addr 127.0.0.1 port ${1 + (attempt % 2)}`);

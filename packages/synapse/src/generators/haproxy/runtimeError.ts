@@ -8,6 +8,8 @@ export type RuntimeErrorCode =
   | 'runtime-timeout'
   /** The peer closed the connection before it answered. */
   | 'runtime-closed'
+  /** A worker answered that a reload has replaced: the next connection reaches its successor. */
+  | 'runtime-retired'
   /** The peer speaks something else than HAProxy's CLI. */
   | 'runtime-protocol'
   /** We refuse to send this: it could be read as more than one command. */

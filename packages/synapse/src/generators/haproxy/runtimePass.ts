@@ -1,3 +1,4 @@
+import type { Clock } from '@smartstack/agent';
 import type { AppliedCommand } from './apply.js';
 import type { BeliefStore } from './beliefStore.js';
 import { loadedBy, type ProcessIdentity } from './beliefs.js';
@@ -10,6 +11,10 @@ import type { RuntimeSession } from './runtimeClient.js';
 import { RuntimeApiError } from './runtimeError.js';
 import type { RuntimeTarget } from './runtimeTarget.js';
 import type { DesiredState, Plan, ReloadReason, Server } from './types.js';
+
+/** After a reload the old worker stops listening within milliseconds; until then it may accept a connection. */
+const retiredMs = 10;
+const retiredAttempts = 100;
 
 /** What bringing one process in step came to. */
 export interface PassResult {
@@ -24,6 +29,7 @@ export interface PassResult {
 
 /** What a pass needs besides the target. */
 export interface PassContext {
+  readonly clock: Clock;
   readonly beliefs: BeliefStore;
   readonly keeper: ConfigKeeper;
   readonly signal: AbortSignal;
@@ -61,6 +67,7 @@ export async function bringInStep(
   target: RuntimeTarget,
   desired: DesiredState,
   context: PassContext,
+  attempts = retiredAttempts,
 ): Promise<PassResult> {
   let session: RuntimeSession;
   try {
@@ -76,10 +83,12 @@ export async function bringInStep(
     return await actOn(target, session, desired, context);
   } catch (error) {
     target.invalidate();
-    throw error;
+    if (!(error instanceof RuntimeApiError) || error.code !== 'runtime-retired' || attempts <= 1) throw error;
   } finally {
     session.close();
   }
+  await context.clock.sleep(retiredMs, context.signal);
+  return bringInStep(target, desired, context, attempts - 1);
 }
 
 async function actOn(
@@ -90,10 +99,12 @@ async function actOn(
 ): Promise<PassResult> {
   const { socketPath: socket } = target;
   const { identity: process, state } = await target.observe(session);
-  if (isKnown(process)) return { socket, plan: { commands: [], reload: [] }, applied: [], process, isUnknown: false };
+  if (isKnown(process))
+    return { socket, plan: { commands: [], reload: [] }, applied: [], process, isUnknown: false };
   const { version, uptimeSeconds } = state.process;
   const start = { startedAt: process.startedAt, uptimeSeconds, now };
-  const loaded = beliefs.running(socket, process) ?? loadedBy(start, beliefs.written, await keeper.diskHash());
+  const loaded =
+    beliefs.running(socket, process) ?? loadedBy(start, beliefs.written, await keeper.diskHash());
   const plan = planChanges(desired, loaded, state, capabilitiesOf(version));
   if (loaded === undefined) return { socket, plan, applied: [], process, isUnknown: true };
   // Remembers who it is, the first time.

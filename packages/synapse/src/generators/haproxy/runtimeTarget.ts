@@ -139,7 +139,7 @@ export class RuntimeTarget {
     }
     const identity = { pid, startedAt };
     if (this.#retired !== undefined && sameProcess(identity, this.#retired)) {
-      throw new RuntimeApiError('runtime-closed', `an old worker answered on ${this.socketPath}`);
+      throw new RuntimeApiError('runtime-retired', `an old worker answered on ${this.socketPath}`);
     }
     return identity;
   }

@@ -37,7 +37,7 @@ export class StateFile {
   /** Writes now. */
   async write(memory: Memory): Promise<void> {
     if (this.#path === undefined) return;
-    await mkdir(dirname(this.#path), { recursive: true });
+    await mkdir(dirname(this.#path), { recursive: true }).catch(() => undefined);
     await writeFileAtomic(this.#path, serialiseMemory(memory));
     this.#writtenAt = this.#clock.monotonic();
     this.#written = memory;

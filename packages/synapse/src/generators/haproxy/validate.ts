@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { AgentError, type Clock } from '@smartstack/agent';
+import { AgentError, type Clock, describeError } from '@smartstack/agent';
 import { blame, type Culprit, type SharedLineOwner } from './blame.js';
 import { type CommandResult, runCommand, runShell } from './command.js';
 import { type ConfigMessage, parseConfigMessages } from './configMessages.js';
@@ -38,11 +38,10 @@ export class Validator {
     this.#options = options;
   }
 
-  /** Writes the candidate and has it checked. Throws AgentError `check-failed` (retriable) when no verdict came. */
+  /** Writes the candidate and has it checked. Throws AgentError (retriable): `file_write`, or `check-failed` without a verdict. */
   async check(text: string, signal?: AbortSignal): Promise<Verdict> {
     const { candidatePath, haproxyBinary, checkCommand, clock, timeoutMs } = this.#options;
-    await mkdir(dirname(candidatePath), { recursive: true });
-    await writeFile(candidatePath, text);
+    await writeCandidate(candidatePath, text);
     const options = { clock, timeoutMs, signal };
     if (checkCommand !== undefined) {
       const result = await runShell(checkCommand, options);
@@ -53,6 +52,16 @@ export class Validator {
       return { valid: true, messages: [], unchecked: `${haproxyBinary} is not installed here` };
     }
     return verdictOf(result, result.exitCode === 0 || result.exitCode === noListener);
+  }
+}
+
+async function writeCandidate(path: string, text: string): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, text);
+  } catch (error) {
+    const message = `cannot write ${path}: ${describeError(error)}`;
+    throw new AgentError('file_write', message, { cause: error, retriable: true });
   }
 }
 
