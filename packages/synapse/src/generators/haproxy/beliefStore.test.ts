@@ -42,7 +42,9 @@ describe('BeliefStore', () => {
     const next = await BeliefStore.open(path);
     const names = next.running('/sock', process)?.services[0]?.backend.servers.map(({ name }) => name);
     expect(names).toEqual(['a', 'b']);
-    expect(await BeliefStore.open(path).then((again) => again.running('/sock', { ...process, pid: 9 }))).toBeUndefined();
+    expect(
+      await BeliefStore.open(path).then((again) => again.running('/sock', { ...process, pid: 9 })),
+    ).toBeUndefined();
   });
 
   it('keeps what is intended while a snapshot is being written', async () => {
@@ -69,15 +71,20 @@ describe('BeliefStore', () => {
     await expect(readFile(path)).rejects.toThrow(/ENOENT/);
   });
 
-  it.each(['', '{', '[]', '{"format":1,"written":{"desired":3}}', '{"format":2}', '{"format":1,"running":[{"socket":"x"}]}', 'null'])(
-    'takes a damaged file (%j) for ignorance',
-    async (text) => {
-      await writeFile(path, text);
-      const store = await BeliefStore.open(path);
-      expect(store.written).toBeUndefined();
-      expect(store.running('x', process)).toBeUndefined();
-    },
-  );
+  it.each([
+    '',
+    '{',
+    '[]',
+    '{"format":1,"written":{"desired":3}}',
+    '{"format":2}',
+    '{"format":1,"running":[{"socket":"x"}]}',
+    'null',
+  ])('takes a damaged file (%j) for ignorance', async (text) => {
+    await writeFile(path, text);
+    const store = await BeliefStore.open(path);
+    expect(store.written).toBeUndefined();
+    expect(store.running('x', process)).toBeUndefined();
+  });
 });
 
 describe('loadedBy', () => {

@@ -4,7 +4,14 @@ import { parseConfigMessages } from './configMessages.js';
 import { render } from './render.js';
 import type { DesiredState } from './types.js';
 
-const server = (name: string) => ({ name, address: '10.0.0.1', port: 80, id: 1, options: [], disabled: false });
+const server = (name: string) => ({
+  name,
+  address: '10.0.0.1',
+  port: 80,
+  id: 1,
+  options: [],
+  disabled: false,
+});
 const desired: DesiredState = {
   base: [
     { title: 'global', lines: ['maxconn 10'] },
@@ -23,7 +30,8 @@ const desired: DesiredState = {
 const text = render(desired);
 const lineOf = (part: string): number => text.split('\n').findIndex((line) => line.includes(part)) + 1;
 const owner = (line: string): string | undefined => (line === 'acl x path /x' ? 'web' : undefined);
-const at = (part: string) => blame({ severity: 'error', text: 'bad', line: lineOf(part) }, text, desired, owner);
+const at = (part: string) =>
+  blame({ severity: 'error', text: 'bad', line: lineOf(part) }, text, desired, owner);
 const named = (message: string) => blame({ severity: 'error', text: message }, text, desired, owner);
 
 describe('parseConfigMessages', () => {
@@ -39,8 +47,16 @@ describe('parseConfigMessages', () => {
       'a line of its own',
     ].join('\n');
     expect(parseConfigMessages(output)).toEqual([
-      { severity: 'warning', line: 12, text: "'option httplog' not usable with frontend 'x' (needs 'mode http')." },
-      { severity: 'error', line: 17, text: "'server bad/s2' : unknown keyword 'chek'; did you mean 'check' maybe ?" },
+      {
+        severity: 'warning',
+        line: 12,
+        text: "'option httplog' not usable with frontend 'x' (needs 'mode http').",
+      },
+      {
+        severity: 'error',
+        line: 17,
+        text: "'server bad/s2' : unknown keyword 'chek'; did you mean 'check' maybe ?",
+      },
       { severity: 'error', text: "Proxy 'web': unable to find required default_backend: 'nope'." },
     ]);
   });
@@ -59,7 +75,10 @@ describe('blame', () => {
   });
 
   it('finds who is named when there is no line', () => {
-    expect(named("Proxy 'web': unable to find required default_backend")).toEqual({ kind: 'service', service: 'web' });
+    expect(named("Proxy 'web': unable to find required default_backend")).toEqual({
+      kind: 'service',
+      service: 'web',
+    });
     expect(named("backend 'web-pool' has no server")).toEqual({ kind: 'service', service: 'web' });
     expect(named("'server web-pool/b' : failed")).toEqual({ kind: 'server', service: 'web', server: 'b' });
     expect(named('out of memory')).toBeUndefined();

@@ -12,7 +12,10 @@ async function isAlive(pid: number): Promise<boolean> {
 
 describe('running commands', () => {
   it('gives status and output of a shell line', async () => {
-    expect(await runShell('echo out && echo err >&2 && exit 3', options)).toEqual({ exitCode: 3, output: 'out\nerr\n' });
+    expect(await runShell('echo out && echo err >&2 && exit 3', options)).toEqual({
+      exitCode: 3,
+      output: 'out\nerr\n',
+    });
   });
 
   it('says that a program is missing', async () => {
@@ -23,7 +26,10 @@ describe('running commands', () => {
 
   it('kills the whole family when time is up', async () => {
     const startedAt = performance.now();
-    const { output, problem, exitCode } = await runShell('sleep 60 & echo $!; wait', { ...options, timeoutMs: 200 });
+    const { output, problem, exitCode } = await runShell('sleep 60 & echo $!; wait', {
+      ...options,
+      timeoutMs: 200,
+    });
     expect(performance.now() - startedAt).toBeLessThan(2_000);
     expect(problem).toMatch(/200 ms/);
     expect(exitCode).toBeUndefined();

@@ -6,7 +6,14 @@ import { FakeCli } from './testing/fakeCli.js';
 
 const head = '#<PID>          <type>          <reloads>       <uptime>        <version>      ';
 const showProc = (reloads: number, failed: number, worker: string): string =>
-  [head, `8874 master ${reloads} [failed: ${failed}] 0d00h00m03s 2.6.12-1`, '# workers', worker, '# programs', ''].join('\n');
+  [
+    head,
+    `8874 master ${reloads} [failed: ${failed}] 0d00h00m03s 2.6.12-1`,
+    '# workers',
+    worker,
+    '# programs',
+    '',
+  ].join('\n');
 
 let cli: FakeCli | undefined;
 afterEach(async () => {
@@ -63,10 +70,16 @@ describe('reloadThroughMaster', () => {
   });
 
   it("fails on the master's own count of failures, on its word, and on a worker that never comes", async () => {
-    await expect(reload({ reload: '', after: showProc(2, 1, '10 worker 1 0d 2.6') })).rejects.toThrow(ReloadError);
+    await expect(reload({ reload: '', after: showProc(2, 1, '10 worker 1 0d 2.6') })).rejects.toThrow(
+      ReloadError,
+    );
     await cli?.stop();
-    await expect(reload({ reload: 'Success=0\n--\n[ALERT] no', after: '' })).rejects.toThrow(/refused to reload/);
+    await expect(reload({ reload: 'Success=0\n--\n[ALERT] no', after: '' })).rejects.toThrow(
+      /refused to reload/,
+    );
     await cli?.stop();
-    await expect(reload({ reload: '', after: showProc(1, 0, '10 worker 0 0d 2.6') })).rejects.toThrow(/300 ms/);
+    await expect(reload({ reload: '', after: showProc(1, 0, '10 worker 0 0d 2.6') })).rejects.toThrow(
+      /300 ms/,
+    );
   });
 });

@@ -23,7 +23,7 @@ function steps({ commands, reload }: Plan): readonly string[] {
       if (command.kind === 'set-state') return `${name} ${command.state}`;
       if (command.kind === 'set-weight') return `${name} ${command.weight}`;
       if (command.kind === 'set-address') return `${name} ${command.address}:${command.port}`;
-    if (command.kind !== 'add-server') return name;
+      if (command.kind !== 'add-server') return name;
       const { address, port, id, weight, options, checked } = command;
       return `${name} ${address}:${port} id=${id} weight=${weight} checked=${checked} [${options.join(' ')}]`;
     }),
@@ -111,7 +111,10 @@ describe('planChanges', () => {
 
   it('takes a server back whose removal waits for a connection to end', () => {
     const held = withServer(afterReload(before), 'a', { address: '127.0.0.1', port: 2, admin: 'maint' });
-    expect(plan(before, { observed: held })).toEqual([`set-address web/a ${a.address}:80`, 'set-state web/a ready']);
+    expect(plan(before, { observed: held })).toEqual([
+      `set-address web/a ${a.address}:80`,
+      'set-state web/a ready',
+    ]);
   });
 
   it('leaves weight and state to the agent of a server that has one', () => {

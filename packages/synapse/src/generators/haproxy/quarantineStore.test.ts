@@ -18,8 +18,12 @@ describe('Quarantine', () => {
 
   it('leaves a server out until it changes', () => {
     const quarantine = new Quarantine();
-    expect(quarantine.hold({ kind: 'server', service: 'web', server: 'b' }, 'bad', desired, undefined, none)).toBe(true);
-    expect(quarantine.hold({ kind: 'server', service: 'web', server: 'b' }, 'bad', desired, undefined, none)).toBe(false);
+    expect(
+      quarantine.hold({ kind: 'server', service: 'web', server: 'b' }, 'bad', desired, undefined, none),
+    ).toBe(true);
+    expect(
+      quarantine.hold({ kind: 'server', service: 'web', server: 'b' }, 'bad', desired, undefined, none),
+    ).toBe(false);
     expect(namesOf(quarantine.clear(desired, undefined, none))).toEqual(['a']);
     const mended = aState([aService([a, aServer('b', { options: ['backup'] })])]);
     expect(quarantine.clear(mended, undefined, none)).toBe(mended);
@@ -32,7 +36,9 @@ describe('Quarantine', () => {
     for (const server of ['a', 'b']) {
       quarantine.hold({ kind: 'server', service: 'web', server }, 'bad', desired, lastGood, none);
     }
-    expect(quarantine.entries).toEqual([{ culprit: { kind: 'service', service: 'web' }, reason: 'bad', kept: 'last-good' }]);
+    expect(quarantine.entries).toEqual([
+      { culprit: { kind: 'service', service: 'web' }, reason: 'bad', kept: 'last-good' },
+    ]);
     expect(namesOf(quarantine.clear(desired, lastGood, none))).toEqual(['old']);
     expect(namesOf(quarantine.clear(desired, lastGood, none), 'api')).toEqual(['a']);
   });
@@ -59,7 +65,10 @@ describe('Quarantine', () => {
       ['web', ['acl bad']],
       ['api', ['acl fine']],
     ]);
-    const both = { ...desired, sharedFrontend: { title: 'frontend s', lines: ['bind :1', 'acl bad', 'acl fine'] } };
+    const both = {
+      ...desired,
+      sharedFrontend: { title: 'frontend s', lines: ['bind :1', 'acl bad', 'acl fine'] },
+    };
     quarantine.hold({ kind: 'shared-lines', service: 'web' }, 'bad', both, undefined, shared);
     expect(quarantine.clear(both, undefined, shared).sharedFrontend?.lines).toEqual(['bind :1', 'acl fine']);
   });
@@ -67,7 +76,12 @@ describe('Quarantine', () => {
 
 describe('advanceLoaded', () => {
   const remove = (server: string): RuntimeCommand => ({ kind: 'remove-server', backend: 'web', server });
-  const weigh = (server: string): RuntimeCommand => ({ kind: 'set-weight', backend: 'web', server, weight: 3 });
+  const weigh = (server: string): RuntimeCommand => ({
+    kind: 'set-weight',
+    backend: 'web',
+    server,
+    weight: 3,
+  });
   const loaded = aState([aService([a, b])]);
 
   it('takes over what succeeded and keeps what did not', () => {

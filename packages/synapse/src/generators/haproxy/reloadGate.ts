@@ -58,5 +58,8 @@ export class ReloadGate {
 }
 
 function keyOf(reasons: readonly ReloadReason[]): string {
-  return reasons.map(({ kind, detail }) => `${kind} ${detail}`).sort().join('\n');
+  return reasons
+    .map(({ kind, detail }) => `${kind} ${detail}`)
+    .sort()
+    .join('\n');
 }

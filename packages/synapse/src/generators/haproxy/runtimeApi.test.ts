@@ -120,8 +120,15 @@ describe('applying commands', () => {
   });
 
   it('gives a server its address back, whether or not it had lost it', async () => {
-    const command: RuntimeCommand = { kind: 'set-address', backend: 'web', server: 's', address: 'fd00::1', port: 80 };
-    const moved = "IP changed from '127.0.0.1' to 'fd00::1', port changed from '1' to '80' by 'stats socket command'";
+    const command: RuntimeCommand = {
+      kind: 'set-address',
+      backend: 'web',
+      server: 's',
+      address: 'fd00::1',
+      port: 80,
+    };
+    const moved =
+      "IP changed from '127.0.0.1' to 'fd00::1', port changed from '1' to '80' by 'stats socket command'";
     expect((await apply([command], () => moved))[0]?.outcome).toEqual({ result: 'done' });
     expect(cli?.received).toEqual(['set server web/s addr fd00::1 port 80']);
     await cli?.stop();
