@@ -89,6 +89,7 @@ it('fault 17: random chaos: every round converges within 5 s of healing', { time
       proxy.cut();
     },
     'noise from the server': () => proxy.inject(Buffer.from(Array.from({ length: 30 }, () => random(256)))),
+    'a frame that never ends': () => proxy.inject(Buffer.from([0, 200, 0, 0])),
     'hung server': () => server.pause(),
     'killed server': async () => {
       await server.kill();
