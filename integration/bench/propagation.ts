@@ -160,7 +160,7 @@ async function bench(servers: number): Promise<void> {
       },
     }),
   );
-  await writeFile(join(dir, 'agent.yaml'), 'admin: { port: null }\n');
+  await writeFile(join(dir, 'agent.yaml'), 'admin: { listen: false }\n');
   const agent = startProcess('node', ['packages/synapse/bin/synapse.js', '-c', join(dir, 'synapse.json')]);
   try {
     const ready = new Prober(ours.port);

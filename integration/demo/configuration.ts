@@ -121,7 +121,7 @@ export async function writeConfiguration(folder: string, anyPorts: boolean): Pro
   writeFileSync(synapseFile, synapse.toString());
   // What the Ruby pair does not know stands in a file of its own, beside synapse.yaml.
   const synapseAdminPort = await ports.take(3455, "synapse's status");
-  writeFileSync(join(target, 'agent.yaml'), `admin:\n  port: ${synapseAdminPort}\n`);
+  writeFileSync(join(target, 'agent.yaml'), `admin:\n  listen: 127.0.0.1:${synapseAdminPort}\n`);
 
   return {
     nerveFile,

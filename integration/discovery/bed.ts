@@ -119,7 +119,7 @@ async function prepareVm(zookeeper: string, services: readonly string[]): Promis
   );
   writeFileSync(
     join(folder, 'agent.yaml'),
-    `admin: {port: ${adminPort}}\nreconcile: {startup_deadline: 1}\nzookeeper: {session_timeout: 3}\n`,
+    `admin: {listen: "127.0.0.1:${adminPort}"}\nreconcile: {startup_deadline: 1}\nzookeeper: {session_timeout: 3}\n`,
   );
   // A master that was just started listens a moment after its worker.
   const showProc = () =>

@@ -54,10 +54,10 @@ describe('synapse', () => {
     expect(run(['-c', file]).status).toBe(78);
     expect(run(['-c', join(folder, 'missing.yaml')]).status).toBe(78);
     writeFileSync(file, 'haproxy: {}');
-    writeFileSync(join(folder, 'agent.yaml'), 'admin: {port: none}');
+    writeFileSync(join(folder, 'agent.yaml'), 'admin: {listen: none}');
     const agent = run(['-c', file]);
     expect(agent.status).toBe(78);
-    expect(agent.stderr).toContain('agent.yaml:1:15');
+    expect(agent.stderr).toContain('agent.yaml:1:17');
     expect(run(['--nonsense', '-c', file]).status).toBe(64);
     expect(run([], { SYNAPSE_CONFIG: '' }).status).toBe(64);
   });
@@ -96,7 +96,7 @@ describe('the process', () => {
     );
     writeFileSync(
       join(folder, 'agent.yaml'),
-      `admin: {port: ${port}}\nreconcile: {startup_deadline: 0.2}\nlog: {format: json}\n`,
+      `admin: {listen: "127.0.0.1:${port}"}\nreconcile: {startup_deadline: 0.2}\nlog: {format: json}\n`,
     );
     synapse = startAgent('synapse', ['-c', file], { env: { ...process.env, ...env } });
     return port;

@@ -8,6 +8,7 @@ export * from './errors.js';
 export * from './json.js';
 export * from './lifecycle.js';
 export * from './logger.js';
+export * from './logSettings.js';
 export * from './metrics.js';
 export * from './notify.js';
 export * from './run.js';

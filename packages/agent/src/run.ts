@@ -22,3 +22,11 @@ export async function run(tasks: readonly Task[], signal: AbortSignal): Promise<
   );
   if (failures.length > 0) throw failures[0];
 }
+
+/** Resolves when `signal` aborts: for a task that has nothing (more) to do, and must not end the others. */
+export function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

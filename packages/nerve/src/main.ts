@@ -1,17 +1,21 @@
-import { createLogger, exitCode, type Logger, runMain, systemClock } from '@smartstack/agent';
+import {
+  createLogger,
+  exitCode,
+  type Logger,
+  loggerOptions,
+  type LogSettings,
+  runMain,
+  systemClock,
+} from '@smartstack/agent';
 import { checkConfig } from './cli/checkConfig.js';
 import { parseCommandLine } from './cli/commandLine.js';
-import type { MainConfig } from './config/schema.js';
 import { runNerve } from './nerve.js';
 import { version } from './version.js';
 
 const { env, stdout, stderr } = process;
 
-function loggerFor({ level, format }: MainConfig['log']): Logger {
-  return createLogger({
-    level: level ?? (env.DEBUG === undefined ? 'info' : 'debug'),
-    format: format ?? (stderr.isTTY ? 'console' : 'json'),
-  });
+function loggerFor(settings: LogSettings): Logger {
+  return createLogger(loggerOptions(settings, { debug: env.DEBUG !== undefined, isTerminal: stderr.isTTY }));
 }
 
 async function main(): Promise<void> {

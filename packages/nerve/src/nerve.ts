@@ -1,15 +1,16 @@
 import {
-  type AdminAddress,
   type Clock,
   ConfigError,
   createMetrics,
   type Lifetime,
   type Logger,
   Notifier,
+  type LogSettings,
   run,
+  serveAdmin,
+  untilAborted,
 } from '@smartstack/agent';
 import { declareZooKeeperMetrics, openSession, SessionPool } from '@smartstack/registry';
-import { serveAdmin } from './adminServer.js';
 import type { LoadedConfig, LoadOptions } from './config/load.js';
 import type { MainConfig } from './config/schema.js';
 import { ConfigFollower } from './configFollower.js';
@@ -30,7 +31,7 @@ export interface NerveOptions extends LoadOptions {
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The logger that a configuration's `log` asks for. */
-  readonly createLogger: (settings: MainConfig['log']) => Logger;
+  readonly createLogger: (settings: LogSettings) => Logger;
   /** Used until the configuration is read. */
   readonly logger: Logger;
 }
@@ -105,18 +106,22 @@ export async function runNerve(options: NerveOptions): Promise<void> {
         (signal) => follower.run(reload, signal),
         announce,
         (signal) => heartbeat(() => main.heartbeatPath, alive, { clock, logger }, signal),
-        (signal) => untilAborted(signal, notifier.watchdog(alive, signal)),
+        async (signal) => {
+          // Returns at once where systemd wants none.
+          await notifier.watchdog(alive, signal);
+          await untilAborted(signal);
+        },
         (signal) =>
           serveAdmin(
             {
-              listen: adminAddresses(first.main?.admin.listen),
+              listen: main.admin,
+              clock,
               logger: logger.child({ component: 'admin' }),
               metrics: registry,
               health: () => ({ ok: alive(), stuck: services.stuck }),
               ready: () => readiness(view, settled),
               status: () => statusPage(view),
             },
-            clock,
             signal,
           ),
       ],
@@ -148,18 +153,5 @@ function noteRestartKeys(before: MainConfig, after: MainConfig, logger: Logger):
   for (const key of ['admin', 'log'] as const) {
     if (JSON.stringify(before[key]) === JSON.stringify(after[key])) continue;
     logger.warn('a changed setting takes effect at the next start', { key });
-  }
-}
-
-function adminAddresses(listen: string | undefined): readonly AdminAddress[] {
-  const match = /^\[?(.*?)\]?:(\d+)$/.exec(listen ?? '');
-  return match ? [{ host: match[1] ?? '', port: Number(match[2]) }] : [];
-}
-
-/** For a task that may have nothing to do: its end must not end the others. */
-async function untilAborted(signal: AbortSignal, work: Promise<void>): Promise<void> {
-  await work;
-  if (!signal.aborted) {
-    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   }
 }

@@ -1,6 +1,5 @@
 import {
   type AdminAddress,
-  AdminServer,
   type Clock,
   describeError,
   type Lifetime,
@@ -8,7 +7,9 @@ import {
   type Metrics,
   Notifier,
   run,
+  serveAdmin,
   type Task,
+  untilAborted,
 } from '@smartstack/agent';
 
 import type { AgentSettings } from './config/agentFile.js';
@@ -25,9 +26,6 @@ export interface DaemonOptions {
   readonly onListening?: (addresses: readonly AdminAddress[]) => void;
 }
 
-/** How often a taken address is tried again, in milliseconds. */
-const listenAgainMs = 5_000;
-
 /** How often `systemctl status` may change, in milliseconds. */
 const statusEveryMs = 1_000;
 
@@ -41,7 +39,7 @@ export async function runDaemon(options: DaemonOptions, lifetime: Lifetime): Pro
     });
   });
   const announce: Task = async (signal) => {
-    await Promise.race([synapse.started, aborted(signal)]);
+    await Promise.race([synapse.started, untilAborted(signal)]);
     if (!signal.aborted) {
       await notifier.ready(synapse.summary());
       logger.info('ready', { summary: synapse.summary() });
@@ -57,7 +55,7 @@ export async function runDaemon(options: DaemonOptions, lifetime: Lifetime): Pro
   const watchdog: Task = async (signal) => {
     // Returns at once where systemd wants none, which must not end the others.
     await notifier.watchdog(() => synapse.health().ok, signal);
-    await aborted(signal);
+    await untilAborted(signal);
   };
   await run([(signal) => synapse.run(signal), announce, watchdog, admin(options)], lifetime.signal);
 }
@@ -71,39 +69,25 @@ async function reload(synapse: Synapse, notifier: Notifier): Promise<void> {
   }
 }
 
-/** Without its admin server synapse still keeps the routes: a taken port is reported and tried again. */
+/** The counts of /metrics that nobody keeps up to date in between are made when it is asked for. */
 function admin({ synapse, settings, clock, logger, metrics, onListening }: DaemonOptions): Task {
-  return async (signal) => {
-    const { address: host, port } = settings.admin;
-    let told = false;
-    while (port !== null && !signal.aborted) {
-      try {
-        const server = await AdminServer.listen({
-          listen: [{ host, port }],
-          logger: logger.child({ component: 'admin' }),
-          metrics: {
-            ...metrics,
-            expose: () => {
-              synapse.refreshMetrics();
-              return metrics.expose();
-            },
-          },
-          health: () => synapse.health(),
-          ready: () => synapse.ready(),
-          status: () => synapse.status(),
-        });
-        logger.info('admin server listens', { addresses: server.addresses });
-        onListening?.(server.addresses);
-        await server.run(signal);
-        return;
-      } catch (error) {
-        if (!told) logger.error('no admin server, trying again', { error: describeError(error) });
-        told = true;
-        await clock.sleep(listenAgainMs, signal).catch(() => undefined);
-      }
-    }
-    await aborted(signal);
+  const options = {
+    listen: settings.admin,
+    clock,
+    logger: logger.child({ component: 'admin' }),
+    metrics: {
+      ...metrics,
+      expose: () => {
+        synapse.refreshMetrics();
+        return metrics.expose();
+      },
+    },
+    health: () => synapse.health(),
+    ready: () => synapse.ready(),
+    status: () => synapse.status(),
+    ...(onListening && { onListening }),
   };
+  return (signal) => serveAdmin(options, signal);
 }
 
 /** Waits; false when the signal aborted first. */
@@ -112,11 +96,4 @@ function waited(clock: Clock, ms: number, signal: AbortSignal): Promise<boolean>
     () => true,
     () => false,
   );
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

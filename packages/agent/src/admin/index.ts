@@ -1,5 +1,7 @@
 export { jsonResponse } from './routes.js';
+export { serveAdmin } from './serve.js';
 export { AdminServer } from './server.js';
+export { adminSettings, type AdminSettings } from './settings.js';
 export type {
   AdminAddress,
   AdminOptions,

@@ -26,7 +26,7 @@ describe('loadConfig', () => {
     expect(texts).toEqual([]);
     expect(main).toMatchObject({
       instanceId: 'i-0abc',
-      admin: { listen: '127.0.0.1:3454' },
+      admin: [{ host: '127.0.0.1', port: 3454 }],
       stopTimeout: 10,
     });
     expect(services.get('web')).toEqual({

@@ -1,3 +1,4 @@
+import { adminSettings, logSettings } from '@smartstack/agent';
 import { nodeNameProblem } from '@smartstack/registry';
 import { z } from 'zod';
 import { camelKeys } from './camel.js';
@@ -11,30 +12,6 @@ const instanceId = z
     const problem = nodeNameProblem(`${id}_`);
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
   });
-
-const listen = z
-  .union([
-    z.literal(false),
-    z.string().regex(/^(?:\[[0-9A-Fa-f:]+\]|[\w.-]+):\d{1,5}$/, 'expected host:port, or false'),
-  ])
-  .transform((value) => (value === false ? undefined : value));
-
-const admin = z
-  .strictObject({
-    listen: withDefault(listen, '127.0.0.1:3454').describe(
-      'Where /healthz, /readyz, /metrics and /status are served; false for nowhere.',
-    ),
-  })
-  .transform((value) => camelKeys(value));
-
-const log = z
-  .strictObject({
-    level: optional(z.enum(['debug', 'info', 'warn', 'error'])).describe(
-      'info by default; debug with DEBUG set.',
-    ),
-    format: optional(z.enum(['json', 'console'])).describe('console on a terminal, json elsewhere.'),
-  })
-  .transform((value) => camelKeys(value));
 
 /** Keys of the main file, except `services`. The last four are ours; airbnb's nerve ignores them. */
 const keys = {
@@ -52,8 +29,8 @@ const keys = {
       port: withDefault(z.number().int().min(1).max(65_535), 8125),
     }),
   ).describe('Accepted, without effect: the metrics are at /metrics.'),
-  admin: withDefault(admin, { listen: '127.0.0.1:3454' }).describe("The agent's own HTTP server."),
-  log: withDefault(log, { level: undefined, format: undefined }).describe('What is written to stderr.'),
+  admin: adminSettings('127.0.0.1:3454'),
+  log: logSettings,
   stop_timeout: withDefault(seconds.pipe(z.number().max(20)), 10).describe(
     'Seconds for withdrawing everything when told to stop; at most 20.',
   ),

@@ -1,6 +1,7 @@
 import {
   ConfigError,
   createLogger,
+  loggerOptions,
   createMetrics,
   describeError,
   exitCode,
@@ -80,10 +81,7 @@ async function start(
 ): Promise<void> {
   const loaded = await load(files, host.env, generators);
   const { log } = loaded.settings ?? defaultAgentSettings;
-  const logger = createLogger({
-    level: debug ? 'debug' : log.level,
-    format: log.format ?? (host.isTerminal ? 'console' : 'json'),
-  });
+  const logger = createLogger(loggerOptions(log, { debug, isTerminal: host.isTerminal }));
   const clock = systemClock;
   const main: ProcessHost = {
     ...host.process,

@@ -1,6 +1,14 @@
 import { access } from 'node:fs/promises';
 
-import { type ConfigIssue, readConfigFile, validateConfig } from '@smartstack/agent';
+import {
+  adminSettings,
+  type AdminSettings,
+  type ConfigIssue,
+  logSettings,
+  type LogSettings,
+  readConfigFile,
+  validateConfig,
+} from '@smartstack/agent';
 import { z } from 'zod';
 
 import { hasErrors } from './source.js';
@@ -14,32 +22,8 @@ const milliseconds = (value: number) => Math.round(value * 1000);
  * Durations are seconds, as everywhere in the configuration.
  */
 export const agentFileSchema = z.strictObject({
-  admin: z
-    .strictObject({
-      address: z.string().default('127.0.0.1').describe('Where /status, /metrics and so on are served.'),
-      port: z
-        .int()
-        .min(0)
-        .max(65535)
-        .nullable()
-        .default(3455)
-        .describe('0: any free port; null: no admin server.'),
-    })
-    .prefault({})
-    .describe('The HTTP interface for operators.'),
-  log: z
-    .strictObject({
-      level: z
-        .enum(['debug', 'info', 'warn', 'error'])
-        .default('info')
-        .describe('Least severe lines shown; with DEBUG in the environment debug.'),
-      format: z
-        .enum(['json', 'console'])
-        .optional()
-        .describe('json for collectors, console for people. Default: console on a terminal, else json.'),
-    })
-    .prefault({})
-    .describe('The log, on stderr.'),
+  admin: adminSettings('127.0.0.1:3455'),
+  log: logSettings,
   reconcile: z
     .strictObject({
       holdoff: seconds(60)
@@ -72,11 +56,8 @@ export const agentFileSchema = z.strictObject({
 
 /** The agent's own settings, in milliseconds. */
 export interface AgentSettings {
-  readonly admin: { readonly address: string; readonly port: number | null };
-  readonly log: {
-    readonly level: 'debug' | 'info' | 'warn' | 'error';
-    readonly format?: 'json' | 'console' | undefined;
-  };
+  readonly admin: AdminSettings;
+  readonly log: LogSettings;
   readonly holdoffMs: number;
   readonly holdoffMaxMs: number;
   readonly startupDeadlineMs: number;

@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import { FakeClock, RecordingLogger } from '../testing/index.js';
+import { createMetrics } from '../metrics.js';
+import { type AdminAddress, AdminServer, adminSettings, serveAdmin } from './index.js';
+
+describe('adminSettings', () => {
+  const schema = adminSettings('127.0.0.1:3454');
+  const usual = [{ host: '127.0.0.1', port: 3454 }];
+
+  it.each([
+    ['no key', undefined, usual],
+    ['an empty key', null, usual],
+    ['an empty map', {}, usual],
+    ['nowhere', { listen: false }, []],
+    ['any port', { listen: 'localhost:0' }, [{ host: 'localhost', port: 0 }]],
+    ['IPv6', { listen: '[::1]:80' }, [{ host: '::1', port: 80 }]],
+    [
+      'a socket as well',
+      { listen: ['/run/a.sock', '[::1]:80'] },
+      [{ socket: '/run/a.sock' }, { host: '::1', port: 80 }],
+    ],
+  ])('%s', (_, value, expected) => {
+    expect(schema.parse(value)).toEqual(expected);
+  });
+
+  it.each(['3454', ':3454', 'host', 'host:65536', 'host:-1', '::1:80', 'a b:1', '', true, []])(
+    'refuses %j',
+    (listen) => {
+      expect(schema.safeParse({ listen }).success).toBe(false);
+    },
+  );
+});
+
+describe('serveAdmin', () => {
+  const health = () => ({ ok: true });
+  const options = (listen: readonly AdminAddress[], logger: RecordingLogger) => ({
+    listen,
+    logger,
+    metrics: createMetrics(),
+    health,
+    ready: health,
+    status: () => 'fine',
+  });
+
+  it('waits for an address that is taken, says so once, and serves when it is free', async () => {
+    const logger = new RecordingLogger();
+    const clock = new FakeClock();
+    const stop = new AbortController();
+    const holder = await AdminServer.listen(options([{ host: '127.0.0.1', port: 0 }], logger));
+    let listening: (value: unknown) => void = () => undefined;
+    const served = new Promise((resolve) => (listening = resolve));
+    const ended = serveAdmin(
+      { ...options(holder.addresses, logger), clock, onListening: listening },
+      stop.signal,
+    );
+    const refusals = () => logger.records.filter(({ message }) => message === 'no admin API for now');
+    // Ports answer in real time, the pauses between attempts pass in the clock's.
+    for (let seconds = 0; seconds < 3;) {
+      if (clock.pending > 0) seconds += 1;
+      await clock.advance(clock.pending > 0 ? 1_000 : 0);
+    }
+    expect(refusals()).toHaveLength(1);
+    await holder.close();
+    while (clock.pending === 0) await clock.advance(0);
+    await clock.advance(1_000);
+    expect(await served).toEqual(holder.addresses);
+    stop.abort();
+    await ended;
+  });
+});
