@@ -3,7 +3,6 @@ import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
 import { describe, expect, it } from 'vitest';
 import type { CloseReason, DialResult, DialSpec, ZkConnection, ZkTransport } from './connection.js';
 import { startHeartbeat } from './heartbeat.js';
-import { SessionPool } from './pool.js';
 import { openSession, type SessionTuning } from './session.js';
 import type { SessionOptions, SessionState, ZkSession } from './types.js';
 
@@ -52,15 +51,16 @@ class FakeTransport implements ZkTransport {
   readonly dials: { readonly at: number; readonly spec: DialSpec }[] = [];
   readonly connections: FakeConnection[] = [];
   readonly #clock: FakeClock;
-  answer: (spec: DialSpec) => 'connect' | 'expired' | 'refused' | 'down' = () => 'connect';
+  answer: (spec: DialSpec) => 'connect' | 'expired' | 'refused' | 'down' | 'silent' = () => 'connect';
   #nextId = 1n;
 
   constructor(clock: FakeClock) {
     this.#clock = clock;
   }
-  dial(spec: DialSpec): Promise<DialResult> {
+  async dial(spec: DialSpec, signal: AbortSignal): Promise<DialResult> {
     this.dials.push({ at: this.#clock.monotonic(), spec });
     const answer = this.answer(spec);
+    if (answer === 'silent') await this.#clock.sleep(spec.handshakeTimeoutMs, signal).catch(() => undefined);
     if (answer === 'expired') return Promise.resolve({ kind: 'expired' });
     if (answer !== 'connect')
       return Promise.resolve({ kind: 'failed', refused: answer === 'refused', message: answer });
@@ -160,7 +160,7 @@ describe('the session, with time in our hands', () => {
     expect(transport.dials.length).toBeLessThan(25);
   });
 
-  it('nothing but refusals for T: the next dial admits to no transaction; servers that are down do not count', async () => {
+  it('nothing but refusals for 3 s: the next dial admits to no transaction; servers that are down do not count', async () => {
     const { clock, transport, log } = bed();
     await clock.advance(0);
     transport.answer = () => 'down';
@@ -168,9 +168,9 @@ describe('the session, with time in our hands', () => {
     await clock.advance(2 * timeoutMs);
     expect(transport.dials.at(-1)?.spec.lastZxid).toBe(5n);
     transport.answer = ({ lastZxid }) => (lastZxid > 0n ? 'refused' : 'expired');
-    await clock.advance(timeoutMs / 2);
+    await clock.advance(3_000);
     expect(transport.dials.at(-1)?.spec.lastZxid).toBe(5n);
-    await clock.advance(timeoutMs);
+    await clock.advance(5_000);
     expect(transport.dials.at(-1)?.spec.lastZxid).toBe(0n);
     expect(transport.dials.at(-1)?.spec.resume).toBeUndefined();
     expect(log.records.filter(({ message }) => message.startsWith('all servers hang up'))).toHaveLength(1);
@@ -190,10 +190,31 @@ describe('the session, with time in our hands', () => {
     expect(transport.dials.at(-1)?.spec.lastZxid).toBe(5n);
   });
 
-  it('the server that failed last is dialled last, and the handshake leaves time for the others', async () => {
+  it('a silent server costs 3 s; each round of silence allows the next twice as long, until one answers', async () => {
+    const { clock, transport } = bed({ hosts: ['a:1', 'a:2'] });
+    const allowed = (): number[] =>
+      transport.dials.splice(0).map(({ spec }) => Math.round(spec.handshakeTimeoutMs / 1_000));
+    transport.answer = () => 'silent';
+    await clock.advance(60_000);
+    expect(allowed().slice(0, 7)).toEqual([3, 3, 6, 6, 12, 12, 15]);
+    transport.answer = () => 'connect';
+    await clock.advance(20_000);
+    allowed();
+    transport.answer = () => 'down';
+    transport.last.end({ kind: 'remote', message: 'gone' });
+    await clock.advance(5_000);
+    expect(new Set(allowed())).toEqual(new Set([3]));
+  });
+
+  it('a short session shares its timeout among the servers', async () => {
+    const { clock, transport } = bed({ hosts: ['a:1', 'a:2', 'a:3'], sessionTimeoutMs: 4_500 });
+    await clock.advance(0);
+    expect(transport.dials[0]?.spec.handshakeTimeoutMs).toBe(1_500);
+  });
+
+  it('the server that failed last is dialled last', async () => {
     const { clock, transport } = bed({ hosts: ['a:1', 'a:2', 'a:3'] });
     await clock.advance(0);
-    expect(transport.dials[0]?.spec.handshakeTimeoutMs).toBe(timeoutMs / 3);
     const failed = transport.dials[0]?.spec.server.port;
     transport.answer = () => 'down';
     transport.last.end({ kind: 'local', message: 'nothing received' });
@@ -264,30 +285,6 @@ describe('startHeartbeat', () => {
     connection.exhausted = true;
     await clock.advance(timeoutMs / 3);
     expect(connection.destroyed).toHaveLength(1);
-  });
-});
-
-describe('SessionPool', () => {
-  it('shares one session per ensemble and closes it with its last user', async () => {
-    let opened = 0;
-    const closed: string[] = [];
-    const pool = new SessionPool((options) => {
-      opened += 1;
-      return { close: () => Promise.resolve(void closed.push(options.hosts.join())) } as unknown as ZkSession;
-    });
-    const one = pool.acquire({ hosts: ['a:1', 'b:1/jail'], sessionTimeoutMs: 1 });
-    const two = pool.acquire({ hosts: ['b:1', 'a:1/jail'], sessionTimeoutMs: 1 });
-    const other = pool.acquire({ hosts: ['b:1', 'a:1'], sessionTimeoutMs: 1 });
-    expect(one.session).toBe(two.session);
-    expect(other.session).not.toBe(one.session);
-    expect(opened).toBe(2);
-    await one.release();
-    await one.release();
-    expect(closed).toEqual([]);
-    await two.release();
-    expect(closed).toEqual(['a:1,b:1/jail']);
-    expect(pool.acquire({ hosts: ['a:1', 'b:1/jail'], sessionTimeoutMs: 1 }).session).not.toBe(one.session);
-    expect(opened).toBe(3);
   });
 });
 

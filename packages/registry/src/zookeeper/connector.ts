@@ -121,16 +121,19 @@ export class Connector {
   }
 
   async #attempt(server: ServerAddress, signal: AbortSignal): Promise<'dial-at-once' | 'pause'> {
-    const { transport, auth, tls, sessionTimeoutMs, metrics, metricLabels } = this.#options;
+    const { transport, auth, tls, sessionTimeoutMs, clock, metrics, metricLabels } = this.#options;
     const closed = deferred<CloseReason>();
     const resume = this.#session;
+    const servers = this.#known.length;
+    const handshakeTimeoutMs = this.#outage.handshakeMs(this.#timeoutMs / Math.max(2, servers), servers);
+    const dialledAt = clock.monotonic();
     const result = await transport.dial(
       {
         server,
         resume,
         lastZxid: this.#lastZxid,
         sessionTimeoutMs,
-        handshakeTimeoutMs: this.#timeoutMs / Math.max(2, this.#known.length),
+        handshakeTimeoutMs,
         auth,
         tls,
         onWatch: (event) => this.#options.onWatch(event),
@@ -161,6 +164,8 @@ export class Connector {
       return 'dial-at-once';
     }
     metrics.dialFailures.inc(metricLabels);
+    // Timers may fire a little early.
+    if (clock.monotonic() - dialledAt > 0.9 * handshakeTimeoutMs) this.#outage.silent();
     const refused = result.kind === 'failed' && result.refused;
     const message = result.kind === 'failed' ? result.message : 'the server granted no session';
     this.#outage.failed(`${server.host}:${server.port}: ${message}`, { refused });

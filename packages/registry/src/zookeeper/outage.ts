@@ -1,8 +1,13 @@
 import type { Clock, Logger } from '@smartstack/agent';
 
 const flappingAfter = 5;
+/** Longer than two servers that say nothing and the pauses after them, milliseconds. */
+const seriesGapMs = 12_000;
+/** A server that starts hangs up once or twice. */
+const seriesLength = 3;
+const firstHandshakeMs = 3_000;
 
-/** What is known of the present trouble: what was said already, and whether servers do nothing but refuse. */
+/** What is known of the present trouble: what was said already, and how servers answer, if they do. */
 export class Outage {
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -10,6 +15,8 @@ export class Outage {
   readonly #said = new Set<string>();
   #firstRefusal = 0;
   #lastRefusal: number | undefined;
+  #refusals = 0;
+  #silences = 0;
   #shortLives = 0;
 
   constructor(clock: Clock, logger: Logger, refusalsResetMs: number) {
@@ -27,21 +34,43 @@ export class Outage {
     this.#logger[level]('cannot connect to ZooKeeper', { problem: message });
   }
 
+  /** A dial got no answer in the time that it had. */
+  silent(): void {
+    this.#silences += 1;
+  }
+
+  /**
+   * How long the next handshake may take, milliseconds, of `longestMs` at most: a dead server is to cost little,
+   * but busy ones get longer and longer, or a fleet that comes back at once would never be served.
+   */
+  handshakeMs(longestMs: number, servers: number): number {
+    const rounds = Math.min(10, Math.floor(this.#silences / Math.max(1, servers)));
+    return Math.min(longestMs, firstHandshakeMs * 2 ** rounds);
+  }
+
   /** True when servers have answered with nothing but hang-ups for long enough. */
   get onlyRefusals(): boolean {
-    return this.#lastRefusal !== undefined && this.#lastRefusal - this.#firstRefusal >= this.#refusalsResetMs;
+    return (
+      this.#lastRefusal !== undefined &&
+      this.#refusals >= seriesLength &&
+      this.#lastRefusal - this.#firstRefusal >= this.#refusalsResetMs
+    );
   }
 
   #refused(): void {
     const now = this.#clock.monotonic();
     // Refusals far apart, with a server that was down in between, are no series.
-    if (this.#lastRefusal === undefined || now - this.#lastRefusal > this.#refusalsResetMs)
+    if (this.#lastRefusal === undefined || now - this.#lastRefusal > seriesGapMs) {
       this.#firstRefusal = now;
+      this.#refusals = 0;
+    }
+    this.#refusals += 1;
     this.#lastRefusal = now;
   }
 
   connected(): void {
     this.#lastRefusal = undefined;
+    this.#silences = 0;
   }
 
   /** A connection that had carried the session is gone. */

@@ -41,7 +41,7 @@ export interface SessionTuning {
   readonly maxInFlight?: number;
   /** How often watchers read everything again without cause. Default 5 minutes, with 20 % of jitter. */
   readonly resyncIntervalMs?: number;
-  /** After so long of nothing but refusals the newest transaction seen is forgotten. Default: the session's timeout. */
+  /** After so long of nothing but refusals the newest transaction seen is forgotten. Default: 3 s, or the session's timeout if less. */
   readonly refusalsResetMs?: number;
   readonly resolve?: Resolve;
   readonly transport?: ZkTransport;
@@ -94,7 +94,7 @@ class Session implements ZkSession {
       auth: options.auth ?? [],
       tls: options.tls,
       backoff: options.backoff ?? { minMs: 50, maxMs: 2_000 },
-      refusalsResetMs: options.refusalsResetMs ?? sessionTimeoutMs,
+      refusalsResetMs: options.refusalsResetMs ?? Math.min(3_000, sessionTimeoutMs),
       transport: options.transport ?? createTransport({ clock }),
       resolve: options.resolve ?? systemResolve,
       clock,
