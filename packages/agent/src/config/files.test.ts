@@ -1,8 +1,9 @@
+import { readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readConfigFile, readConfigText } from './read.js';
+import { readConfigFile, readConfigFiles, readConfigText } from './read.js';
 import { listServiceFiles } from './serviceFiles.js';
 import { ConfigError } from './types.js';
 
@@ -50,6 +51,24 @@ describe('readConfigFile', () => {
       /^The file does not exist/,
     );
     expect(await readConfigText(join(dir, 'a.yaml'))).toEqual({ ok: true, text: 'a: <%= 1 %>' });
+  });
+});
+
+describe('readConfigFiles', () => {
+  it('reads hundreds of files in their order, with few of them open at once', async () => {
+    const files = Array.from({ length: 300 }, (_, i) => join(dir, `${i}.yaml`));
+    for (const [i, file] of files.entries()) if (i !== 7) await writeFile(file, `n: ${i}`);
+    const open = (): number => readdirSync('/proc/self/fd').length;
+    const before = open();
+    let most = 0;
+    const parsed = await readConfigFiles(files, (_, text) => {
+      most = Math.max(most, open() - before);
+      return { text, issues: [] };
+    });
+    expect(parsed.map(({ value }) => value)).toEqual(files.map((_, n) => (n === 7 ? undefined : { n })));
+    expect(parsed.map(({ file }) => file)).toEqual(files);
+    expect(most).toBeLessThan(50);
+    expect(await readConfigFiles([])).toEqual([]);
   });
 });
 

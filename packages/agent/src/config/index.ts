@@ -1,6 +1,6 @@
 export { expandErbEnv } from './erb.js';
 export { fileIssue, parseConfigText } from './parse.js';
-export { type FileText, readConfigFile, readConfigText } from './read.js';
+export { type FileText, readConfigFile, readConfigFiles, readConfigText } from './read.js';
 export { schemaFile } from './schemaFile.js';
 export { listServiceFiles } from './serviceFiles.js';
 export {

@@ -6,6 +6,7 @@ import {
   listServiceFiles,
   type ParsedFile,
   readConfigFile,
+  readConfigFiles,
 } from '@smartstack/agent';
 import { nodeNameProblem } from '@smartstack/registry';
 import { z } from 'zod';
@@ -116,9 +117,10 @@ async function readDirectory(dir: string | undefined): Promise<{
   try {
     const files = await listServiceFiles(dir);
     // The last of two files for one service counts, as in Ruby.
-    const last = [...new Map(files.map(({ service, file }) => [service, file]))];
-    const sources = last.map(async ([name, file]) => ({ name, parsed: await readConfigFile(file), at: [] }));
-    return { sources: await Promise.all(sources), issues: [] };
+    const last = new Map(files.map(({ service, file }) => [service, file]));
+    const parsed = await readConfigFiles([...last.values()]);
+    const names = [...last.keys()];
+    return { sources: parsed.map((one, i) => ({ name: names[i] ?? '', parsed: one, at: [] })), issues: [] };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return { sources: undefined, issues: error.issues };
