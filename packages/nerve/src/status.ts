@@ -14,7 +14,7 @@ export interface View {
   readonly pool: SessionPool;
 }
 
-/** The pool's keys say more than the ensemble, credentials among it. */
+/** The first line of a pool's key names the ensemble. */
 function sessions(pool: SessionPool): readonly { readonly hosts: string; readonly state: SessionState }[] {
   return [...pool.sessions].map(([key, { state }]) => ({ hosts: key.split('\n', 1).join(''), state }));
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SessionPool } from './pool.js';
-import type { ZkSession } from './types.js';
+import type { SessionOptions, ZkSession } from './types.js';
 
 describe('SessionPool', () => {
   it('shares one session per ensemble and closes it with its last user', async () => {
@@ -23,5 +23,34 @@ describe('SessionPool', () => {
     expect(closed).toEqual(['a:1,b:1/jail']);
     expect(pool.acquire({ hosts: ['a:1', 'b:1/jail'], sessionTimeoutMs: 1 }).session).not.toBe(one.session);
     expect(opened).toBe(3);
+  });
+
+  it('never shares a session between users who differ in credentials, certificates or timeout', () => {
+    const pool = new SessionPool(() => ({}) as ZkSession);
+    const ca = (text: string) => ({ tls: { ca: Buffer.from(text), rejectUnauthorized: true } });
+    const digest = (text: string) => ({ auth: [{ scheme: 'digest', data: Buffer.from(text) }] });
+    const users = (): readonly Partial<SessionOptions>[] => [
+      {},
+      { sessionTimeoutMs: 2 },
+      digest('u:p'),
+      digest('u:q'),
+      ca('one'),
+      ca('two'),
+      { ...ca('one'), ...digest('u:p') },
+      { tls: { rejectUnauthorized: false } },
+      { tls: {} },
+    ];
+    const acquire = (user: Partial<SessionOptions>): ZkSession =>
+      pool.acquire({ hosts: ['a:1'], sessionTimeoutMs: 1, ...user }).session;
+    const first = users().map(acquire);
+    expect(new Set(first).size).toBe(first.length);
+    // The same settings, read once more, are the same user.
+    expect(
+      users()
+        .map(acquire)
+        .every((session, i) => session === first[i]),
+    ).toBe(true);
+    expect([...pool.sessions.keys()].map((key) => key.split('\n')[0])).toEqual(first.map(() => 'a:1'));
+    expect([...pool.sessions.keys()].join()).not.toMatch(/u:p|dTpw|one/);
   });
 });

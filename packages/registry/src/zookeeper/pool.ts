@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { ensembleKey, parseHosts } from './addresses.js';
 import type { SessionOptions, ZkSession } from './types.js';
 
@@ -9,33 +10,35 @@ export interface SessionLease {
 }
 
 interface Entry {
+  /** Tells it apart from others of the same ensemble. */
+  readonly number: number;
+  readonly ensemble: string;
+  readonly options: SessionOptions;
   readonly session: ZkSession;
   users: number;
 }
 
-/** Hands out one session per ensemble, as the Ruby pair does: the order of the hosts does not matter. */
+/**
+ * Hands out one session per ensemble, as the Ruby pair does: the order of the hosts does not matter. Users
+ * who differ in anything else (credentials, certificates, timeout) never share one.
+ */
 export class SessionPool {
   readonly #open: (options: SessionOptions) => ZkSession;
-  readonly #entries = new Map<string, Entry>();
+  #entries: readonly Entry[] = [];
+  #opened = 0;
 
   constructor(open: (options: SessionOptions) => ZkSession) {
     this.#open = open;
   }
 
-  /** The sessions in use now, for status pages. Keys name the ensembles. */
+  /** The sessions in use now, for status pages. A key's first line names the ensemble; nothing in it is secret. */
   get sessions(): ReadonlyMap<string, ZkSession> {
-    return new Map([...this.#entries].map(([key, { session }]) => [key, session]));
+    return new Map(this.#entries.map(({ ensemble, number, session }) => [`${ensemble}\n${number}`, session]));
   }
 
   /** Throws AgentError `zookeeper.BadHosts` for an unusable host list. */
   acquire(options: SessionOptions): SessionLease {
-    const credentials = (options.auth ?? []).map(
-      ({ scheme, data }) => `${scheme} ${data.toString('base64')}`,
-    );
-    const extras = [options.tls ? 'tls' : '', options.sessionTimeoutMs, ...credentials].join('\n');
-    const key = `${ensembleKey(parseHosts(options.hosts))}\n${extras}`;
-    const entry = this.#entries.get(key) ?? { session: this.#open(options), users: 0 };
-    this.#entries.set(key, entry);
+    const entry = this.#entryFor(ensembleKey(parseHosts(options.hosts)), options);
     entry.users += 1;
     let released = false;
     return {
@@ -45,9 +48,27 @@ export class SessionPool {
         released = true;
         entry.users -= 1;
         if (entry.users > 0) return;
-        this.#entries.delete(key);
+        this.#entries = this.#entries.filter((one) => one !== entry);
         await entry.session.close(closing);
       },
     };
   }
+
+  #entryFor(ensemble: string, options: SessionOptions): Entry {
+    const known = this.#entries.find((one) => one.ensemble === ensemble && sameUser(one.options, options));
+    if (known) return known;
+    const entry = { number: this.#opened, ensemble, options, session: this.#open(options), users: 0 };
+    this.#opened += 1;
+    this.#entries = [...this.#entries, entry];
+    return entry;
+  }
+}
+
+/** True when one session can serve both. Certificates and keys are compared by content. */
+function sameUser(a: SessionOptions, b: SessionOptions): boolean {
+  return (
+    a.sessionTimeoutMs === b.sessionTimeoutMs &&
+    isDeepStrictEqual(a.auth ?? [], b.auth ?? []) &&
+    isDeepStrictEqual(a.tls, b.tls)
+  );
 }
