@@ -99,7 +99,7 @@ describe('npm run demo', () => {
     expect(existsSync(left)).toBe(true);
 
     const next = start('--check');
-    expect(await next.ended).toBe(0);
+    expect(await next.ended, next.output()).toBe(0);
     expect(next.output()).toContain(`cleaned up after a demo that was killed (${left})`);
     expect(processesOf(left)).toEqual([]);
     expect(folders()).toEqual([]);

@@ -53,7 +53,7 @@ export async function app(): Promise<Server & { readonly port: number }> {
   return Object.assign(server, { port: (server.address() as AddressInfo).port });
 }
 
-/** Keys that check a port of the loopback. */
-export function tcp(port: number): object {
-  return { checks: [{ type: 'tcp', host: '127.0.0.1', port, timeout: 1 }] };
+/** Keys that check a port of the loopback; `extra` goes to the check. */
+export function tcp(port: number, extra: object = {}): object {
+  return { checks: [{ type: 'tcp', host: '127.0.0.1', port, timeout: 1, ...extra }] };
 }
