@@ -5,33 +5,58 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
-import { children, observe, ready, startNerve } from './bed.ts';
+import { children, type Nerve, observe, ready, startNerve } from './bed.ts';
 import { app, freshPath, serviceAt, zooKeeperForAll } from './services.ts';
 
 const bed = zooKeeperForAll();
 const service = (path: ZkPath, extra: object = {}): object => serviceAt(bed.address, path, extra);
 
 describe('checks against services that misbehave', () => {
+  const gone = (id: number): boolean =>
+    !existsSync(`/proc/${id}`) || /^State:\s+[ZX]/m.test(readFileSync(`/proc/${id}/status`, 'utf8'));
+  const hang = {
+    type: 'exec',
+    command: 'sleep 1000 & echo $$ $! > pids.new; mv pids.new pids; wait',
+    timeout: 0.5,
+  };
+  const pids = ({ folder }: Nerve): readonly number[] => {
+    const file = join(folder, 'pids');
+    return existsSync(file) ? readFileSync(file, 'utf8').split(' ').map(Number) : [];
+  };
+  const running = (nerve: Nerve): Promise<readonly number[]> =>
+    eventually(
+      () => {
+        const found = pids(nerve);
+        return found.length === 2 && !found.some(gone) ? found : undefined;
+      },
+      { what: 'the check runs' },
+    );
+
   it('kills what an exec check left running, on time-out and on SIGTERM', async () => {
-    const path = freshPath();
-    const hang = { type: 'exec', command: 'echo $$ > pid; sleep 1000 & wait', timeout: 0.5 };
-    const nerve = await startNerve({ main: { services: { web: service(path, { checks: [hang] }) } } });
-    const pid = (): number => Number(readFileSync(join(nerve.folder, 'pid'), 'utf8'));
-    const gone = (id: number): boolean =>
-      !existsSync(`/proc/${id}`) || /^State:\s+[ZX]/m.test(readFileSync(`/proc/${id}/status`, 'utf8'));
-    const first = await eventually(() => (existsSync(join(nerve.folder, 'pid')) ? pid() : undefined), {
-      what: 'the check runs',
-    });
-    await eventually(() => gone(first), { what: 'it is killed at its time-out' });
+    const nerve = await startNerve({ main: { services: { web: service(freshPath(), { checks: [hang] }) } } });
+    const first = await running(nerve);
+    await eventually(() => first.every(gone), { what: 'it is killed at its time-out' });
     await eventually(async () => (await nerve.status()).services[0]?.health === 'down', {
       what: 'the service is down',
     });
-    const last = await eventually(() => (pid() && !gone(pid()) ? pid() : undefined), {
-      what: 'it runs again',
-    });
+    await running(nerve);
     await nerve.stop('SIGTERM');
-    // A killed process needs a moment to be gone.
-    await eventually(() => gone(last), { what: 'the last one is killed as well' });
+    // Not a moment later: nothing outlives nerve.
+    expect(pids(nerve).filter((id) => !gone(id))).toEqual([]);
+    expect(await nerve.exited).toBe(0);
+  });
+
+  it('kills it when nerve ends by a bug of its own as well', async () => {
+    const bug = 'process.on("SIGUSR2", () => { throw new Error("a bug"); })';
+    const nerve = await startNerve({
+      main: { services: { web: service(freshPath(), { checks: [{ ...hang, timeout: 60 }] }) } },
+      env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(bug)}` },
+    });
+    const found = await running(nerve);
+    nerve.signal('SIGUSR2');
+    expect(await nerve.exited).toBe(1);
+    expect(nerve.output).toContain('a bug');
+    await eventually(() => found.every(gone), { what: 'what it killed is gone' });
   });
 
   it('is not held up by services that drip, flood, hang or speak something else', async () => {

@@ -7,6 +7,7 @@ import {
   runMain,
   systemClock,
 } from '@smartstack/agent';
+import { killAllGroups } from './checks/processGroups.js';
 import { checkConfig } from './cli/checkConfig.js';
 import { parseCommandLine } from './cli/commandLine.js';
 import { runNerve } from './nerve.js';
@@ -37,6 +38,8 @@ async function main(): Promise<void> {
       stdout.write('exiting nerve\n');
       return;
     case 'run': {
+      // However it ends, but for SIGKILL: nothing that a check started stays behind.
+      process.on('exit', killAllGroups);
       const logger = loggerFor({ level: undefined, format: undefined });
       const options = { ...command, clock: systemClock, env, logger, createLogger: loggerFor };
       await runMain(

@@ -11,6 +11,7 @@ import {
   untilAborted,
 } from '@smartstack/agent';
 import { declareZooKeeperMetrics, openSession, SessionPool } from '@smartstack/registry';
+import { endAllGroups } from './checks/processGroups.js';
 import type { LoadedConfig, LoadOptions } from './config/load.js';
 import type { MainConfig } from './config/schema.js';
 import { ConfigFollower } from './configFollower.js';
@@ -129,6 +130,7 @@ export async function runNerve(options: NerveOptions): Promise<void> {
     );
   } finally {
     await Promise.all([notifier.stopping('withdrawing'), services.withdrawAll(main.stopTimeout * 1000)]);
+    await endAllGroups(clock);
     logger.info('stopped');
   }
 }

@@ -3,6 +3,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { systemClock } from '@smartstack/agent';
+import { endAllGroups } from './processGroups.js';
 import { checkOf, probe } from '../testing/probe.js';
 
 const exec = { type: 'exec', timeout: 10 };
@@ -130,6 +132,23 @@ describe('exec check', () => {
     stop.abort();
     expect(await result).toMatchObject({ ok: false });
     await vi.waitFor(() => expect(alive(pid)).toBe(false));
+  });
+
+  it('leaves nothing behind once its process groups were waited for, however many children there are', async () => {
+    const dir = await tempDir();
+    const stop = new AbortController();
+    const forks = 'for i in 1 2 3 4 5 6 7 8 9; do sleep 1000 & echo $! >> pids; done; echo $$ >> pids; wait';
+    const check = checkOf({ ...exec, timeout: 1000, command: `cd ${dir}; ${forks}` });
+    const results = [1, 2, 3].map(() => check.probe(stop.signal));
+    const pids = await vi.waitFor(async () => {
+      const lines = (await readFile(join(dir, 'pids'), 'utf8')).trim().split('\n');
+      expect(lines).toHaveLength(30);
+      return lines.map(Number);
+    });
+    stop.abort();
+    await Promise.all(results);
+    await endAllGroups(systemClock);
+    expect(pids.filter(alive)).toEqual([]);
   });
 
   it('is named after its command', () => {

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { seconds, withDefault } from '../config/values.js';
 import type { CheckResult } from '../health/health.js';
 import { defineCheck } from './check.js';
+import { endGroup, noteGroup } from './processGroups.js';
 
 /** How much of a command's output is kept for the reason of a failure, in characters. */
 const maxOutput = 200;
@@ -49,11 +50,16 @@ function execute(argv: readonly string[], clock: Clock, signal: AbortSignal): Pr
       env: withheld,
     });
     const output = tail([child.stdout, child.stderr]);
+    const { pid } = child;
+    if (pid !== undefined) noteGroup(pid);
+    const end = (): void => {
+      if (pid !== undefined) endGroup(pid, clock).catch(() => undefined);
+    };
     let settled = false;
     const settle = (verdict: () => CheckResult): void => {
       if (settled) return;
       settled = true;
-      killGroup(child.pid);
+      end();
       // A grandchild that left the group may hold the pipes open for ever.
       child.stdout.destroy();
       child.stderr.destroy();
@@ -66,7 +72,7 @@ function execute(argv: readonly string[], clock: Clock, signal: AbortSignal): Pr
         return;
       }
       const failed = (): CheckResult => ({ ok: false, reason: `${describeExit(code, by)}${output()}` });
-      killGroup(child.pid);
+      end();
       // What it printed last may still be on its way.
       const late = clock.setTimeout(() => settle(failed), lastWordsMs);
       child.once('close', () => {
@@ -76,7 +82,7 @@ function execute(argv: readonly string[], clock: Clock, signal: AbortSignal): Pr
     });
     const notStarted = (cause: unknown): void => settle(() => ({ ok: false, reason: describeError(cause) }));
     child.then((result) => {
-      if (child.pid === undefined) notStarted(result.cause);
+      if (pid === undefined) notStarted(result.cause);
     }, notStarted);
   });
 }
@@ -95,13 +101,4 @@ function tail(streams: readonly Readable[]): () => string {
   }
   // What a command prints is not trusted with the terminal.
   return () => (kept.trim() === '' ? '' : `: ${kept.trim().replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')}`);
-}
-
-function killGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // Everything in the group is gone already.
-  }
 }
