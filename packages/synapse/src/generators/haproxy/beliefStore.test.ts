@@ -79,11 +79,32 @@ describe('BeliefStore', () => {
     '{"format":2}',
     '{"format":1,"running":[{"socket":"x"}]}',
     'null',
+    '{"format":1,"written":{"desired":{"base":[],"services":[{}]},"sha256":"h","at":1},"running":[]}',
+    '{"format":1,"running":[{"socket":"x","desired":{"base":[],"services":[]}}]}',
   ])('takes a damaged file (%j) for ignorance', async (text) => {
     await writeFile(path, text);
     const store = await BeliefStore.open(path);
     expect(store.written).toBeUndefined();
     expect(store.running('x', process)).toBeUndefined();
+  });
+});
+
+describe('BeliefStore, on what another version wrote', () => {
+  it('knows nothing of servers that lack what this one needs', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'beliefs-'));
+    const path = join(dir, 'loaded.json');
+    const store = await BeliefStore.open(path);
+    store.setRunning('/sock', process, state);
+    await store.save();
+    await writeFile(path, (await readFile(path, 'utf8')).replace('"options"', '"words"'));
+    expect((await BeliefStore.open(path)).running('/sock', process)).toBeUndefined();
+    const fresh = await BeliefStore.open(join(dir, 'other.json'));
+    fresh.setRunning('/sock', process, state);
+    await fresh.save();
+    const intent = { socket: '/sock', process, service, server: { name: 'b' } };
+    await appendFile(join(dir, 'other.json.intents-0'), `${JSON.stringify(intent)}\n`);
+    expect((await BeliefStore.open(join(dir, 'other.json'))).running('/sock', process)).toEqual(state);
+    await rm(dir, { recursive: true });
   });
 });
 

@@ -1,5 +1,6 @@
 import { appendFile, mkdir, readFile, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { z } from 'zod';
 import {
   type Beliefs,
   noBeliefs,
@@ -7,6 +8,8 @@ import {
   readBeliefs,
   type RunningConfig,
   sameProcess,
+  storedProcess,
+  storedServer,
   writeBeliefs,
   type WrittenConfig,
 } from './beliefs.js';
@@ -19,6 +22,13 @@ interface Intent {
   readonly service: string;
   readonly server: Server;
 }
+
+const storedIntent = z.object({
+  socket: z.string(),
+  process: storedProcess,
+  service: z.string(),
+  server: storedServer,
+});
 
 function withIntent(running: RunningConfig, { service, server }: Intent): RunningConfig {
   const services = running.desired.services.map((sections) => {
@@ -128,7 +138,7 @@ export class BeliefStore {
   #replay(line: string): void {
     if (line === '') return;
     try {
-      const intent = JSON.parse(line) as Intent;
+      const intent: Intent = storedIntent.parse(JSON.parse(line));
       const known = this.#running.get(intent.socket);
       if (known === undefined || !sameProcess(known.process, intent.process)) return;
       this.#running.set(intent.socket, withIntent(known, intent));

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { writeFileAtomic } from '@smartstack/agent';
+import { z } from 'zod';
 import type { DesiredState } from './types.js';
 
 /** The identity of a worker: a pid alone is used again. */
@@ -47,28 +48,63 @@ export function sameProcess(a: ProcessIdentity, b: ProcessIdentity): boolean {
   return a.pid === b.pid && a.startedAt === b.startedAt;
 }
 
-function isDesired(value: unknown): value is DesiredState {
-  if (typeof value !== 'object' || value === null) return false;
-  const { base, services } = value as Partial<DesiredState>;
-  return Array.isArray(base) && Array.isArray(services);
-}
+const lines = z.array(z.string());
+const section = z.object({ title: z.string(), lines });
+
+/** A server as it is kept: what another version wrote otherwise must not be taken for one. */
+export const storedServer = z.object({
+  name: z.string(),
+  address: z.string(),
+  port: z.int(),
+  // JSON leaves out what is undefined.
+  id: z
+    .int()
+    .optional()
+    .transform((id): number | undefined => id),
+  cookie: z.string().exactOptional(),
+  options: lines,
+  weight: z.int().exactOptional(),
+  disabled: z.boolean(),
+});
+
+const storedState = z.object({
+  base: z.array(section),
+  services: z.array(
+    z.object({
+      service: z.string(),
+      frontend: section.exactOptional(),
+      backend: z.object({ name: z.string(), lines, servers: z.array(storedServer) }),
+    }),
+  ),
+  sharedFrontend: section.exactOptional(),
+});
+
+/** The identity of a worker as it is kept. */
+export const storedProcess = z.object({ pid: z.int(), startedAt: z.number() });
+
+const stored = z.object({
+  format: z.literal(format),
+  written: z.object({ desired: storedState, sha256: z.string(), at: z.number() }).optional(),
+  running: z.array(
+    z.object({
+      socket: z.string(),
+      process: storedProcess,
+      desired: storedState.optional(),
+      asWritten: z.boolean().optional(),
+    }),
+  ),
+});
 
 /** Reads what an earlier run knew. Never throws: what is missing or not ours is not known, which costs one reload. */
 export async function readBeliefs(path: string): Promise<Beliefs> {
   const text = await readFile(path, 'utf8').catch(() => '');
   try {
-    const raw = JSON.parse(text) as {
-      format?: number;
-      written?: WrittenConfig;
-      running?: readonly (RunningConfig & { socket: string; asWritten?: boolean })[];
-    };
-    if (raw.format !== format) return noBeliefs;
-    const written = raw.written !== undefined && isDesired(raw.written.desired) ? raw.written : undefined;
-    const running = (raw.running ?? []).flatMap(({ socket, process, desired, asWritten }) => {
+    const { written, running } = stored.parse(JSON.parse(text));
+    const known = running.flatMap(({ socket, process, desired, asWritten }) => {
       const state = asWritten === true ? written?.desired : desired;
-      return isDesired(state) ? [[socket, { process, desired: state }] as const] : [];
+      return state === undefined ? [] : [[socket, { process, desired: state }] as const];
     });
-    return { written, running: new Map(running) };
+    return { written, running: new Map(known) };
   } catch {
     return noBeliefs;
   }
