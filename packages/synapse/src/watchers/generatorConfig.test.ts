@@ -30,6 +30,12 @@ describe('parseGeneratorConfig', () => {
     expect(parse(text).kind).toBe('invalid');
   });
 
+  it('refuses what nests so deeply that comparing it would exhaust the stack', () => {
+    const nested = (depth: number) => `{"haproxy":{"listen":${'['.repeat(depth)}${']'.repeat(depth)}}}`;
+    expect(parse(nested(90)).kind).toBe('blocks');
+    for (const depth of [100, 10_000, 400_000]) expect(parse(nested(depth)).kind).toBe('invalid');
+  });
+
   it('survives any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array(), (bytes) => {

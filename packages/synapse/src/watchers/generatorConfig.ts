@@ -7,6 +7,20 @@ export type ParsedGeneratorConfig =
   | { readonly kind: 'blocks'; readonly blocks: GeneratorBlocks; readonly warnings: readonly string[] }
   | { readonly kind: 'invalid'; readonly reason: string };
 
+/** Nothing in a block nests deeper; comparing and writing it recurses, and must not meet what would end it. */
+const maxDepth = 100;
+
+function isDeeper(root: unknown): boolean {
+  let level: unknown[] = [root];
+  for (let depth = 0; depth <= maxDepth; depth += 1) {
+    level = level.flatMap((value): unknown[] =>
+      typeof value === 'object' && value !== null ? Object.values(value) : [],
+    );
+    if (level.length === 0) return false;
+  }
+  return true;
+}
+
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -22,6 +36,7 @@ export function parseGeneratorConfig(data: Buffer, generators: readonly string[]
     return { kind: 'invalid', reason: error instanceof Error ? error.message : String(error) };
   }
   if (!isObject(value)) return { kind: 'invalid', reason: 'not a JSON object' };
+  if (isDeeper(value)) return { kind: 'invalid', reason: `nested more than ${maxDepth} levels deep` };
   const warnings: string[] = [];
   const blocks: [string, unknown][] = [];
   for (const [generator, block] of Object.entries(value)) {
