@@ -31,6 +31,23 @@ function look(view: ServiceView, lastGood?: DesiredState, memory: Memory = empty
   return desire({ services: [view] }, { config, memory, hosts, lastGood, now });
 }
 
+describe('instances with host names', () => {
+  const named: Instance = { host: 'app.example', port: 80, name: 'one' };
+
+  it('keep their last addresses over a restart with a broken DNS', async () => {
+    const started = (answer: () => Promise<readonly string[]>) => ({
+      ...{ config, memory: emptyMemory, now },
+      hosts: new HostResolver({ clock: new FakeClock(), onChange: () => undefined, lookup: answer }),
+    });
+    const view = { services: [live([named])] };
+    const before = await desire(view, { ...started(async () => ['10.0.0.9']), lastGood: undefined });
+    expect(render(before.desired)).toContain('server one_app.example:80 10.0.0.9:80');
+    const broken = started(() => Promise.reject(new Error('SERVFAIL')));
+    const after = await desire(view, { ...broken, lastGood: before.desired });
+    expect(render(after.desired)).toBe(render(before.desired));
+  });
+});
+
 describe('a service of which nothing is known', () => {
   it.each([
     ['pending', pending],

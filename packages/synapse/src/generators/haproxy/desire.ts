@@ -2,6 +2,7 @@ import type { CatalogView, ServiceView } from '../../catalog/types.js';
 import { readServiceBlock } from './blocks.js';
 import { desiredState, type HaproxyIssue, isUnknown } from './desired.js';
 import type { HostResolver } from './hosts.js';
+import { isAddress, serverName } from './names.js';
 import { type Memory, serviceMemory } from './memory.js';
 import type { SharedLines } from './quarantineStore.js';
 import type { HaproxyConfig } from './schema.js';
@@ -35,6 +36,29 @@ function* hostsOf(view: CatalogView, memory: Memory): Iterable<string> {
     if (!isUnknown(service)) continue;
     for (const { instance } of serviceMemory(memory, service.name).servers.values()) yield instance.host;
   }
+}
+
+/** Where the servers of the last accepted configuration went for these host names: a restart must not depend on the DNS. */
+function addressesBefore(
+  names: ReadonlySet<string>,
+  view: CatalogView,
+  lastGood: DesiredState | undefined,
+): ReadonlyMap<string, string> {
+  const servers = new Map(
+    (lastGood?.services ?? []).flatMap(({ service, backend }) =>
+      backend.servers.map(({ name, address }) => [`${service}/${name}`, address] as const),
+    ),
+  );
+  const found = new Map<string, string>();
+  for (const { name: service, instances } of view.services) {
+    for (const instance of instances) {
+      if (!names.has(instance.host)) continue;
+      const name = serverName(instance);
+      const address = 'value' in name ? servers.get(`${service}/${name.value}`) : undefined;
+      if (address !== undefined && isAddress(address)) found.set(instance.host, address);
+    }
+  }
+  return found;
 }
 
 function sharedLinesOf(view: CatalogView): SharedLines {
@@ -74,7 +98,9 @@ function isDisabled({ blocks }: ServiceView): boolean {
 /** Computes what haproxy.cfg should hold from scratch; host names are resolved on the way. */
 export async function desire(view: CatalogView, context: DesireContext): Promise<Desire> {
   const { config, memory, hosts, lastGood, now } = context;
-  const addresses = await hosts.resolve(hostsOf(view, memory));
+  const addresses = await hosts.resolve(hostsOf(view, memory), (names) =>
+    addressesBefore(names, view, lastGood),
+  );
   const result = desiredState(config, view, memory, addresses, now);
   // Sections of an unknown service may come from a block that only its source carries, so that the file
   // of the last run says more about it than any memory of its servers.

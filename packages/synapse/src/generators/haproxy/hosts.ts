@@ -1,9 +1,9 @@
 import { lookup as systemLookup } from 'node:dns/promises';
-import { type Clock, describeError } from '@smartstack/agent';
+import { type Clock, describeError, type Timer } from '@smartstack/agent';
 import { isAddress } from './names.js';
 
-/** Asks the system for the first address of a host name. */
-export type Lookup = (host: string) => Promise<string>;
+/** Asks the system for the addresses of a host name, the preferred one first; never an empty list. */
+export type Lookup = (host: string) => Promise<readonly string[]>;
 
 /** How host names of instances are resolved. */
 export interface HostResolverOptions {
@@ -13,6 +13,8 @@ export interface HostResolverOptions {
   readonly lookup?: Lookup;
   /** An answer is used without asking again for so long, in milliseconds. */
   readonly freshMs?: number;
+  /** A name whose look-up failed is asked for again after so long, in milliseconds. */
+  readonly retryMs?: number;
   /** Longest wait for a name that was never resolved; known ones keep their last address meanwhile. */
   readonly deadlineMs?: number;
 }
@@ -22,6 +24,7 @@ interface Entry {
   problem: string | undefined;
   checkedAt: number;
   asking: Promise<void> | undefined;
+  retry: Timer | undefined;
 }
 
 /** The system's resolver blocks one of libuv's four threads for each name: with a broken DNS, files need the others. */
@@ -31,7 +34,8 @@ const hostName = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}$/;
 
 /**
  * Resolves host names beside the reconcile loop: a known name answers at once with its last good address and
- * is asked again in the background, so that a slow or broken DNS delays and removes nothing that works.
+ * is asked again in the background, so that a slow or broken DNS delays and removes nothing that works. Of
+ * several addresses, which servers hand out in turn, the one in use stays as long as it is among them.
  */
 export class HostResolver {
   readonly #entries = new Map<string, Entry>();
@@ -40,8 +44,9 @@ export class HostResolver {
   #running = 0;
 
   constructor(options: HostResolverOptions) {
-    const lookup: Lookup = async (host) => (await systemLookup(host)).address;
-    this.#options = { lookup, freshMs: 30_000, deadlineMs: 500, ...options };
+    const lookup: Lookup = async (host) =>
+      (await systemLookup(host, { all: true })).map(({ address }) => address);
+    this.#options = { lookup, freshMs: 30_000, retryMs: 5_000, deadlineMs: 500, ...options };
   }
 
   /** Names that are in use and have no address, with the reason. */
@@ -50,14 +55,26 @@ export class HostResolver {
     return new Map(failed.map(([host, { problem }]) => [host, problem ?? 'not resolved yet']));
   }
 
-  /** Addresses of all of `hosts` that are names and resolve. Names not asked for any more are forgotten. */
-  async resolve(hosts: Iterable<string>): Promise<ReadonlyMap<string, string>> {
+  /**
+   * Addresses of all of `hosts` that are names and resolve. Names not asked for any more are forgotten. A name
+   * that is new here has its address in `before`, if there is one, until the DNS says otherwise.
+   */
+  async resolve(
+    hosts: Iterable<string>,
+    before?: (names: ReadonlySet<string>) => ReadonlyMap<string, string>,
+  ): Promise<ReadonlyMap<string, string>> {
     const names = new Set([...hosts].filter((host) => !isAddress(host) && hostName.test(host)));
-    for (const name of this.#entries.keys()) if (!names.has(name)) this.#entries.delete(name);
+    for (const [name, { retry }] of this.#entries) {
+      if (names.has(name)) continue;
+      retry?.cancel();
+      this.#entries.delete(name);
+    }
+    const isNew = [...names].some((name) => !this.#entries.has(name));
+    const known = isNew ? before?.(names) : undefined;
     const unknown: Promise<void>[] = [];
     const { clock, freshMs, deadlineMs } = this.#options;
     for (const name of names) {
-      const entry = this.#entries.get(name) ?? this.#create(name);
+      const entry = this.#entries.get(name) ?? this.#create(name, known?.get(name));
       if (clock.monotonic() - entry.checkedAt >= freshMs) this.#ask(name, entry);
       if (entry.address === undefined && entry.problem === undefined && entry.asking)
         unknown.push(entry.asking);
@@ -80,26 +97,36 @@ export class HostResolver {
     return found;
   }
 
-  #create(name: string): Entry {
-    const entry: Entry = { address: undefined, problem: undefined, checkedAt: -Infinity, asking: undefined };
+  #create(name: string, address: string | undefined): Entry {
+    const entry: Entry = {
+      ...{ address, problem: undefined, checkedAt: -Infinity },
+      ...{ asking: undefined, retry: undefined },
+    };
     this.#entries.set(name, entry);
     return entry;
   }
 
   #ask(name: string, entry: Entry): void {
     if (entry.asking !== undefined) return;
-    const { clock, lookup, onChange } = this.#options;
+    const { clock, lookup, onChange, retryMs } = this.#options;
     const first = entry.address === undefined && entry.problem === undefined;
     const startedAt = clock.monotonic();
+    entry.retry?.cancel();
     entry.asking = this.#limited(() => lookup(name))
-      .then((address) => {
+      .then((addresses) => {
+        const stays = entry.address !== undefined && addresses.includes(entry.address);
+        const address = stays ? entry.address : addresses[0];
         const changed = address !== entry.address;
         entry.address = address;
         entry.problem = undefined;
         // The caller waits for a first answer itself, unless it took longer than the caller did.
         if (changed && (!first || clock.monotonic() - startedAt >= this.#options.deadlineMs)) onChange();
       })
-      .catch((error: unknown) => void (entry.problem = describeError(error)))
+      .catch((error: unknown) => {
+        entry.problem = describeError(error);
+        if (this.#entries.get(name) !== entry) return;
+        entry.retry = clock.setTimeout(() => this.#ask(name, entry), retryMs);
+      })
       .finally(() => {
         entry.checkedAt = clock.monotonic();
         entry.asking = undefined;

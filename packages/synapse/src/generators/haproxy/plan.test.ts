@@ -109,6 +109,14 @@ describe('planChanges', () => {
     expect(plan(before, { observed: moved })).toEqual([`set-address web/a ${a.address}:80`]);
   });
 
+  it('leads servers to where their host names resolve now, however many, without a reload', () => {
+    const [x, y] = [
+      { ...a, address: '10.9.0.1' },
+      { ...b, address: '10.9.0.2' },
+    ];
+    expect(plan(web([x, y]))).toEqual(['set-address web/a 10.9.0.1:80', 'set-address web/b 10.9.0.2:80']);
+  });
+
   it('takes a server back whose removal waits for a connection to end', () => {
     const held = withServer(afterReload(before), 'a', { address: '127.0.0.1', port: 2, admin: 'maint' });
     expect(plan(before, { observed: held })).toEqual([

@@ -111,7 +111,9 @@ class BackendPlanner {
 
   #isAsWanted(server: Server, running: ObservedServer): boolean {
     const loaded = this.#loaded.get(server.name);
-    if (loaded === undefined || !isSameServer(loaded, server)) return false;
+    // A host name that resolves otherwise now is no other server: only where it leads to is corrected.
+    const { address, port } = server;
+    if (loaded === undefined || !isSameServer({ ...loaded, address, port }, server)) return false;
     // Nobody but its agent may say when such a server is ready again.
     if (isMoved(server, running) && isAgentDriven(server, this.difference.context)) return false;
     if (server.id !== undefined && running.id !== server.id) return false;
