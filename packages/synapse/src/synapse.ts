@@ -47,6 +47,9 @@ export interface SynapseOptions {
 /** Bounds of the retries of a generator, and when a pass counts as stuck, in milliseconds. */
 const timing = { retryMinMs: 100, retryMaxMs: 15_000, stuckMs: 120_000 };
 
+/** A source may be full of them. */
+const shownProblems = 50;
+
 /** The variants that there are, as the configuration needs them. */
 export function variantsOf(generators: GeneratorTable): Variants<Discovery> {
   return { discovery: discoverySchema, discoveryKeys, lintDiscovery, unsupportedMethods, generators };
@@ -168,13 +171,15 @@ export class Synapse {
       })),
       services: this.#catalog
         .status(now)
-        .map(({ name, source, staleMs, noLeader, discovered, instances }) => ({
+        .map(({ name, source, staleMs, noLeader, discovered, instances, problems }) => ({
           name,
           source,
           staleMs,
           noLeader,
           discovered,
           instances,
+          problems: problems.slice(0, shownProblems),
+          problemCount: problems.length,
         })),
       generators: this.#loops.map(({ status }) => ({
         ...status,

@@ -5,7 +5,7 @@ import type { Instance } from '@smartstack/registry';
 import type { CatalogRules } from './definition.js';
 import { applyFallback, mergeBlocks, rememberKnown, selectInstances } from './resolve.js';
 import type { NoLeader } from './select.js';
-import type { CatalogView, ServiceView, Snapshot } from './types.js';
+import type { CatalogView, ServiceView, Snapshot, SourceProblem } from './types.js';
 
 interface Entry {
   readonly rules: CatalogRules;
@@ -32,6 +32,8 @@ export interface CatalogStatus extends ServiceView {
   /** Milliseconds for which its source has been lost; 0 while it is live. */
   readonly staleMs: number;
   readonly noLeader: NoLeader | undefined;
+  /** What is wrong in its source. */
+  readonly problems: readonly SourceProblem[];
 }
 
 interface EntryView {
@@ -112,8 +114,9 @@ export class Catalog {
     return [...this.#entries].map(([name, entry]) => {
       const { view, noLeader } = this.#view(name, entry);
       const discovered = entry.snapshot.status === 'pending' ? 0 : entry.snapshot.instances.length;
+      const problems = entry.snapshot.status === 'pending' ? [] : (entry.snapshot.problems ?? []);
       const staleMs = entry.staleSince === undefined ? 0 : now - entry.staleSince;
-      return { ...view, discovered, staleMs, noLeader };
+      return { ...view, discovered, staleMs, noLeader, problems };
     });
   }
 

@@ -3,6 +3,13 @@ import type { Instance } from '@smartstack/registry';
 /** Generator blocks (`haproxy:`, `file_output:` …) of one service, as read; each generator validates its own. */
 export type GeneratorBlocks = Readonly<Record<string, unknown>>;
 
+/** Something in a source that cannot be used as it is; the rest of the source is not affected. */
+export interface SourceProblem {
+  /** Where it stands in the source: the znode's path. */
+  readonly path: string;
+  readonly reason: string;
+}
+
 /** Everything one watcher knows now. `pending` is absence of knowledge, not an empty list. */
 export type Snapshot =
   | { readonly status: 'pending' }
@@ -12,6 +19,8 @@ export type Snapshot =
       readonly instances: readonly Instance[];
       /** Generator blocks that the source itself carries (data of the service's znode). */
       readonly generatorConfig?: GeneratorBlocks;
+      /** What is wrong in the source now, for the status; absent when nothing is. */
+      readonly problems?: readonly SourceProblem[];
     };
 
 /** A source of snapshots for one service. */

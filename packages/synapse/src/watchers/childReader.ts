@@ -42,6 +42,11 @@ export class ChildReader {
     }
   }
 
+  /** Why each bad child is, by name, as of the last reading. */
+  get bad(): ReadonlyMap<string, string> {
+    return this.#reported;
+  }
+
   /** Instances in the order of the children, and the children that are bad in a way not told before. */
   read(children: ChildrenSnapshot['children']): {
     readonly instances: readonly Instance[];

@@ -62,6 +62,8 @@ const instances = (snapshot = last()) =>
     : snapshot?.instances.map(({ host, id }) => `${host}#${id ?? ''}`);
 const config = (snapshot = last()) =>
   snapshot?.status === 'pending' ? undefined : snapshot?.generatorConfig;
+const problems = (snapshot = last()) =>
+  snapshot?.status === 'pending' ? undefined : snapshot?.problems?.map(({ path }) => path);
 const plain = (host: string) => JSON.stringify({ host, port: 80 });
 
 describe('zookeeper watcher', () => {
@@ -103,6 +105,9 @@ describe('zookeeper watcher', () => {
       ['bad registration', '/s/nohost_2'],
       ['bad registration', '/s/no_3'],
     ]);
+    expect(problems()).toEqual(['/s/bad_0000000001', '/s/nohost_2', '/s/no_3']);
+    children.read({ good_0000000000: plain('g') });
+    expect(last()).not.toHaveProperty('problems');
   });
 
   it('a missing path is an empty list', () => {
@@ -169,6 +174,9 @@ describe('generator configuration in ZooKeeper', () => {
     const children = watch();
     for (let i = 0; i < 3; i += 1) children.read({ [`x_${i}`]: plain('x') }, '{');
     expect(logger.records).toHaveLength(1);
+    expect(problems()).toEqual(['/s']);
+    children.read({}, '{"haproxy":{"port":1}}');
+    expect(problems()).toBeUndefined();
   });
 
   it('is not looked for when disabled', () => {

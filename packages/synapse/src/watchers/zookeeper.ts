@@ -10,7 +10,7 @@ import {
 } from '@smartstack/registry';
 import { z } from 'zod';
 
-import type { GeneratorBlocks, Snapshot } from '../catalog/types.js';
+import type { GeneratorBlocks, Snapshot, SourceProblem } from '../catalog/types.js';
 import { discoveryBase, oneOrMore } from '../config/fields.js';
 import { ChildReader } from './childReader.js';
 import { parseGeneratorConfig } from './generatorConfig.js';
@@ -178,8 +178,10 @@ class ZookeeperSnapshot {
     const problems = parsed.kind === 'invalid' ? [`not used: ${parsed.reason}`] : parsed.warnings;
     const told = problems.join('; ');
     if (told !== '' && told !== this.#toldConfig) {
-      const path = this.#given.generator_config_path ?? this.#given.path;
-      this.#context.logger.warn('bad generator configuration in the registry', { path, reason: told });
+      this.#context.logger.warn('bad generator configuration in the registry', {
+        path: this.#configPath,
+        reason: told,
+      });
     }
     this.#toldConfig = told;
   }
@@ -194,8 +196,23 @@ class ZookeeperSnapshot {
 
   current(status: 'live' | 'stale'): Snapshot | undefined {
     if (this.#instances === undefined || !this.#configKnown) return undefined;
-    const base = { status, instances: this.#instances };
-    return this.#config === undefined ? base : { ...base, generatorConfig: this.#config };
+    const problems = this.#problems();
+    return {
+      status,
+      instances: this.#instances,
+      ...(this.#config !== undefined && { generatorConfig: this.#config }),
+      ...(problems.length > 0 && { problems }),
+    };
+  }
+
+  #problems(): readonly SourceProblem[] {
+    const { path } = this.#given;
+    const bad = [...this.reader.bad].map(([name, reason]) => ({ path: `${path}/${name}`, reason }));
+    return this.#toldConfig === '' ? bad : [{ path: this.#configPath, reason: this.#toldConfig }, ...bad];
+  }
+
+  get #configPath(): string {
+    return this.#given.generator_config_path ?? this.#given.path;
   }
 }
 
