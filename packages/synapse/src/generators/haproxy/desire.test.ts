@@ -48,6 +48,17 @@ describe('instances with host names', () => {
   });
 });
 
+describe('a service whose block has errors', () => {
+  it('keeps its last good block, with the instances of now', async () => {
+    const before = await look(live([one]));
+    const bad = await look(live([two], { ...block, port: 'abc' }), before.desired, before.memory);
+    const good = await look(live([two]), before.desired, before.memory);
+    expect(render(bad.desired)).toBe(render(good.desired));
+    expect(bad.issues.map(({ severity }) => severity)).toEqual(['error', 'warning']);
+    expect(serviceMemory(bad.memory, 'web').block).toEqual(serviceMemory(good.memory, 'web').block);
+  });
+});
+
 describe('a service of which nothing is known', () => {
   it.each([
     ['pending', pending],

@@ -104,10 +104,14 @@ class DesiredBuilder {
       const about = instance === undefined ? {} : { instance };
       this.#issues.push({ severity, reason, service: view.name, ...about });
     };
-    const { config: service, issues } = readServiceBlock(block);
+    const { config: stated, issues } = readServiceBlock(block);
     for (const { path, message, severity } of issues) {
       report(severity, `${['haproxy', ...path].join('.')}: ${message}`);
     }
+    // What a block with errors meant before it had them, with the instances of now.
+    const known = stated === undefined ? serviceMemory(this.#memory, view.name).block : undefined;
+    const service = stated ?? (known === undefined ? undefined : readServiceBlock(known).config);
+    if (known !== undefined && service !== undefined) report('warning', 'its last good block stays in use');
     if (service?.disabled) return;
     const problem = service === undefined ? 'its block has errors' : this.#nameProblem(view.name, service);
     if (service === undefined || problem !== undefined) {
@@ -190,7 +194,10 @@ class DesiredBuilder {
       const { keepVanished, maxServerId } = this.config;
       const limit = keepVanished ? maxServerId : maxVanished;
       const servers = remember(remembered, made.live, limit, this.nowSeconds);
-      this.#memory.set(view.name, { servers, block: rememberedBlock(view.blocks.haproxy) });
+      const { block } = readServiceBlock(view.blocks.haproxy).config
+        ? { block: view.blocks.haproxy }
+        : remembered;
+      this.#memory.set(view.name, { servers, block: rememberedBlock(block) });
     }
     return made;
   }

@@ -43,6 +43,24 @@ describe('Quarantine', () => {
     expect(namesOf(quarantine.clear(desired, lastGood, none), 'api')).toEqual(['a']);
   });
 
+  it('goes on following the instances of a service whose new lines are bad', () => {
+    const quarantine = new Quarantine();
+    const web = { kind: 'service', service: 'web' } as const;
+    const lines = ['timeout server bogus'];
+    const lastGood = aState([aService([a, aServer('old')])]);
+    const bad = aState([aService([aServer('a', { options: ['backup'] }), b], { lines })]);
+    expect(quarantine.hold(web, 'bad', bad, lastGood, none)).toBe(true);
+    expect(quarantine.clear(bad, lastGood, none)).toEqual(aState([aService([a, b])]));
+    const later = aState([aService([b], { lines })]);
+    expect(quarantine.clear(later, lastGood, none)).toEqual(aState([aService([b])]));
+    expect(quarantine.entries).toHaveLength(1);
+    // Unless these are no better, which then lasts until anything of it changes.
+    expect(quarantine.hold(web, 'bad', later, lastGood, none)).toBe(true);
+    expect(quarantine.clear(later, lastGood, none)).toEqual(lastGood);
+    expect(quarantine.hold(web, 'bad', later, lastGood, none)).toBe(false);
+    expect(quarantine.clear(bad, lastGood, none)).toBe(bad);
+  });
+
   it('leaves a service out that never was good, and forgets it when it goes', () => {
     const quarantine = new Quarantine();
     quarantine.hold({ kind: 'service', service: 'web' }, 'bad', desired, undefined, none);

@@ -16,6 +16,29 @@ export type SharedLines = ReadonlyMap<string, readonly string[]>;
 interface Held extends QuarantineEntry {
   /** What was rejected; once it differs, it gets a new chance. */
   readonly fingerprint: string;
+  /** A service whose last good servers stand in as well: those of now were rejected even under its last good lines. */
+  readonly frozen: boolean;
+}
+
+/** What of a service the file says beside its servers. */
+function linesOf({ service, frontend, backend }: ServiceSections): string {
+  return JSON.stringify([service, frontend, backend.name, backend.lines]);
+}
+
+/**
+ * The last good sections of a service, with the instances of now: a service whose new lines are bad goes on
+ * following them. A server that was there before keeps its accepted form.
+ */
+function withServersOfNow(good: ServiceSections, servers: readonly Server[]): ServiceSections {
+  const before = new Map(good.backend.servers.map((server) => [server.name, server]));
+  const merged = servers.map((server) => {
+    const accepted = before.get(server.name);
+    if (accepted === undefined) return server;
+    const { address, port, disabled, weight } = server;
+    const isWeighed = weight !== undefined && accepted.weight !== undefined;
+    return { ...accepted, address, port, disabled, ...(isWeighed && { weight }) };
+  });
+  return { ...good, backend: { ...good.backend, servers: merged } };
 }
 
 function keyOf(culprit: Culprit): string {
@@ -30,12 +53,17 @@ function keyOf(culprit: Culprit): string {
   }
 }
 
-function fingerprintOf(culprit: Culprit, desired: DesiredState, shared: SharedLines): string | undefined {
+function fingerprintOf(
+  culprit: Culprit,
+  desired: DesiredState,
+  shared: SharedLines,
+  linesAlone: boolean,
+): string | undefined {
   if (culprit.kind === 'base') return JSON.stringify([desired.base, desired.sharedFrontend]);
   if (culprit.kind === 'shared-lines') return JSON.stringify(shared.get(culprit.service));
   const sections = desired.services.find(({ service }) => service === culprit.service);
   if (sections === undefined) return undefined;
-  if (culprit.kind === 'service') return JSON.stringify(sections);
+  if (culprit.kind === 'service') return linesAlone ? linesOf(sections) : JSON.stringify(sections);
   return JSON.stringify(sections.backend.servers.find(({ name }) => name === culprit.server));
 }
 
@@ -68,20 +96,27 @@ export class Quarantine {
     shared: SharedLines,
   ): boolean {
     const actual = culprit.kind === 'server' ? this.#widen(culprit, desired, lastGood) : culprit;
-    const fingerprint = fingerprintOf(actual, desired, shared);
     const key = keyOf(actual);
-    if (fingerprint === undefined || this.#held.has(key)) return false;
+    const before = this.#held.get(key);
+    const isService = actual.kind === 'service';
+    const follows = isService && has(lastGood, actual.service);
+    // Its last good lines with the instances of now are no better: then its last good form altogether.
+    const frozen = isService && (culprit.kind === 'server' || before !== undefined);
+    if (before !== undefined && (!follows || before.frozen)) return false;
+    const fingerprint = fingerprintOf(actual, desired, shared, follows && !frozen);
+    if (fingerprint === undefined) return false;
     if (actual.kind === 'base' && lastGood === undefined) return false;
     const replaces = actual.kind === 'base' || (actual.kind === 'service' && has(lastGood, actual.service));
     this.#revision += 1;
-    this.#held.set(key, { culprit: actual, reason, fingerprint, kept: replaces ? 'last-good' : 'left-out' });
+    const kept = replaces ? 'last-good' : 'left-out';
+    this.#held.set(key, { culprit: actual, reason, fingerprint, kept, frozen: frozen || !follows });
     return true;
   }
 
   /** The state without what is held. Forgets what has changed or vanished since it was rejected. */
   clear(desired: DesiredState, lastGood: DesiredState | undefined, shared: SharedLines): DesiredState {
-    for (const [key, { culprit, fingerprint }] of this.#held) {
-      if (fingerprintOf(culprit, desired, shared) !== fingerprint) this.#held.delete(key);
+    for (const [key, { culprit, fingerprint, frozen }] of this.#held) {
+      if (fingerprintOf(culprit, desired, shared, !frozen) !== fingerprint) this.#held.delete(key);
     }
     if (this.#held.size === 0) return desired;
     const services = desired.services.flatMap((sections) => this.#clearService(sections, lastGood));
@@ -103,11 +138,13 @@ export class Quarantine {
 
   #clearService(sections: ServiceSections, lastGood: DesiredState | undefined): readonly ServiceSections[] {
     const { service, backend } = sections;
-    if (this.#held.has(`service ${service}`)) {
-      const good = lastGood?.services.find((each) => each.service === service);
-      return good === undefined ? [] : [good];
-    }
     const servers = backend.servers.filter(({ name }) => !this.#held.has(`server ${service}/${name}`));
+    const held = this.#held.get(`service ${service}`);
+    if (held !== undefined) {
+      const good = lastGood?.services.find((each) => each.service === service);
+      if (good === undefined) return [];
+      return [held.frozen ? good : withServersOfNow(good, servers)];
+    }
     if (servers.length === backend.servers.length) return [sections];
     return [{ ...sections, backend: { ...backend, servers } }];
   }
