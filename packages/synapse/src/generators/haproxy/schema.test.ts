@@ -121,7 +121,13 @@ describe('the top-level haproxy block', () => {
       config: { doWrites: true },
       issues: [{ path: ['doo_writes'], message: 'unknown key, ignored', severity: 'warning' }],
     });
-    expect(problems({ ...ruby, x: 1, managed: 5, stats: {} })).toHaveLength(3);
+    expect(problems({ ...ruby, x: 1, managed: 5, stats: {}, socket_file_path: 5 })).toEqual(
+      expect.arrayContaining([
+        'x unknown key, ignored',
+        'stats must be an address, true or false',
+        'socket_file_path must be a path or a list of paths',
+      ]),
+    );
     expect(problems('text')).toHaveLength(1);
   });
 
@@ -157,6 +163,17 @@ describe("a service's haproxy block", () => {
     expect(service({ port: 80 }).config?.port).toBe('80');
     expect(service({ port: '8000-8010' }).config?.port).toBe('8000-8010');
     expect(service({ port: 70_000 }).issues).toHaveLength(1);
+  });
+
+  it.each([
+    ['port', 1.5, 'must be a port from 1 to 65535, or a range of ports as text'],
+    ['port', 70_000, 'must be a port from 1 to 65535, or a range of ports as text'],
+    ['port', '80; evil', 'must be a port from 1 to 65535, or a range of ports as text'],
+    ['port', [80], 'must be a port from 1 to 65535, or a range of ports as text'],
+    ['server_port_override', true, 'must be an integer from 1 to 65535'],
+    ['backend', { mode: 'tcp' }, 'must be a line or a list of lines, each without control characters'],
+  ])('says what %s must be, instead of %j', (key, value, message) => {
+    expect(service({ [key]: value }).issues).toEqual([{ path: [key], message, severity: 'error' }]);
   });
 
   it('takes a single line for a list', () => {

@@ -23,7 +23,7 @@ export const haproxyKeys = z.strictObject({
     .describe('Lines of the defaults section. Absent: synapse brings its own (`presets`).'),
   presets: presetsSchema.prefault({}),
   stats: z
-    .union([z.boolean(), text])
+    .union([z.boolean(), text], 'must be an address, true or false')
     .optional()
     .describe(
       `HAProxy's stats page: an address to bind, true (${defaultStatsAddress}) or false. On by default where \`global\` is absent.`,
@@ -46,7 +46,7 @@ export const haproxyKeys = z.strictObject({
     .optional()
     .describe('Where a new file is written and checked first; default: config_file_path with .tmp.'),
   socket_file_path: z
-    .union([text, z.array(text).min(1)])
+    .union([text, z.array(text).min(1)], 'must be a path or a list of paths')
     .optional()
     .describe("HAProxy's admin socket, or a list of them."),
   reload_command: command.describe('Shell command that reloads HAProxy. Default: the master socket.'),

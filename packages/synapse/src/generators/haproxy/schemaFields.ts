@@ -19,7 +19,7 @@ const line = z
 
 /** A list of lines, or one line alone (which crashes Ruby's synapse); `null` is an empty list. */
 export const lines = z
-  .union([line, z.array(line)])
+  .union([line, z.array(line)], 'must be a line or a list of lines, each without control characters')
   .nullable()
   .transform((value): readonly string[] =>
     value === null ? [] : typeof value === 'string' ? [value] : value,
@@ -40,7 +40,10 @@ export const flag = z
 /** An integer in `min` to `max`, also as a string of digits (Ruby calls `to_i`). */
 export function integer(min: number, max: number) {
   return z
-    .union([z.number(), z.string().regex(/^\d{1,15}$/, 'must be an integer')])
+    .union(
+      [z.number(), z.string().regex(/^\d{1,15}$/, 'must be an integer')],
+      `must be an integer from ${min} to ${max}`,
+    )
     .transform(Number)
     .refine((value) => Number.isInteger(value) && value >= min && value <= max, {
       message: `must be an integer from ${min} to ${max}`,
@@ -49,7 +52,7 @@ export function integer(min: number, max: number) {
 
 /** A number of at least 0, also as a string (Ruby calls `to_f`). */
 export const nonNegative = z
-  .union([z.number(), z.string().regex(/^\d{1,15}(\.\d+)?$/, 'must be a number')])
+  .union([z.number(), z.string().regex(/^\d{1,15}(\.\d+)?$/, 'must be a number')], 'must be a number')
   .transform(Number)
   .refine((value) => value >= 0, 'must not be negative');
 

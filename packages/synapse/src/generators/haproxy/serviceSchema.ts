@@ -2,11 +2,15 @@ import { z } from 'zod';
 import { flag, integer, lines, sectionName, text } from './schemaFields.js';
 import { templateProblem } from './template.js';
 
+const portMessage = 'must be a port from 1 to 65535, or a range of ports as text';
 const port = z
-  .union([
-    z.number().int().min(1).max(65_535),
-    z.string().regex(/^\d{1,5}(-\d{1,5})?$/, 'must be a port or a range of ports'),
-  ])
+  .union(
+    [
+      z.int(portMessage).min(1, portMessage).max(65_535, portMessage),
+      z.string().regex(/^\d{1,5}(-\d{1,5})?$/, portMessage),
+    ],
+    portMessage,
+  )
   .transform(String);
 
 /** The `haproxy` block of a service, as written. */
