@@ -155,6 +155,24 @@ describe('hot configuration reload', () => {
     expect(vm.synapse.running).toBe(true);
     expect((await load.stop()).failures).toEqual([]);
   });
+
+  it('a service whose file is bad at a restart stays as it was, until its file is gone', async () => {
+    const other = `${web}other`;
+    await register(nerve, web, await upstream('a'));
+    await register(nerve, other, await upstream('o'));
+    const vm = await startVm(server.address, [web, other]);
+    await vm.serves(other, ['o']);
+    const worker = await vm.worker();
+    vm.service(other, 'discovery: {method: zookeeper');
+    await vm.synapse.stop();
+    await vm.start();
+    await vm.serves(web, ['a']);
+    expect(await vm.ask(other)).toBe('o');
+    expect(await vm.worker()).toBe(worker);
+    vm.service(other, undefined);
+    const isGone = (): boolean => !readFileSync(join(vm.folder, 'haproxy.cfg'), 'utf8').includes(other);
+    await eventually(isGone, { what: 'the service is gone', timeoutMs: 10_000 });
+  });
 });
 
 describe('the process', () => {

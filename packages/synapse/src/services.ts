@@ -42,8 +42,11 @@ export class ServiceSet<D extends DiscoveryOptions> {
     this.#options = options;
   }
 
-  /** Makes these the services, by difference. */
-  apply(definitions: ReadonlyMap<string, ServiceDefinition<D>>): ServiceDifference {
+  /** Makes these the services, by difference. Of those that are `unreadable` nothing is known but the name. */
+  apply(
+    definitions: ReadonlyMap<string, ServiceDefinition<D>>,
+    unreadable: readonly string[] = [],
+  ): ServiceDifference {
     const { catalog, clock, patienceMs, onChange } = this.#options;
     const before = this.#definitions;
     this.#definitions = definitions;
@@ -52,6 +55,7 @@ export class ServiceSet<D extends DiscoveryOptions> {
       new Map([...definitions].map(([name, { rules }]) => [name, rules])),
       now,
       now + patienceMs,
+      unreadable,
     );
     const removed = [...this.#running.keys()].filter((name) => !definitions.has(name));
     const added = [...definitions.keys()].filter((name) => !before.has(name));

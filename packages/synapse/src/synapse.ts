@@ -119,7 +119,8 @@ export class Synapse {
 
   /** Runs until `signal` aborts. HAProxy is left serving. */
   async run(signal: AbortSignal): Promise<void> {
-    this.#services.apply(expandCopies(this.#configuration.current.services));
+    const { services, unreadable } = this.#configuration.current;
+    this.#services.apply(expandCopies(services), unreadable);
     await run(
       [
         (inner) => this.#services.run(inner),
@@ -250,7 +251,7 @@ export class Synapse {
       if (!next.main.generators.has(name))
         logger.warn('a generator that is gone needs a restart of synapse', { generator: name });
     this.#blocks = next.main.generators;
-    const difference = this.#services.apply(expandCopies(next.services));
+    const difference = this.#services.apply(expandCopies(next.services), next.unreadable);
     logger.info('configuration applied', { ...difference });
   }
 }

@@ -48,19 +48,27 @@ export class Catalog {
   #entries = new Map<string, Entry>();
   /** Services that a generator was shown. They are never left out of a view again. */
   #introduced: ReadonlySet<string> = new Set<string>();
+  #unreadable: readonly string[] = [];
   readonly #views = new WeakMap<Entry, EntryView>();
 
   /**
    * Sets which services exist, in order. A service that stays keeps what it knows. `now` and
-   * `waitUntil` are monotonic milliseconds; until the latter a new one may be waited for.
+   * `waitUntil` are monotonic milliseconds; until the latter a new one may be waited for. `unreadable` are
+   * services that nobody knows how to discover.
    */
-  define(services: ReadonlyMap<string, CatalogRules>, now: number, waitUntil: number): void {
+  define(
+    services: ReadonlyMap<string, CatalogRules>,
+    now: number,
+    waitUntil: number,
+    unreadable: readonly string[] = [],
+  ): void {
     const fresh = { snapshot: pending, known: [], waitUntil, staleSince: now };
     const entryFor = (name: string, rules: CatalogRules): Entry => {
       const before = this.#entries.get(name);
       return before && isDeepStrictEqual(before.rules, rules) ? before : { ...(before ?? fresh), rules };
     };
     this.#entries = new Map([...services].map(([name, rules]) => [name, entryFor(name, rules)]));
+    this.#unreadable = unreadable;
     this.#introduced = new Set([...this.#introduced].filter((name) => services.has(name)));
   }
 
@@ -97,7 +105,7 @@ export class Catalog {
       }
     }
     return {
-      view: { services },
+      view: { services, ...(this.#unreadable.length > 0 && { unreadable: this.#unreadable }) },
       waiting,
       againInMs: waiting.length > 0 ? nextDeadline - now : undefined,
     };

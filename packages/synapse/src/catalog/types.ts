@@ -51,6 +51,8 @@ export interface ServiceView {
 /** All services, in the order of the configuration. */
 export interface CatalogView {
   readonly services: readonly ServiceView[];
+  /** Services that exist, but whose definition has errors: generators leave what they have of them. */
+  readonly unreadable?: readonly string[];
 }
 
 /** What one reconcile did; for metrics, status and logs. */

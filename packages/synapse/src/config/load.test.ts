@@ -186,6 +186,24 @@ describe('loadConfiguration', () => {
     expect(second.configuration?.main.generators.get('haproxy')).toEqual({ port: 1 });
   });
 
+  it('tells which services exist without anything known of them, until their files go', async () => {
+    main('haproxy: {}');
+    put('a.yaml', zk);
+    put('broken.yaml', '{discovery: ');
+    put('wrong.yaml', '{discovery: {method: zookeeper}}');
+    const first = await load();
+    expect(first.configuration?.unreadable).toEqual(['broken', 'wrong']);
+    put('broken.yaml', zk);
+    rmSync(join(folder, 'services', 'a.yaml'));
+    const second = await load(first.configuration);
+    expect(second.configuration?.unreadable).toEqual(['wrong']);
+    rmSync(join(folder, 'services'), { recursive: true });
+    const third = await load(second.configuration);
+    expect(third.configuration?.unreadable).toEqual(['wrong']);
+    mkdirSync(join(folder, 'services'));
+    expect((await load(third.configuration)).configuration?.unreadable).toEqual([]);
+  });
+
   it('keeps everything while the main file or the directory cannot be read', async () => {
     main('haproxy: {}');
     put('a.yaml', zk);

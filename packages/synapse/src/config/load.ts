@@ -12,6 +12,8 @@ export interface Configuration<D extends DiscoveryOptions> {
   readonly main: MainFile;
   /** By name, in order: inline services first, as Ruby. */
   readonly services: ReadonlyMap<string, ServiceDefinition<D>>;
+  /** Services whose definition has errors, and had them before: there is nothing to go on with but what runs. */
+  readonly unreadable: readonly string[];
   /** Files and directories whose change may change the configuration. */
   readonly paths: readonly string[];
 }
@@ -46,14 +48,18 @@ export async function loadConfiguration<D extends DiscoveryOptions>(
   if (main === undefined) return { configuration: undefined, issues };
 
   const services = new Map<string, ServiceDefinition<D>>();
-  for (const { name, definition = previous?.services.get(name) } of [...inline, ...directory.services])
+  const read = [...inline, ...directory.services];
+  for (const { name, definition = previous?.services.get(name) } of read)
     // Not deleted first: a file overrides its inline namesake in its place, as in Ruby.
     if (definition !== undefined) services.set(name, definition);
   if (!directory.listed)
     for (const [name, definition] of previous?.services ?? [])
       if (!services.has(name)) services.set(name, definition);
   const paths = [file, ...(main.serviceConfDir === undefined ? [] : [resolve(main.serviceConfDir)])];
-  return { configuration: { main, services, paths }, issues };
+  const unlisted = directory.listed ? [] : (previous?.unreadable ?? []);
+  const names = new Set([...read.map(({ name }) => name), ...unlisted]);
+  const unreadable = [...names].filter((name) => !services.has(name));
+  return { configuration: { main, services, unreadable, paths }, issues };
 }
 
 function readInline<D extends DiscoveryOptions>(

@@ -102,6 +102,20 @@ describe('a service of which nothing is known', () => {
   });
 });
 
+describe('a service whose definition has errors', () => {
+  it('keeps its sections, and its memory past its time', async () => {
+    const before = await look(live([one]));
+    const later = now + 10 * 86_400_000;
+    const view = { services: [], unreadable: ['web'] };
+    const { desired: lastGood, memory } = before;
+    const after = await desire(view, { config, memory, hosts, lastGood, now: later });
+    expect(render(after.desired)).toBe(render(before.desired));
+    expect(after.memory).toEqual(memory);
+    const gone = await desire({ services: [] }, { config, memory, hosts, lastGood, now: later });
+    expect(gone.desired.services).toEqual([]);
+  });
+});
+
 describe('addLastGood', () => {
   it('keeps the ids of servers that no state file remembers', async () => {
     const before = await look(live([one, two]));

@@ -22,8 +22,8 @@ export interface DesireContext {
   readonly memory: Memory;
   readonly hosts: HostResolver;
   /**
-   * What was accepted last, also by an earlier run of the agent: services whose block cannot be read, or of
-   * which nothing is known yet, keep their sections of it.
+   * What was accepted last, also by an earlier run of the agent: services whose definition or block cannot be
+   * read, or of which nothing is known yet, keep their sections of it.
    */
   readonly lastGood: DesiredState | undefined;
   /** Wall clock in milliseconds. */
@@ -105,7 +105,7 @@ export async function desire(view: CatalogView, context: DesireContext): Promise
   // Sections of an unknown service may come from a block that only its source carries, so that the file
   // of the last run says more about it than any memory of its servers.
   const unknown = view.services.filter((service) => isUnknown(service) && !isDisabled(service));
-  const keep = new Set([...result.refused, ...unknown.map(({ name }) => name)]);
+  const keep = new Set([...result.refused, ...unknown.map(({ name }) => name), ...(view.unreadable ?? [])]);
   return {
     desired: keepLastGood(result.desired, keep, lastGood, view),
     shared: sharedLinesOf(view),

@@ -251,7 +251,8 @@ export function desiredState(
   now: number,
 ): DesiredResult {
   const nowSeconds = Math.floor(now / 1000);
-  const unknown = new Set(view.services.filter(isUnknown).map(({ name }) => name));
+  const pending = view.services.filter(isUnknown).map(({ name }) => name);
+  const unknown = new Set([...pending, ...(view.unreadable ?? [])]);
   const fresh = expireMemory(memory, nowSeconds, config.stateFileTtlSeconds, unknown);
   const builder = new DesiredBuilder(config, fresh, addresses, nowSeconds);
   for (const service of view.services) builder.add(service);
