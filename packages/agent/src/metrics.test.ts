@@ -27,6 +27,24 @@ describe('createMetrics', () => {
     ]);
   });
 
+  it('drops exactly the series that is told, of every kind', async () => {
+    const metrics = createMetrics();
+    const labels = ['service', 'result'];
+    const counter = metrics.counter({ name: 'probes_total', help: 'Probes.', labels });
+    const histogram = metrics.histogram({ name: 'probe_seconds', help: 'Time.', labels, buckets: [1] });
+    for (const service of ['web', 'api']) {
+      counter.inc({ service, result: 'pass' });
+      histogram.observe(1, { service, result: 'pass' });
+    }
+    for (const metric of [counter, histogram]) {
+      metric.remove({ service: 'web', result: 'pass' });
+      metric.remove({ service: 'api', result: 'fail' });
+    }
+    const { body } = await metrics.expose();
+    expect(body).not.toContain('web');
+    expect(body.split('\n').filter((line) => line.includes('api'))).toHaveLength(5);
+  });
+
   it('keeps a hostile label value inside its quotes', async () => {
     const metrics = createMetrics();
     metrics

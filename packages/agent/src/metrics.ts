@@ -16,6 +16,8 @@ export interface MetricOptions {
 
 export interface Counter {
   inc(labels?: MetricLabels, by?: number): void;
+  /** Drops the series with exactly these labels. */
+  remove(labels: MetricLabels): void;
 }
 export interface Gauge {
   set(value: number, labels?: MetricLabels): void;
@@ -24,6 +26,8 @@ export interface Gauge {
 }
 export interface Histogram {
   observe(value: number, labels?: MetricLabels): void;
+  /** Drops the series with exactly these labels. */
+  remove(labels: MetricLabels): void;
 }
 
 /** Where an agent declares its metrics. Names are unique; declaring one twice is a bug and throws. */
@@ -46,7 +50,10 @@ export function createMetrics(): Metrics {
   return {
     counter: (options) => {
       const counter = new PromCounter(base(options));
-      return { inc: (labels = {}, by = 1) => counter.inc({ ...labels }, by) };
+      return {
+        inc: (labels = {}, by = 1) => counter.inc({ ...labels }, by),
+        remove: (labels) => counter.remove({ ...labels }),
+      };
     },
     gauge: (options) => {
       const gauge = new PromGauge(base(options));
@@ -57,7 +64,10 @@ export function createMetrics(): Metrics {
     },
     histogram: (options) => {
       const histogram = new PromHistogram({ ...base(options), buckets: [...options.buckets] });
-      return { observe: (value, labels = {}) => histogram.observe({ ...labels }, value) };
+      return {
+        observe: (value, labels = {}) => histogram.observe({ ...labels }, value),
+        remove: (labels) => histogram.remove({ ...labels }),
+      };
     },
     expose: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };

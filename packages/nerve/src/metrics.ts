@@ -63,3 +63,20 @@ export function declareMetrics(metrics: Metrics): NerveMetrics {
     }),
   };
 }
+
+/** Drops what was measured of checks that a service no longer has. */
+export function forgetChecks(metrics: NerveMetrics, service: string, checks: Iterable<string>): void {
+  for (const check of checks) {
+    metrics.checkDuration.remove({ service, check });
+    for (const result of ['pass', 'fail']) metrics.checkResults.remove({ service, check, result });
+  }
+}
+
+/** Drops all series of a service that is gone: names may come and go for as long as the agent runs. */
+export function forgetService(metrics: NerveMetrics, service: string, checks: Iterable<string>): void {
+  forgetChecks(metrics, service, checks);
+  metrics.serviceUp.remove({ service });
+  metrics.serviceRegistered.remove({ service });
+  for (const to of ['up', 'down']) metrics.transitions.remove({ service, to });
+  for (const shadow of ['true', 'false']) metrics.throttled.remove({ service, shadow });
+}

@@ -92,6 +92,10 @@ export class Service {
     await Promise.all([this.#loop(signal), this.reporter.run(signal)]);
   }
 
+  get checkNames(): readonly string[] {
+    return this.#checklist.status.map(({ name }) => name);
+  }
+
   get status(): ServiceStatus {
     const verdict = this.#verdict;
     return {

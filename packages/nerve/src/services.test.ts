@@ -53,6 +53,23 @@ describe('Services', () => {
     expect(made).toHaveLength(3);
   });
 
+  it('forgets what was measured of services and checks that are gone', async () => {
+    const { apply, registry, clock } = setUp();
+    const named = (name: string, rate: object = {}) => ({ checks: [{ type: 'noop', name }], ...rate });
+    const seen = async (): Promise<string> => (await registry.expose()).body;
+    const throttled = { rate_limiting: { average_rate: 0, max_burst: 1 } };
+    await apply({ a: named('one'), b: named('one', throttled) });
+    await clock.advance(1000);
+    expect(await seen()).toMatch(/service="b"/);
+    await apply({ a: named('two') });
+    await clock.advance(1000);
+    expect(await seen()).toMatch(/service="a",check="two"/);
+    expect(await seen()).not.toMatch(/service="b"|check="one"/);
+    await apply({});
+    await clock.advance(1000);
+    expect(await seen()).not.toMatch(/service="/);
+  });
+
   it('changes weight and labels in place', async () => {
     const { apply, log, made } = setUp();
     await apply({ a: {} });

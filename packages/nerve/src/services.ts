@@ -2,6 +2,7 @@ import { type Clock, describeError, type Logger } from '@smartstack/agent';
 import { setMaxListeners } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
 import type { ServiceDefinition } from './config/service.js';
+import { forgetChecks, forgetService } from './metrics.js';
 import type { Reporter } from './reporters/reporter.js';
 import { Service, type ServiceDeps, type ServiceStatus } from './service.js';
 
@@ -154,6 +155,9 @@ export class Services {
     slot.owner = running;
     this.#current.set(name, running);
     this.#note(slot);
+    const kept = new Set(service.checkNames);
+    const dropped = before?.service.checkNames.filter((check) => !kept.has(check)) ?? [];
+    forgetChecks(this.#deps.metrics, name, dropped);
     this.#logger.info(before ? 'service changed' : 'service added', { service: name });
     service.run(running.stop.signal).catch((error: unknown) => {
       if (!running.stop.signal.aborted) this.#crash(error);
@@ -218,10 +222,10 @@ export class Services {
 
   #remove(name: string): void {
     this.#logger.info('service removed', { service: name });
+    const checks = this.#current.get(name)?.service.checkNames ?? [];
     this.#current.delete(name);
     for (const slot of this.#slots.values()) if (slot.service === name) this.#withdraw(slot);
-    this.#deps.metrics.serviceUp.remove({ service: name });
-    this.#deps.metrics.serviceRegistered.remove({ service: name });
+    forgetService(this.#deps.metrics, name, checks);
   }
 
   #withdraw(slot: Slot): void {
