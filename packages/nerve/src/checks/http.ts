@@ -7,6 +7,7 @@ import type { CheckResult } from '../health/health.js';
 import { defineCheck, target } from './check.js';
 import { startDeadline } from './deadline.js';
 import { BodyJudge } from './httpBody.js';
+import { names } from './names.js';
 
 const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'expected the name of a header');
 const headerValue = z
@@ -47,6 +48,7 @@ export const httpCheck = defineCheck({
         path: options.uri,
         headers: { accept: '*/*', 'user-agent': 'nerve', ...options.headers },
         agent: false,
+        lookup: names.lookup,
         rejectUnauthorized: false,
       });
     return {

@@ -3,6 +3,7 @@ import { describeError } from '@smartstack/agent';
 import { seconds, withDefault } from '../config/values.js';
 import type { CheckResult } from '../health/health.js';
 import { defaultName, defineCheck, target } from './check.js';
+import { names } from './names.js';
 
 /** Passes when a TCP connection is accepted within `timeout`. Nothing is sent. */
 export const tcpCheck = defineCheck({
@@ -22,7 +23,7 @@ export const tcpCheck = defineCheck({
 
 function connectOnce(address: { host: string; port: number }, signal: AbortSignal): Promise<CheckResult> {
   return new Promise((resolve) => {
-    const socket = connect(address);
+    const socket = connect({ ...address, lookup: names.lookup });
     const settle = (result: CheckResult): void => {
       socket.destroy();
       resolve(result);
