@@ -1,7 +1,7 @@
 import { openSession, type Stat, type ZkPath, type ZkSession } from '@smartstack/registry';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { type Child, startProcess } from '../harness/childProcess.ts';
 import { eventually } from '../harness/eventually.ts';
 import { freePort } from '../harness/ports.ts';
@@ -63,6 +63,8 @@ export async function startNerve({ main, files = {}, env, args = [], folder }: N
   });
   onTestFinished(async () => {
     await child.stop('SIGKILL');
+    // Too many listeners, deprecations, and whatever else Node has to say of a program.
+    expect(child.output.split('\n').filter((line) => /^\(node:\d+\)/.test(line))).toEqual([]);
     if (folder === undefined) removeTempDir(home);
   });
   const get: Nerve['get'] = async (path) => {

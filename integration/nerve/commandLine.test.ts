@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -44,8 +45,18 @@ describe('the command line of nerve', () => {
   it('does not run with an invalid one: 78', async () => {
     const { code, stderr } = await run(['-c', file('instance_id: i\nservices: {web: {}}\n')]);
     expect(code).toBe(78);
-    expect(stderr).toContain('services.web.host: Required');
+    expect(stderr.split('services.web.host: Required')).toHaveLength(2);
     expect((await run(['-c', '/no/such/file'])).code).toBe(78);
+  });
+
+  it('exits as it should when nobody reads what it prints', async () => {
+    const path = file('instance_id: i\n');
+    for (const args of [['-k', '-c', path], ['-h']]) {
+      const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+      child.stdout.destroy();
+      child.stderr.destroy();
+      expect(await once(child, 'exit')).toEqual([0, null]);
+    }
   });
 
   it('refuses a wrong flag: 64', async () => {

@@ -1,5 +1,5 @@
 import type { ZkPath } from '@smartstack/registry';
-import { readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventually, holds } from '../harness/eventually.ts';
@@ -91,9 +91,11 @@ describe('nerve', () => {
     });
     await ready(nerve);
     own.pause();
-    await eventually(() => /^State:\s+T/m.test(readFileSync(`/proc/${own.pid}/status`, 'utf8')), {
-      what: 'the server has stopped',
-    });
+    // Its threads stop one by one; the last of them may still answer.
+    const threads = `/proc/${own.pid}/task`;
+    const isStopped = (id: string): boolean =>
+      /^State:\s+T/m.test(readFileSync(join(threads, id, 'status'), 'utf8'));
+    await eventually(() => readdirSync(threads).every(isStopped), { what: 'the server has stopped' });
     const started = performance.now();
     await nerve.stop('SIGTERM');
     expect(await nerve.exited).toBe(0);

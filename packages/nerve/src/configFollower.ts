@@ -60,10 +60,12 @@ export class ConfigFollower {
     const { file } = this.#options;
     const valid = !loaded.issues.some(({ severity }) => severity === 'error');
     const issues = loaded.issues.map(formatIssue);
+    // At the start, what is fatal is told by whoever ends the agent for it.
+    const told = this.#status.readAt === 0 ? loaded.fatal : [];
     const moved = loaded.directory !== this.#status.directory;
     this.#status = { file, directory: loaded.directory, valid, readAt: this.#deps.clock.now(), issues };
     this.#deps.metrics.configValid.set(valid ? 1 : 0);
-    this.#log(loaded.issues);
+    this.#log(loaded.issues.filter((issue) => !told.includes(issue)));
     if (moved) this.#rewatch.abort();
     return loaded;
   }

@@ -20,6 +20,8 @@ function loggerFor(settings: LogSettings): Logger {
 }
 
 async function main(): Promise<void> {
+  // Whoever reads what we print may go away; that is no failure.
+  for (const stream of [stdout, stderr]) stream.on('error', () => undefined);
   const command = parseCommandLine(process.argv.slice(2), env, version);
   switch (command.kind) {
     case 'help':
