@@ -5,7 +5,7 @@ import { afterEach } from 'vitest';
 import { startAgent } from '../harness/agents.ts';
 import type { Child } from '../harness/childProcess.ts';
 import { eventually } from '../harness/eventually.ts';
-import { askSocket, killTree, workersOf } from '../harness/haproxy.ts';
+import { askSocket, haproxyPaths, killTree, workersOf } from '../harness/haproxy.ts';
 import { get } from '../harness/load.ts';
 import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
@@ -21,7 +21,7 @@ export function cleanUpAfterEach(): void {
 }
 
 /** Runs `clean` after the test. */
-function onCleanUp(clean: () => Promise<void> | void): void {
+export function onCleanUp(clean: () => Promise<void> | void): void {
   cleanups.push(clean);
 }
 
@@ -53,6 +53,8 @@ export interface Vm {
   /** The port on which a service is reachable here. */
   readonly ports: Readonly<Record<string, number>>;
   readonly folder: string;
+  readonly configFile: string;
+  readonly adminSocket: string;
   readonly synapse: Child;
   /** Starts synapse (again) and waits until it says that it is in step. */
   start(): Promise<void>;
@@ -86,12 +88,31 @@ export function serviceFile(zookeeper: string, name: string, port: number, more 
   ].join('\n');
 }
 
+/** What makes a VM differ from the usual one. */
+export interface VmOptions {
+  /** False: HAProxy is somebody else's, who starts it in the VM's folder and stops it. */
+  readonly managed?: boolean;
+  /** Lines of synapse's `haproxy` section, without their indentation. */
+  readonly haproxy?: readonly string[];
+  /** agent.yaml, besides where the admin server listens. */
+  readonly agent?: readonly string[];
+  /** Where haproxy.cfg and the state file go; the VM's folder unless told. */
+  readonly data?: string;
+}
+
+const quickAgent = ['reconcile: {startup_deadline: 1}', 'zookeeper: {session_timeout: 3}'];
+
 /** Prepares a VM with these services; nothing runs before `start`. */
-async function prepareVm(zookeeper: string, services: readonly string[]): Promise<Vm> {
+export async function prepareVm(
+  zookeeper: string,
+  services: readonly string[],
+  { managed = true, haproxy = [], agent = quickAgent, data }: VmOptions = {},
+): Promise<Vm> {
   const folder = makeTempDir('vm');
   const conf = join(folder, 'services');
   mkdirSync(conf);
-  const master = join(folder, 'm.sock');
+  const { adminSocket, masterSocket: master } = haproxyPaths(folder);
+  const configFile = join(data ?? folder, 'haproxy.cfg');
   const adminPort = await freePort();
   const ports = Object.fromEntries(
     await Promise.all(services.map(async (name): Promise<[string, number]> => [name, await freePort()])),
@@ -106,20 +127,21 @@ async function prepareVm(zookeeper: string, services: readonly string[]): Promis
     [
       `service_conf_dir: ${conf}`,
       'haproxy:',
-      '  managed: true',
+      `  managed: ${managed}`,
       '  stats: false',
       '  bind_address: 127.0.0.1',
       '  restart_interval: 0',
-      `  config_file_path: ${folder}/haproxy.cfg`,
-      `  socket_file_path: ${folder}/a.sock`,
+      `  config_file_path: ${configFile}`,
+      `  socket_file_path: ${adminSocket}`,
       `  master_socket_path: ${master}`,
-      `  state_file_path: ${folder}/state.json`,
+      `  state_file_path: ${data ?? folder}/state.json`,
+      ...haproxy.map((line) => `  ${line}`),
       '',
     ].join('\n'),
   );
   writeFileSync(
     join(folder, 'agent.yaml'),
-    `admin: {listen: "127.0.0.1:${adminPort}"}\nreconcile: {startup_deadline: 1}\nzookeeper: {session_timeout: 3}\n`,
+    [`admin: {listen: "127.0.0.1:${adminPort}"}`, ...agent, ''].join('\n'),
   );
   // A master that was just started listens a moment after its worker.
   const showProc = () =>
@@ -132,12 +154,14 @@ async function prepareVm(zookeeper: string, services: readonly string[]): Promis
   onCleanUp(async () => {
     await synapse?.stop();
     // It may be in the middle of a reload, and must not be left behind.
-    if (existsSync(master)) await killTree(masterOf(await showProc()));
+    if (managed && existsSync(master)) await killTree(masterOf(await showProc()));
     removeTempDir(folder);
   });
   const vm: Vm = {
     ports,
     folder,
+    configFile,
+    adminSocket,
     get synapse() {
       return running();
     },
@@ -166,7 +190,9 @@ async function prepareVm(zookeeper: string, services: readonly string[]): Promis
       let seen: (string | undefined)[] = [];
       const all = async (): Promise<boolean> => {
         seen = [];
-        for (let i = 0; i < 3 * identities.length; i += 1) seen.push(await vm.ask(name));
+        // Other clients take turns too: enough requests that nobody is missed by chance.
+        const count = Math.max(12, 3 * identities.length);
+        for (let i = 0; i < count; i += 1) seen.push(await vm.ask(name));
         return [...new Set(seen)].sort().join() === [...identities].sort().join();
       };
       await eventually(all, {
@@ -181,8 +207,12 @@ async function prepareVm(zookeeper: string, services: readonly string[]): Promis
 }
 
 /** Prepares a VM and starts it. */
-export async function startVm(zookeeper: string, services: readonly string[]): Promise<Vm> {
-  const vm = await prepareVm(zookeeper, services);
+export async function startVm(
+  zookeeper: string,
+  services: readonly string[],
+  options?: VmOptions,
+): Promise<Vm> {
+  const vm = await prepareVm(zookeeper, services, options);
   await vm.start();
   return vm;
 }
