@@ -163,6 +163,28 @@ describe('ephemeral, with its path taken', () => {
     expect(data).toEqual(instance('h', 1));
   });
 
+  it('by a second agent with the same instance: the last to come keeps it, and no node is fought over', async () => {
+    const [first, second] = [session, other].map((one) => one.register({ parent, mode: 'ephemeral' }));
+    if (!first || !second) throw new Error('there are two');
+    const node = { name: 'i_', data: instance('h', 1) };
+    first.want(node);
+    await settled(first);
+    second.want(node);
+    await settled(second);
+    const owner = async (): Promise<bigint> => (await other.getData(`${parent}/i_`)).stat.ephemeralOwner;
+    await eventually(() => first.state.kind === 'pending', { what: 'the first has noticed' });
+    await holds(async () => (await owner()) === sessionIdOf(other), { what: 'it stays', forMs: 1_500 });
+    expect(first.state).toMatchObject({ error: expect.stringContaining('second agent') as string });
+    // The first is there again as soon as the second goes.
+    second.want(undefined);
+    await settled(second);
+    await eventually(async () => (await owner()) === sessionIdOf(session), {
+      what: 'the first has it back',
+      timeoutMs: 1_000,
+    });
+    expect(first.state.kind).toBe('present');
+  });
+
   it('by another instance: left alone, a warning, and taken as soon as it is free', async () => {
     await other.mkdirp(parent);
     await other.create(`${parent}/i_`, instance('foreign', 9), 'ephemeral');

@@ -44,6 +44,8 @@ export class RegistrationNodes {
   #attempts: RegistrationNode[] = [];
   /** A create may have been carried out without our knowing its path. */
   #inDoubt = false;
+  /** Our node vanished while its session lived, and we have none since. */
+  #displaced = false;
   #epoch = 0;
   #unwatchConflict: (() => void) | undefined;
 
@@ -112,6 +114,7 @@ export class RegistrationNodes {
     if (!own) return;
     this.#drop(own);
     this.#own = undefined;
+    this.#displaced = true;
     this.#events.onLost(own.path, why);
   }
 
@@ -148,6 +151,7 @@ export class RegistrationNodes {
     const context = {
       link: this.#link,
       spec: this.#spec,
+      displaced: this.#displaced,
       onConflict: (path: ZkPath) => {
         this.#unwatchConflict ??= this.#link.watches.onNode(path, () => this.#events.onFreed());
       },
@@ -165,6 +169,7 @@ export class RegistrationNodes {
     // The new one stands before the old one goes.
     this.#retireOwn();
     this.#own = this.#claim(path, name, undefined);
+    this.#displaced = false;
     this.#events.onPresent(path);
   }
 

@@ -11,6 +11,8 @@ export interface ObtainContext {
   readonly spec: RegistrationSpec;
   /** The path we want is someone else's: tell when something happens to it. */
   readonly onConflict: (path: ZkPath) => void;
+  /** Our node was taken from us. Whoever did it lives: two who take it back in turns never end. */
+  readonly displaced: boolean;
 }
 
 /** True when a node with this stat can be a registration's in this session. */
@@ -116,7 +118,7 @@ async function takeOver(
   wanted: RegistrationNode,
   path: ZkPath,
 ): Promise<ZkPath> {
-  const { link, spec, onConflict } = context;
+  const { link, spec, onConflict, displaced } = context;
   const taken = (message: string): ZooKeeperError => {
     onConflict(path);
     return new ZooKeeperError('NodeExists', message, { op: 'create', path });
@@ -127,6 +129,7 @@ async function takeOver(
   // A persistent node of an earlier process, or what a create whose answer was lost has made.
   if (isOurs(node.stat, spec, live)) return path;
   if (!sameEndpoint(node.data, wanted.data)) throw taken('someone else holds it');
+  if (displaced) throw taken('another session took it over with the same instance: is there a second agent?');
   link.logger.info('replacing a node that an earlier session of ours left', { path });
   await live.connection.request('delete', { path, version: node.stat.version }, link.operationTimeoutMs);
   return createNode(context, live, wanted);
