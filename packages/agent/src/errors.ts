@@ -22,7 +22,9 @@ export class AgentError extends Error {
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const own = error.message || (error as NodeJS.ErrnoException).code || error.name;
-  return error.cause === undefined ? own : `${own}: ${describeError(error.cause)}`;
+  // OpenSSL's end in a line break.
+  const line = own.trim().replaceAll(/\s*[\r\n]+\s*/g, ' ');
+  return error.cause === undefined ? line : `${line}: ${describeError(error.cause)}`;
 }
 
 /** Exit codes of both agents; 64 and 78 are sysexits.h's EX_USAGE and EX_CONFIG. */
