@@ -51,6 +51,7 @@ describe('ZooKeeper', () => {
     await vm.serves('web', ['a', 'c']);
     const session = observe(server.address);
     await childrenOf(session, web, 2);
+    await inStep(host);
     await holds(async () => (await nodes(session)).length === 2, { what: 'no other node', forMs: 500 });
     await traffic.noneFailed();
     expect(await vm.worker()).toBe(worker);

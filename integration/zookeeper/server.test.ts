@@ -117,6 +117,7 @@ it('fault 14: the server away for long: the last reading stands, few dials, memo
   await server.start();
   await eventually(() => watches.every(({ freshness }) => freshness === 'live'), { what: 'all live again' });
   await Promise.all(registrations.map((registration) => registration.settled(AbortSignal.timeout(5_000))));
+  expect(registrations.map(({ state }) => state.kind)).toEqual(parents.map(() => 'present'));
   for (const parent of parents) expect((await session.getChildren(parent)).children).toHaveLength(1);
 });
 

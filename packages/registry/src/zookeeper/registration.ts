@@ -194,6 +194,9 @@ export class Registration implements RegistrationHandle {
     await this.#nodes.reconcile(live, wanted);
     this.#problem = undefined;
     this.#errorBackoff.reset();
+    // A session that was presumed lost may live after all, and our node with it.
+    const { ownPath } = this.#nodes;
+    if (ownPath !== undefined) this.#present(ownPath);
     // A wish that came meanwhile has said `pending` already.
     if (wanted === undefined && this.#wanted === undefined && this.#state.kind !== 'absent')
       this.#set({ kind: 'absent' });
