@@ -130,13 +130,37 @@ describe('a managed HAProxy', () => {
 
   it("tells HAProxy's own words when it cannot start", async () => {
     const taken = await startHttpUpstream({ identity: 'taken', port });
+    const extra_sections = { 'listen ours': [`bind 127.0.0.1:${port}`] };
+    await bed.stop();
+    bed = startGenerator(topLevel(dir, { managed: true, extra_sections }));
     await expect(bed.reconcile(web([1]))).rejects.toThrow(/cannot bind socket/i);
     await taken.stop();
-    await eventually(async () => (await bed.reconcile(web([1]))).outcome !== 'waiting', {
-      what: 'the next attempt',
-    });
     await bed.settle(web([1]));
-    expect(await get({ port })).toEqual({ status: 200, body: 'u1' });
+    expect(bed.status().quarantined).toEqual([]);
+  });
+
+  it('starts without the frontend whose address is taken, and adds it once that is free', async () => {
+    const other = await freePort();
+    const services = { ...web([1]), other: { ...web([2]).web!, haproxy: { port: other } } };
+    await bed.settle(services);
+    await bed.stop();
+    await killTree(await masterPid());
+    const taken = await startHttpUpstream({ identity: 'taken', port });
+    bed = startGenerator(topLevel(dir, { managed: true }), { retryAddressesMs: 0 });
+    await eventually(
+      async () => {
+        await bed.reconcile(services).catch(() => undefined);
+        return (await get({ port: other })).body === 'u2';
+      },
+      { what: 'the other service is served', timeoutMs: 10_000 },
+    );
+    expect((await get({ port })).body).toBe('taken');
+    const { quarantined } = bed.status();
+    expect(quarantined).toMatchObject([{ culprit: { kind: 'frontend', service: 'web' } }]);
     expect(await readFile(join(dir, 'haproxy.log'), 'utf8')).toMatch(/cannot bind socket/i);
+    await taken.stop();
+    await bed.settle(services);
+    expect(await get({ port })).toEqual({ status: 200, body: 'u1' });
+    expect(bed.status().quarantined).toEqual([]);
   });
 });

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
 import { haproxyPaths, killTree, testBase } from '../harness/haproxy.ts';
 import { askSocket } from '../harness/haproxy.ts';
-import { get } from '../harness/load.ts';
+import { get, startLoad } from '../harness/load.ts';
 import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 import { startHttpUpstream, type Upstream } from '../harness/upstream.ts';
@@ -73,6 +73,33 @@ describe('quarantine of what HAProxy rejects', () => {
     expect(await get({ port: bad })).toEqual({ status: 200, body: 'u3' });
     expect(await get({ port: good })).toEqual({ status: 200, body: 'u2' });
     expect(await readFile(haproxyPaths(dir).configFile, 'utf8')).toContain('timeout server 5s');
+  });
+
+  it('never reloads for an address that another process has: no request of the others fails', async () => {
+    await bed.stop();
+    bed = startGenerator(topLevel(dir, { managed: true }), { retryAddressesMs: 0 });
+    const services = (port?: number): Services => ({
+      good: { instances: [instance(1)], haproxy: { port: good } },
+      ...(port === undefined ? {} : { bad: { instances: [instance(2)], haproxy: { port } } }),
+    });
+    await bed.settle(services());
+    const taken = await startHttpUpstream({ identity: 'taken', port: bad });
+    const load = startLoad({ port: good, clients: 4, connections: 'fresh', maxRequests: 20_000 });
+    await bed.settle(services(bad));
+    expect(bed.status().quarantined).toMatchObject([
+      { culprit: { kind: 'frontend', service: 'bad' }, kept: 'left-out' },
+    ]);
+    expect(bed.status().quarantined[0]?.reason).toContain('another process');
+    // A port that is free: it moves there, and stays when it shall move back.
+    const free = await freePort();
+    await bed.settle(services(free));
+    expect(await get({ port: free })).toEqual({ status: 200, body: 'u2' });
+    await bed.settle(services(bad));
+    expect(await get({ port: free })).toEqual({ status: 200, body: 'u2' });
+    await taken.stop();
+    await bed.settle(services(bad));
+    expect(await get({ port: bad })).toEqual({ status: 200, body: 'u2' });
+    expect((await load.stop()).failures).toEqual([]);
   });
 
   it('leaves one bad server out, not its service', async () => {

@@ -5,9 +5,11 @@ import type { DesiredState } from './types.js';
 export type Culprit =
   | { readonly kind: 'server'; readonly service: string; readonly server: string }
   | { readonly kind: 'service'; readonly service: string }
+  /** Its frontend alone: nobody can listen on an address of it. */
+  | { readonly kind: 'frontend'; readonly service: string }
   /** What the service added to the shared frontend. */
   | { readonly kind: 'shared-lines'; readonly service: string }
-  | { readonly kind: 'base' };
+  | { readonly kind: 'base'; readonly isAddress?: true };
 
 /** Answers which service added a line to the shared frontend. */
 export type SharedLineOwner = (line: string) => string | undefined;
@@ -56,7 +58,7 @@ function byName(text: string, desired: DesiredState): Culprit | undefined {
 
 /** Finds whose line a message is about; undefined when it names neither a place nor anybody we know. */
 export function blame(
-  { line: number, text }: ConfigMessage,
+  { line: number, text, isAddress }: ConfigMessage,
   rendered: string,
   desired: DesiredState,
   ownerOfSharedLine: SharedLineOwner,
@@ -64,10 +66,12 @@ export function blame(
   if (number === undefined) return byName(text, desired);
   const lines = rendered.split('\n');
   const title = sectionAt(lines, number);
-  if (title === undefined) return { kind: 'base' };
+  const base: Culprit = { kind: 'base', ...(isAddress && { isAddress }) };
+  if (title === undefined) return base;
   const line = lines[number - 1] ?? '';
   const service = ownersByTitle(desired).get(title);
   if (service !== undefined) {
+    if (isAddress === true) return { kind: 'frontend', service };
     const server = serverLine.exec(line)?.[1];
     return server === undefined ? { kind: 'service', service } : { kind: 'server', service, server };
   }
@@ -75,5 +79,5 @@ export function blame(
     const author = ownerOfSharedLine(line.trim());
     if (author !== undefined) return { kind: 'shared-lines', service: author };
   }
-  return { kind: 'base' };
+  return base;
 }

@@ -1,9 +1,11 @@
-/** One message of `haproxy -c`. */
+/** One message of `haproxy -c`, of an HAProxy that could not start, or of our own look at its addresses. */
 export interface ConfigMessage {
   readonly severity: 'error' | 'warning';
   readonly text: string;
   /** Line of the checked file, counted from 1, where HAProxy names one. */
   readonly line?: number;
+  /** Nobody can listen on an address of that line, for now: the rest of the file is fine. */
+  readonly isAddress?: true;
 }
 
 /** `[ALERT]    (7842) : config : [/path/x.cfg:17] : 'server web/a' : unknown keyword ...` */
@@ -27,5 +29,16 @@ export function parseConfigMessages(output: string): readonly ConfigMessage[] {
         ...(number !== undefined && { line: Number(number) }),
       },
     ];
+  });
+}
+
+/** `[ALERT] (6515) : Binding [/path/x.cfg:29] for frontend web: cannot bind socket (Address already in use) for [...]` */
+const bindFailure = /^\[ALERT\]\s+\(\d+\) : Binding \[[^\]]*?:(?<line>\d+)\] for (?<text>.*)$/;
+
+/** Reads which addresses kept an HAProxy from starting, out of what it wrote on stderr. */
+export function parseBindFailures(output: string): readonly ConfigMessage[] {
+  return output.split('\n').flatMap((line): ConfigMessage[] => {
+    const { line: number, text = '' } = bindFailure.exec(line.trimEnd())?.groups ?? {};
+    return number === undefined ? [] : [{ severity: 'error', text, line: Number(number), isAddress: true }];
   });
 }

@@ -2,11 +2,13 @@ import { AgentError, Backoff, describeError } from '@smartstack/agent';
 import type { ReconcileOutcome } from '../../catalog/types.js';
 import { serverKey } from './apply.js';
 import { hashOf, type ProcessIdentity, sameProcess } from './beliefs.js';
+import { portsOf } from './bindLines.js';
 import { capabilitiesOf } from './capabilities.js';
 import type { Kept } from './configKeeper.js';
 import type { Desire } from './desire.js';
 import { planChanges } from './plan.js';
 import { reload } from './reload.js';
+import { ReloadError } from './reloadError.js';
 import { render } from './render.js';
 import { bringInStep, mergedReasons, type PassResult } from './runtimePass.js';
 import type { HaproxyConfig } from './schema.js';
@@ -68,6 +70,7 @@ export class Converger {
   /** One pass. Throws AgentError when HAProxy or the file system could not be brought to follow; the loop backs off. */
   async converge(wanted: Desire, config: HaproxyConfig, signal: AbortSignal): Promise<ReconcileOutcome> {
     const { keeper } = this.#wiring;
+    keeper.retryAddresses();
     let outcome: ReconcileOutcome['outcome'] = 'noop';
     for (let round = 0; round < maxRounds; round += 1) {
       const { revision } = keeper.quarantine;
@@ -88,8 +91,7 @@ export class Converger {
           ...(again !== undefined && { againInMs: again }),
         };
       }
-      await this.#reload(kept, signal);
-      outcome = 'reload';
+      if (await this.#reload(kept, wanted, signal)) outcome = 'reload';
     }
     return { outcome, againInMs: this.#retry.next() };
   }
@@ -161,7 +163,8 @@ export class Converger {
     return this.#wiring.gate.waitMs(this.#reasons, hashOf(render(kept.accepted)));
   }
 
-  async #reload({ accepted }: Kept, signal: AbortSignal): Promise<void> {
+  /** False when HAProxy refused for the sake of something that can be held back, and now is. */
+  async #reload({ accepted }: Kept, wanted: Desire, signal: AbortSignal): Promise<boolean> {
     if (accepted === undefined) throw new AgentError('config-rejected', 'there is no configuration to load');
     const { logger, metrics, clock } = this.#context;
     const { keeper, beliefs, gate } = this.#wiring;
@@ -177,6 +180,8 @@ export class Converger {
     } catch (error) {
       metrics.reloaded(reasons, 'failure');
       logger.error('haproxy could not be reloaded', { reasons, problem: describeError(error) });
+      const messages = error instanceof ReloadError ? error.messages : [];
+      if (keeper.reject(messages, accepted, wanted.desired, wanted.shared)) return false;
       throw error;
     }
     this.#blindLoaded = accepted;
@@ -185,6 +190,7 @@ export class Converger {
     logger.info('haproxy reloaded', { reasons, ms: Math.round(clock.monotonic() - startedAt) });
     await beliefs.save();
     await keeper.keepLastGood();
+    return true;
   }
 
   async #finish(
@@ -210,13 +216,24 @@ export class Converger {
 
   async #keep({ desired, shared }: Desire, signal?: AbortSignal): Promise<Kept> {
     try {
-      const kept = await this.#wiring.keeper.keep(desired, shared, signal);
+      const boundPorts = (): ReadonlySet<number> | undefined => this.#boundPorts();
+      const kept = await this.#wiring.keeper.keep(desired, shared, { signal, boundPorts });
       this.#fileProblem = undefined;
       return kept;
     } catch (error) {
       this.#fileProblem = describeError(error);
       throw error;
     }
+  }
+
+  /** Ports that every process listens on, by the file that it loaded; undefined when one is not known. */
+  #boundPorts(): ReadonlySet<number> | undefined {
+    const results = this.#results;
+    if (results.length === 0 || results.some(({ isUnknown }) => isUnknown)) return undefined;
+    const loaded = results.flatMap(({ socket, process }) =>
+      process === undefined ? [] : [this.#wiring.beliefs.running(socket, process)],
+    );
+    return new Set(loaded.flatMap((state) => (state === undefined ? [] : portsOf(state))));
   }
 
   /** Brings the file up to date without anybody waiting; of several wishes the last counts. */

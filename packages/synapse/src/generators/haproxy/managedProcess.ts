@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdir, open, readdir, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Backoff, type Clock, describeError, type Logger } from '@smartstack/agent';
+import { parseBindFailures } from './configMessages.js';
 import { awaitMaster, type MasterStatus, readMaster, reloadThroughMaster } from './masterCli.js';
 import type { HaproxyProcess, ProcessTiming } from './process.js';
 import { ReloadError } from './reloadError.js';
@@ -61,10 +62,19 @@ class ManagedProcess implements HaproxyProcess {
   async reload(signal: AbortSignal): Promise<void> {
     await this.#exclusively(async () => {
       if ((await this.#ensureRunning(signal)) === 'started') return;
+      const { logFile } = this.#options;
+      const size = await stat(logFile).then(
+        (file) => file.size,
+        () => 0,
+      );
       try {
         await reloadThroughMaster(this.#options.masterSocketPath, this.#master(signal));
       } catch (error) {
-        if (error instanceof ReloadError || signal.aborted) throw error;
+        if (signal.aborted) throw error;
+        if (error instanceof ReloadError) {
+          const said = await readLogFrom(logFile, size);
+          throw new ReloadError(`${error.message}: ${said}`, error.cause, parseBindFailures(said));
+        }
         throw new ReloadError(`the master does not answer: ${describeError(error)}`, error);
       }
     });
@@ -164,7 +174,8 @@ class ManagedProcess implements HaproxyProcess {
       logger.info('haproxy started', { pid });
     } catch (error) {
       if (!(error instanceof ReloadError)) throw error;
-      throw new ReloadError(`${error.message}: ${await readLogFrom(logFile, size)}`, error.cause);
+      const said = await readLogFrom(logFile, size);
+      throw new ReloadError(`${error.message}: ${said}`, error.cause, parseBindFailures(said));
     } finally {
       await log.close();
     }

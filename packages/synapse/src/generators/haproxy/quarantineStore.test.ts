@@ -61,6 +61,25 @@ describe('Quarantine', () => {
     expect(quarantine.clear(bad, lastGood, none)).toBe(bad);
   });
 
+  it('takes a frontend out whose address is taken, or its last good one back, until that is tried again', () => {
+    const quarantine = new Quarantine();
+    const frontend = { kind: 'frontend', service: 'web' } as const;
+    const [web] = desired.services;
+    const old = { title: 'frontend web', lines: ['bind 127.0.0.1:79'] };
+    const lastGood = aState([{ ...web!, frontend: old }]);
+    quarantine.hold(frontend, 'taken', desired, lastGood, none);
+    expect(quarantine.entries).toMatchObject([{ kept: 'last-good' }]);
+    expect(quarantine.clear(desired, lastGood, none).services[0]).toEqual({ ...web!, frontend: old });
+    expect(quarantine.clear(desired, desired, none).services[0]).toEqual({
+      service: 'web',
+      backend: web!.backend,
+    });
+    quarantine.retryAddresses();
+    expect(quarantine.clear(desired, lastGood, none)).toBe(desired);
+    quarantine.hold(frontend, 'taken', desired, desired, none);
+    expect(quarantine.entries).toMatchObject([{ kept: 'left-out' }]);
+  });
+
   it('leaves a service out that never was good, and forgets it when it goes', () => {
     const quarantine = new Quarantine();
     quarantine.hold({ kind: 'service', service: 'web' }, 'bad', desired, undefined, none);
@@ -73,6 +92,7 @@ describe('Quarantine', () => {
   it('cannot hold the base without a last good one', () => {
     const quarantine = new Quarantine();
     expect(quarantine.hold({ kind: 'base' }, 'bad', desired, undefined, none)).toBe(false);
+    expect(quarantine.hold({ kind: 'base' }, 'bad', desired, desired, none)).toBe(false);
     expect(quarantine.hold({ kind: 'base' }, 'bad', desired, aState([], ['mode tcp']), none)).toBe(true);
     expect(quarantine.clear(desired, aState([], ['mode tcp']), none).base[1]?.lines).toEqual(['mode tcp']);
   });

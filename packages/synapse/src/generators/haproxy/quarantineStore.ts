@@ -1,5 +1,5 @@
 import type { Culprit } from './blame.js';
-import type { DesiredState, Server, ServiceSections } from './types.js';
+import type { DesiredState, Section, Server, ServiceSections } from './types.js';
 
 /** Something that HAProxy rejected and that is therefore not written. */
 export interface QuarantineEntry {
@@ -46,6 +46,7 @@ function keyOf(culprit: Culprit): string {
     case 'server':
       return `server ${culprit.service}/${culprit.server}`;
     case 'service':
+    case 'frontend':
     case 'shared-lines':
       return `${culprit.kind} ${culprit.service}`;
     case 'base':
@@ -63,6 +64,7 @@ function fingerprintOf(
   if (culprit.kind === 'shared-lines') return JSON.stringify(shared.get(culprit.service));
   const sections = desired.services.find(({ service }) => service === culprit.service);
   if (sections === undefined) return undefined;
+  if (culprit.kind === 'frontend') return JSON.stringify([sections.frontend]);
   if (culprit.kind === 'service') return linesAlone ? linesOf(sections) : JSON.stringify(sections);
   return JSON.stringify(sections.backend.servers.find(({ name }) => name === culprit.server));
 }
@@ -105,12 +107,25 @@ export class Quarantine {
     if (before !== undefined && (!follows || before.frozen)) return false;
     const fingerprint = fingerprintOf(actual, desired, shared, follows && !frozen);
     if (fingerprint === undefined) return false;
-    if (actual.kind === 'base' && lastGood === undefined) return false;
-    const replaces = actual.kind === 'base' || (actual.kind === 'service' && has(lastGood, actual.service));
+    const isHopeless =
+      lastGood === undefined || fingerprintOf(actual, lastGood, shared, false) === fingerprint;
+    if (actual.kind === 'base' && isHopeless) return false;
+    const replaces =
+      actual.kind === 'base' ||
+      (isService && has(lastGood, actual.service)) ||
+      (actual.kind === 'frontend' && goodFrontend(actual.service, desired, lastGood) !== undefined);
     this.#revision += 1;
     const kept = replaces ? 'last-good' : 'left-out';
     this.#held.set(key, { culprit: actual, reason, fingerprint, kept, frozen: frozen || !follows });
     return true;
+  }
+
+  /** Gives what was held for its addresses another chance: only trying tells whether they are free now. */
+  retryAddresses(): void {
+    for (const [key, { culprit }] of this.#held) {
+      const isAddress = culprit.kind === 'frontend' || (culprit.kind === 'base' && culprit.isAddress);
+      if (isAddress) this.#held.delete(key);
+    }
   }
 
   /** The state without what is held. Forgets what has changed or vanished since it was rejected. */
@@ -145,6 +160,10 @@ export class Quarantine {
       if (good === undefined) return [];
       return [held.frozen ? good : withServersOfNow(good, servers)];
     }
+    if (this.#held.has(`frontend ${service}`)) {
+      const frontend = goodFrontend(service, { services: [sections] }, lastGood);
+      return [{ service, ...(frontend && { frontend }), backend: { ...backend, servers } }];
+    }
     if (servers.length === backend.servers.length) return [sections];
     return [{ ...sections, backend: { ...backend, servers } }];
   }
@@ -162,6 +181,18 @@ export class Quarantine {
     for (const key of keys) this.#held.delete(key);
     return { kind: 'service', service };
   }
+}
+
+/** The last good frontend of a service whose present one is held; none, if it was the same one. */
+function goodFrontend(
+  service: string,
+  desired: Pick<DesiredState, 'services'>,
+  lastGood: DesiredState | undefined,
+): Section | undefined {
+  const [now, good] = [desired, lastGood].map(
+    (state) => state?.services.find((each) => each.service === service)?.frontend,
+  );
+  return JSON.stringify(good) === JSON.stringify(now) ? undefined : good;
 }
 
 function serversOf(state: DesiredState | undefined, service: string): readonly Server[] {

@@ -118,17 +118,26 @@ export async function settle(input: SettleInput): Promise<Settled> {
         ...(unchecked !== undefined && { unchecked }),
       };
     }
-    const named = blameAll(verdict.messages, text, candidate, shared);
-    let held = false;
-    for (const { culprit, reason } of named) {
-      held = quarantine.hold(culprit, reason, desired, lastGood, shared) || held;
-    }
-    if (held) continue;
+    if (holdNamed(verdict.messages, text, candidate, input)) continue;
     const reason = verdict.messages.find(({ severity }) => severity === 'error')?.text ?? 'rejected';
     const culprit = await bisect(candidate, shared, check);
     if (!quarantine.hold(culprit, reason, desired, lastGood, shared)) break;
   }
   return { accepted: undefined, messages: last?.messages ?? [] };
+}
+
+/** Holds back whom messages about `candidate` (rendered as `text`) blame; false when they name nobody new. */
+export function holdNamed(
+  messages: readonly ConfigMessage[],
+  text: string,
+  candidate: DesiredState,
+  { desired, lastGood, shared, quarantine }: Omit<SettleInput, 'check'>,
+): boolean {
+  let isHeld = false;
+  for (const { culprit, reason } of blameAll(messages, text, candidate, shared)) {
+    isHeld = quarantine.hold(culprit, reason, desired, lastGood, shared) || isHeld;
+  }
+  return isHeld;
 }
 
 function blameAll(

@@ -27,6 +27,8 @@ export interface GeneratorTiming extends ProcessTiming {
   readonly watchMs: number;
   /** For one check of a candidate. */
   readonly checkMs: number;
+  /** How often addresses that were taken are tried again. */
+  readonly retryAddressesMs: number;
 }
 
 /** The defaults. */
@@ -36,6 +38,7 @@ export const defaultGeneratorTiming: GeneratorTiming = {
   observeAgainMs: 10_000,
   watchMs: 500,
   checkMs: 30_000,
+  retryAddressesMs: 10_000,
 };
 
 /** What every part is built with. */
@@ -112,6 +115,7 @@ export async function wire(config: HaproxyConfig, context: WiringContext): Promi
   });
   const keeper = new ConfigKeeper({
     ...{ clock, logger, metrics, configPath, candidatePath, validator, doWrites },
+    retryAddressesMs: timing.retryAddressesMs,
     written: beliefs.written,
     onWritten: async (written) => {
       beliefs.written = written;
