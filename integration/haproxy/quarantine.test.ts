@@ -102,6 +102,14 @@ describe('quarantine of what HAProxy rejects', () => {
     expect((await load.stop()).failures).toEqual([]);
   });
 
+  it('is not in step while nothing of the configuration is acceptable', async () => {
+    await bed.stop();
+    bed = start({ global: ['nonsense'] });
+    const services: Services = { good: { instances: [instance(1)], haproxy: { port: good } } };
+    await expect(bed.reconcile(services)).rejects.toThrow(/rejects the whole configuration/);
+    await expect(bed.reconcile(services)).rejects.toThrow(/rejects the whole configuration/);
+  });
+
   it('leaves one bad server out, not its service', async () => {
     const services = (options: string): Services => ({
       good: {

@@ -91,7 +91,7 @@ export function createSynapseMetrics(metrics: Metrics): SynapseMetrics {
     passed: (generator, outcome, seconds, now) => {
       passes.inc({ generator, outcome });
       duration.observe(seconds, { generator });
-      if (outcome !== 'failed') lastSuccess.set(now / 1000, { generator });
+      if (outcome !== 'failed' && outcome !== 'waiting') lastSuccess.set(now / 1000, { generator });
     },
     undecodable: (service) => undecodable.inc({ service }),
     show: (services) => {

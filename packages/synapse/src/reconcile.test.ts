@@ -132,6 +132,22 @@ describe('ReconcileLoop', () => {
     expect(lines).toEqual(['reconcile failed', 'reconcile succeeds again']);
   });
 
+  it('takes a pass that the generator put off for no success', async () => {
+    generator.behaviour = () => Promise.resolve({ outcome: 'waiting', againInMs: 500 });
+    await start();
+    expect(loop.status).toMatchObject({ outcome: 'waiting', lastSuccessAt: undefined });
+    generator.behaviour = () => Promise.reject(new AgentError('x', 'no haproxy'));
+    await clock.advance(500);
+    generator.behaviour = () => Promise.resolve({ outcome: 'waiting', againInMs: 500 });
+    await clock.advance(2_000);
+    expect(loop.status).toMatchObject({ outcome: 'failed', error: 'no haproxy' });
+    generator.behaviour = () => Promise.resolve({ outcome: 'reload' });
+    await clock.advance(500);
+    expect(loop.status).toMatchObject({ outcome: 'reload', error: undefined });
+    const lines = logger.records.filter(({ level }) => level !== 'debug').map(({ message }) => message);
+    expect(lines).toEqual(['reconcile failed', 'reconcile succeeds again']);
+  });
+
   it('survives a bug in a generator, and logs its stack', async () => {
     generator.behaviour = () => Promise.reject(new TypeError('undefined is not a function'));
     await start();

@@ -173,7 +173,8 @@ export class ReconcileLoop {
       const { outcome, againInMs = Infinity } = await generator.reconcile(view, signal);
       this.#acted = true;
       onActed(view);
-      this.#succeeded(outcome);
+      if (outcome === 'waiting') this.#deferred();
+      else this.#succeeded(outcome);
       metrics.passed(generator.name, outcome, seconds(), clock.now());
       const settled = outcome !== 'waiting' && againInMs === Infinity && waiting.length === 0;
       return { againInMs: Math.min(againInMs, nextLook, this.#resyncMs()), settled };
@@ -184,6 +185,13 @@ export class ReconcileLoop {
       metrics.passed(generator.name, 'failed', seconds(), clock.now());
       return { againInMs: Math.min(this.#backoff.next(), nextLook), settled: false };
     }
+  }
+
+  /** The generator could not do all of it yet: what failed before has not succeeded by that. */
+  #deferred(): void {
+    const { passes, consecutiveFailures } = this.#status;
+    const outcome = consecutiveFailures > 0 ? 'failed' : 'waiting';
+    this.#status = { ...this.#status, outcome, passes: passes + 1, waitingFor: [] };
   }
 
   #succeeded(outcome: ReconcileOutcome['outcome']): void {

@@ -83,6 +83,15 @@ export class Converger {
       const kept = await this.#keep(wanted, signal);
       // Something was held back: look again before anything is reloaded.
       if (keeper.quarantine.revision !== revision) continue;
+      if (kept.accepted === undefined) {
+        throw new AgentError(
+          'config-rejected',
+          'haproxy rejects the whole configuration, and there is no older one',
+          {
+            retriable: true,
+          },
+        );
+      }
       const waitMs = this.#waitBeforeReload(kept, config);
       if (waitMs > 0) {
         const again = waitMs === Infinity ? this.#againInMs() : waitMs;

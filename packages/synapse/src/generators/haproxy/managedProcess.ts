@@ -43,6 +43,11 @@ async function readLogFrom(path: string, offset: number): Promise<string> {
   return text.subarray(offset).toString().trim().slice(-1_000);
 }
 
+/** The failure, with what HAProxy itself wrote about it. */
+function withWords({ message, cause }: ReloadError, said: string): ReloadError {
+  return new ReloadError(said === '' ? message : `${message}: ${said}`, cause, parseBindFailures(said));
+}
+
 class ManagedProcess implements HaproxyProcess {
   readonly #options: ManagedProcessOptions;
   readonly #backoff: Backoff;
@@ -73,7 +78,7 @@ class ManagedProcess implements HaproxyProcess {
         if (signal.aborted) throw error;
         if (error instanceof ReloadError) {
           const said = await readLogFrom(logFile, size);
-          throw new ReloadError(`${error.message}: ${said}`, error.cause, parseBindFailures(said));
+          throw withWords(error, said);
         }
         throw new ReloadError(`the master does not answer: ${describeError(error)}`, error);
       }
@@ -175,7 +180,7 @@ class ManagedProcess implements HaproxyProcess {
     } catch (error) {
       if (!(error instanceof ReloadError)) throw error;
       const said = await readLogFrom(logFile, size);
-      throw new ReloadError(`${error.message}: ${said}`, error.cause, parseBindFailures(said));
+      throw withWords(error, said);
     } finally {
       await log.close();
     }
