@@ -1,8 +1,10 @@
 import type { ZkPath } from '@smartstack/registry';
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventually, holds } from '../harness/eventually.ts';
+import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 import { prepareZooKeeper, startZooKeeper } from '../harness/zookeeper.ts';
 import { children, childrenOf, observe, ready, startNerve } from './bed.ts';
 import { app, freshPath, serviceAt, tcp, zooKeeperForAll } from './services.ts';
@@ -101,6 +103,24 @@ describe('nerve', () => {
     expect(await nerve.exited).toBe(0);
     expect(performance.now() - started).toBeLessThan(4_000);
     expect(nerve.output).toContain('could not withdraw in time');
+  });
+
+  it('withdraws at once even while a file system hangs', async () => {
+    const path = freshPath();
+    const session = observe(bed.address);
+    const folder = makeTempDir('nerve');
+    onTestFinished(() => removeTempDir(folder));
+    // Opening a pipe that nobody reads takes for ever.
+    execFileSync('mkfifo', [join(folder, 'beat')]);
+    const main = { heartbeat_path: 'beat', services: { web: service(path) } };
+    const nerve = await startNerve({ main, folder });
+    await ready(nerve);
+    nerve.signal('SIGTERM');
+    await eventually(async () => (await children(session, path)).length === 0, {
+      what: 'it is withdrawn',
+      timeoutMs: 3_000,
+    });
+    await eventually(() => nerve.output.includes('"stopped"'), { what: 'it is done' });
   });
 
   it('leaves exactly one node after kill -9 and a new start', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { run, type Task } from './run.js';
+import { run, type Task, unlessAborted } from './run.js';
 import { FakeClock } from './testing/index.js';
 
 describe('run', () => {
@@ -56,5 +56,17 @@ describe('run', () => {
     await expect(
       run([() => Promise.reject(other.reason as Error)], new AbortController().signal),
     ).rejects.toThrow();
+  });
+});
+
+describe('unlessAborted', () => {
+  it('gives what the work gives, or nothing once the signal aborts', async () => {
+    const stop = new AbortController();
+    expect(await unlessAborted(Promise.resolve(1), stop.signal)).toBe(1);
+    await expect(unlessAborted(Promise.reject(new Error('bad')), stop.signal)).rejects.toThrow('bad');
+    const waiting = unlessAborted(new Promise(() => undefined), stop.signal);
+    stop.abort();
+    expect(await waiting).toBeUndefined();
+    expect(await unlessAborted(new Promise(() => undefined), stop.signal)).toBeUndefined();
   });
 });

@@ -5,6 +5,7 @@ import {
   formatIssue,
   type Logger,
   run,
+  unlessAborted,
   watchFiles,
 } from '@smartstack/agent';
 import { type LoadedConfig, loadConfig, type LoadOptions } from './config/load.js';
@@ -74,7 +75,9 @@ export class ConfigFollower {
   async run(changed: (loaded: LoadedConfig) => Promise<void>, signal: AbortSignal): Promise<void> {
     const read = (both: AbortSignal): Promise<void> =>
       this.#coalescer.run(async () => {
-        const loaded = await this.load();
+        // A file system that hangs must not keep the agent from stopping.
+        const loaded = await unlessAborted(this.load(), both);
+        if (loaded === undefined || both.aborted) return;
         this.#deps.metrics.configReloads.inc({ result: this.#status.valid ? 'ok' : 'errors' });
         await changed(loaded);
       }, both);

@@ -1,5 +1,5 @@
 import { open, utimes } from 'node:fs/promises';
-import { type Clock, describeError, type Logger } from '@smartstack/agent';
+import { type Clock, describeError, type Logger, unlessAborted } from '@smartstack/agent';
 
 /** airbnb's main loop: those who watch the file expect it to be at most this old, in milliseconds. */
 const intervalMs = 10_000;
@@ -19,7 +19,7 @@ export async function heartbeat(
     const file = path();
     if (file !== undefined && alive()) {
       try {
-        await touch(file, clock.now());
+        await unlessAborted(touch(file, clock.now()), signal);
         failed = undefined;
       } catch (error) {
         const message = describeError(error);

@@ -82,6 +82,14 @@ export async function runNerve(options: NerveOptions): Promise<void> {
     apply(loaded);
     if (settled) await notifier.ready(summary(view));
   };
+  const serve = async (signal: AbortSignal): Promise<void> => {
+    try {
+      await services.run(signal);
+    } finally {
+      // At once, whatever else takes its time to end.
+      await Promise.all([notifier.stopping('withdrawing'), services.withdrawAll(main.stopTimeout * 1000)]);
+    }
+  };
   const announce = async (signal: AbortSignal): Promise<void> => {
     await services.settled(settleMs, signal);
     settled = true;
@@ -103,7 +111,7 @@ export async function runNerve(options: NerveOptions): Promise<void> {
   try {
     await run(
       [
-        (signal) => services.run(signal),
+        serve,
         (signal) => follower.run(reload, signal),
         announce,
         (signal) => heartbeat(() => main.heartbeatPath, alive, { clock, logger }, signal),
@@ -129,7 +137,6 @@ export async function runNerve(options: NerveOptions): Promise<void> {
       lifetime.signal,
     );
   } finally {
-    await Promise.all([notifier.stopping('withdrawing'), services.withdrawAll(main.stopTimeout * 1000)]);
     await endAllGroups(clock);
     logger.info('stopped');
   }

@@ -95,6 +95,8 @@ export class Services {
 
   /** Makes what runs equal to what is desired. Services that did not change are not touched. */
   apply(desired: ReadonlyMap<string, ServiceDefinition>): void {
+    // What is being withdrawn must not come back.
+    if (this.#end.signal.aborted) return;
     this.#failures.clear();
     for (const name of [...this.#current.keys()]) if (!desired.has(name)) this.#remove(name);
     for (const definition of desired.values()) {

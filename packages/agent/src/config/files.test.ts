@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -69,6 +70,15 @@ describe('readConfigFiles', () => {
     expect(parsed.map(({ file }) => file)).toEqual(files);
     expect(most).toBeLessThan(50);
     expect(await readConfigFiles([])).toEqual([]);
+  });
+
+  it('does not wait for a pipe that nobody writes to', async () => {
+    execFileSync('mkfifo', [join(dir, 'pipe.yaml')]);
+    await writeFile(join(dir, 'a.yaml'), 'a: 1');
+    const files = [join(dir, 'pipe.yaml'), join(dir, 'a.yaml')];
+    const [pipe, file] = await readConfigFiles(files);
+    expect(pipe?.issues.map(({ message }) => message)).toEqual([expect.stringMatching(/^This is a pipe/)]);
+    expect(file?.value).toEqual({ a: 1 });
   });
 });
 

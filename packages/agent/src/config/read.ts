@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import type { ExpandedText } from './erb.js';
 import { parseConfigText, unreadableFile } from './parse.js';
 import type { ParsedFile } from './types.js';
@@ -42,7 +42,10 @@ export async function readConfigFile(file: string, expand: TextExpansion = asItI
 /** How many of many files are open at once. */
 const filesAtOnce = 16;
 
-/** Reads many files as `readConfigFile` does, a few at a time: a directory of thousands takes few descriptors. */
+/**
+ * Reads a directory's files as `readConfigFile` does, a few at a time: thousands of them take few
+ * descriptors. One that is no regular file is not opened: a pipe without a writer would wait for ever.
+ */
 export async function readConfigFiles(
   files: readonly string[],
   expand: TextExpansion = asItIs,
@@ -50,10 +53,17 @@ export async function readConfigFiles(
   const parsed: ParsedFile[] = [];
   const queue = files.entries();
   const work = async (): Promise<void> => {
-    for (const [index, file] of queue) parsed[index] = await readConfigFile(file, expand);
+    for (const [index, file] of queue) parsed[index] = await readRegular(file, expand);
   };
   await Promise.all(Array.from({ length: filesAtOnce }, work));
   return parsed;
+}
+
+async function readRegular(file: string, expand: TextExpansion): Promise<ParsedFile> {
+  const found = await stat(file).catch(() => undefined);
+  if (found && !found.isFile() && !found.isDirectory())
+    return unreadableFile(file, 'This is a pipe, a socket or a device, not a file');
+  return readConfigFile(file, expand);
 }
 
 /** Reads a configuration file without parsing it (synapse expands ERB first). */
