@@ -8,6 +8,10 @@ describe('describeError', () => {
       'no session for now: write EPROTO:wrong version number:ssl3_record.c:350:',
     );
     expect(describeError(Object.assign(new Error(''), { code: 'ECONNREFUSED' }))).toBe('ECONNREFUSED');
+    const full = new Error('ENOSPC: no space left');
+    expect(describeError(new Error(`Cannot write: ${full.message}`, { cause: full }))).toBe(
+      'Cannot write: ENOSPC: no space left',
+    );
     expect(describeError('text')).toBe('text');
   });
 });

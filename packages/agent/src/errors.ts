@@ -24,7 +24,10 @@ export function describeError(error: unknown): string {
   const own = error.message || (error as NodeJS.ErrnoException).code || error.name;
   // OpenSSL's end in a line break.
   const line = own.trim().replaceAll(/\s*[\r\n]+\s*/g, ' ');
-  return error.cause === undefined ? line : `${line}: ${describeError(error.cause)}`;
+  if (error.cause === undefined) return line;
+  const cause = describeError(error.cause);
+  // Some messages quote their cause already.
+  return line.endsWith(cause) ? line : `${line}: ${cause}`;
 }
 
 /** Exit codes of both agents; 64 and 78 are sysexits.h's EX_USAGE and EX_CONFIG. */

@@ -38,7 +38,9 @@ export const agentFileSchema = z.strictObject({
         .min(1)
         .max(86_400)
         .default(30)
-        .describe('How often HAProxy is compared without any event.'),
+        .describe(
+          'How often HAProxy is compared without any event. Its servers are read anew at most every 10 s.',
+        ),
     })
     .prefault({})
     .describe('When generators act.'),
