@@ -4,7 +4,16 @@ import { cleanUpAfterEach, type Vm } from '../discovery/bed.ts';
 import { eventually } from '../harness/eventually.ts';
 import { askSocket } from '../harness/haproxy.ts';
 import { observe } from '../nerve/bed.ts';
-import { type Host, newZooKeeper, pathOf, type Pair, readyServers, startPair, userFile } from './bed.ts';
+import {
+  type Host,
+  logOf,
+  newZooKeeper,
+  pathOf,
+  type Pair,
+  readyServers,
+  startPair,
+  userFile,
+} from './bed.ts';
 
 cleanUpAfterEach();
 const web = pathOf('web');
@@ -36,6 +45,8 @@ const hostile: Readonly<Record<string, readonly [data: string, said: RegExp]>> =
   spaced: [at({ host: '127.0.0.1 backup' }), /host/],
   hostLine: [at({ host: '127.0.0.1\n\tserver evil 10.6.6.6:1' }), /host/],
   socketFile: [at({ host: 'unix@/run/evil' }), /host/],
+  ['z'.repeat(10_240)]: ['x', /JSON/],
+  'x; disable server web y': ['x', /JSON/],
   optionLine: [at({ name: 'o1', haproxy_server_options: 'check\n\tserver evil 10.6.6.6:1' }), /option|line/],
   optionCommand: [
     at({ name: 'o2', haproxy_server_options: 'check; shutdown sessions server web/evil' }),
@@ -57,17 +68,6 @@ interface Status {
   readonly configuration: { readonly issues: readonly string[] };
 }
 const statusOf = async (): Promise<Status> => JSON.parse((await vm.admin('/status')).body) as Status;
-
-/** Lines of an agent's log, parsed. */
-function logOf(output: string): readonly Readonly<Record<string, unknown>>[] {
-  return output.split('\n').flatMap((line) => {
-    try {
-      return [JSON.parse(line) as Record<string, unknown>];
-    } catch {
-      return [];
-    }
-  });
-}
 
 /** Waits until the issues that an agent tells name each of these files, and returns them. */
 function issuesNaming(

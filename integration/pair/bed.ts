@@ -158,6 +158,17 @@ export async function readyServers(vm: Vm, backend: string): Promise<readonly Ob
   return [...servers].filter(({ admin }) => admin === 'ready');
 }
 
+/** Lines of an agent's log, parsed. */
+export function logOf(output: string): readonly Readonly<Record<string, unknown>>[] {
+  return output.split('\n').flatMap((line) => {
+    try {
+      return [JSON.parse(line) as Record<string, unknown>];
+    } catch {
+      return [];
+    }
+  });
+}
+
 /** Waits until nerve says that the registry holds what it should. */
 export async function inStep(host: Host, timeoutMs = 15_000): Promise<void> {
   await eventually(

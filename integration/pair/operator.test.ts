@@ -9,7 +9,7 @@ import { askSocket } from '../harness/haproxy.ts';
 import { get } from '../harness/load.ts';
 import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
-import { newZooKeeper, readyServers, startPair } from './bed.ts';
+import { logOf, newZooKeeper, readyServers, startPair, userFile } from './bed.ts';
 
 cleanUpAfterEach();
 const resyncEachSecond = [
@@ -66,10 +66,18 @@ describe('the disk of synapse', () => {
     expect(readFileSync(vm.configFile, 'utf8')).toBe(before);
     await host.offer('web', 'd');
     await vm.serves('web', ['a', 'c', 'd']);
+    // A new frontend needs the file: it waits, the others do not.
+    const port = await freePort();
+    await host.offer('other', 'o');
+    vm.service('other', userFile(address, 'other', port));
+    await eventually(async () => (await vm.admin('/readyz')).status === 503, { what: 'it is not in step' });
+    await host.offer('web', 'e');
+    await vm.serves('web', ['a', 'c', 'd', 'e']);
+    await expect(get({ port })).rejects.toThrow('ECONNREFUSED');
+    expect(await vm.worker()).toBe(worker);
     makeRoom();
-    const [{ port } = { port: 0 }] = (await readyServers(vm, 'web')).slice(-1);
-    await eventually(() => fileNames(vm, `:${port} `), {
-      what: 'the file has what came meanwhile',
+    await eventually(async () => (await get({ port })).body === 'o', {
+      what: 'the new service is reachable',
       timeoutMs: 20_000,
     });
     await eventually(async () => (await vm.admin('/readyz')).status === 200, {
@@ -77,8 +85,11 @@ describe('the disk of synapse', () => {
       timeoutMs: 20_000,
     });
     expect((await vm.admin('/status')).body).not.toContain('ENOSPC');
+    const told = logOf(vm.synapse.output).filter((line) => JSON.stringify(line).includes('ENOSPC'));
+    const messages = told.map(({ level, message }) => `${String(level)} ${String(message)}`);
+    expect(new Set(messages).size, messages.join()).toBe(messages.length);
+    for (const { port: each } of await readyServers(vm, 'web')) expect(fileNames(vm, `:${each} `)).toBe(true);
     await traffic.noneFailed();
-    expect(await vm.worker()).toBe(worker);
   });
 });
 
