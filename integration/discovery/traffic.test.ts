@@ -189,6 +189,21 @@ describe('the process', () => {
     expect(await vm.worker()).toBe(worker);
   });
 
+  it('is the only one on its haproxy.cfg: a second one waits, and takes over', async () => {
+    await register(nerve, web, await upstream('a'));
+    const vm = await startVm(server.address, [web]);
+    await vm.serves(web, ['a']);
+    const worker = await vm.worker();
+    const first = vm.synapse;
+    vm.launch();
+    const refusal = `another synapse (process ${first.pid}) keeps`;
+    await eventually(() => vm.synapse.output.includes(refusal), { what: 'the second one says why it waits' });
+    await first.stop('SIGKILL');
+    await register(nerve, web, await upstream('b'));
+    await vm.serves(web, ['a', 'b']);
+    expect(await vm.worker()).toBe(worker);
+  });
+
   it('serves its health, metrics and status on loopback', async () => {
     const vm = await startVm(server.address, [web]);
     for (const path of ['/healthz', '/readyz', '/status', '/metrics'])

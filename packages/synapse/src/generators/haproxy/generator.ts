@@ -4,6 +4,7 @@ import { readServiceBlock } from './blocks.js';
 import { Converger } from './converge.js';
 import { type Desire, desire } from './desire.js';
 import type { HaproxyIssue } from './desired.js';
+import { FileClaim } from './fileClaim.js';
 import { statusOf } from './generatorStatus.js';
 import { HaproxyWatch } from './haproxyWatch.js';
 import { HostResolver, type Lookup } from './hosts.js';
@@ -31,6 +32,7 @@ export class HaproxyGenerator implements Generator {
   readonly name = 'haproxy';
   readonly #options: HaproxyGeneratorOptions;
   readonly #hosts: HostResolver;
+  readonly #claim: FileClaim;
   #config: HaproxyConfig;
   #parts: Promise<Parts> | undefined;
   #ready: Parts | undefined;
@@ -44,6 +46,7 @@ export class HaproxyGenerator implements Generator {
     this.#options = options;
     this.#config = options.config;
     const { clock, lookup } = options;
+    this.#claim = new FileClaim(clock);
     this.#hosts = new HostResolver({ clock, onChange: () => this.#wake(), ...(lookup && { lookup }) });
   }
 
@@ -85,10 +88,13 @@ export class HaproxyGenerator implements Generator {
       // What was decided last reaches the disk even if we are told to stop meanwhile.
       await converger.idle();
     }
+    await this.#claim.release();
   }
 
   async reconcile(view: CatalogView, signal: AbortSignal): Promise<ReconcileOutcome> {
     const { wiring, converger } = await this.#wire();
+    // Where synapse writes nothing, two of them may well run side by side to compare.
+    if (this.#config.doWrites) await this.#claim.take(this.#config.configFilePath);
     const now = this.#options.clock.now();
     const lastGood = wiring.keeper.written?.desired;
     this.#memory ??= addLastGood(await wiring.stateFile.read(), lastGood, Math.floor(now / 1000));
