@@ -21,9 +21,9 @@ function declared(declare: (metrics: Metrics) => void): readonly Declared[] {
       return nothing;
     };
   const ignore = (): void => undefined;
-  const counter: Counter = { inc: ignore };
+  const counter: Counter = { inc: ignore, remove: ignore };
   const gauge: Gauge = { set: ignore, remove: ignore };
-  const histogram: Histogram = { observe: ignore };
+  const histogram: Histogram = { observe: ignore, remove: ignore };
   declare({
     counter: note('counter', counter),
     gauge: note('gauge', gauge),

@@ -3,8 +3,8 @@ import { fileSchema as nerveFile } from '../packages/nerve/src/config/schema.ts'
 import { serviceSchema as nerveService } from '../packages/nerve/src/config/service.ts';
 import { agentFileSchema } from '../packages/synapse/src/config/agentFile.ts';
 import { serviceShape } from '../packages/synapse/src/config/service.ts';
-import { haproxyKeys } from '../packages/synapse/src/generators/haproxy/schema.ts';
-import { haproxyServiceKeys } from '../packages/synapse/src/generators/haproxy/serviceSchema.ts';
+import { haproxyKeys } from '../packages/synapse/src/generators/haproxy/block/schema.ts';
+import { haproxyServiceKeys } from '../packages/synapse/src/generators/haproxy/block/serviceSchema.ts';
 import { watchers } from '../packages/synapse/src/watchers/index.ts';
 
 /** The part of JSON Schema that ours consist of. */

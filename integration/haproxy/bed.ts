@@ -5,7 +5,7 @@ import { RecordingLogger } from '@smartstack/agent/testing';
 import type { Instance } from '@smartstack/registry';
 import type { CatalogView, Generator, ReconcileOutcome } from '../../packages/synapse/src/catalog/types.ts';
 import { createHaproxyGenerator } from '../../packages/synapse/src/generators/haproxy/index.ts';
-import { parseServersState } from '../../packages/synapse/src/generators/haproxy/observed.ts';
+import { parseServersState } from '../../packages/synapse/src/generators/haproxy/plan/observed.ts';
 import type { GeneratorTiming } from '../../packages/synapse/src/generators/haproxy/wiring.ts';
 import { eventually } from '../harness/eventually.ts';
 import { askSocket, haproxyPaths, testBase } from '../harness/haproxy.ts';

@@ -3,18 +3,18 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readHaproxyBlock } from '../../packages/synapse/src/generators/haproxy/blocks.ts';
-import { capabilitiesOf } from '../../packages/synapse/src/generators/haproxy/capabilities.ts';
-import { desiredState } from '../../packages/synapse/src/generators/haproxy/desired.ts';
+import { readHaproxyBlock } from '../../packages/synapse/src/generators/haproxy/block/blocks.ts';
+import { capabilitiesOf } from '../../packages/synapse/src/generators/haproxy/plan/capabilities.ts';
+import { desiredState } from '../../packages/synapse/src/generators/haproxy/desired/desired.ts';
 import {
   modernKeywords,
   modernFrontendOnlyWhenAsked,
-} from '../../packages/synapse/src/generators/haproxy/keywordTable.ts';
-import { emptyMemory } from '../../packages/synapse/src/generators/haproxy/memory.ts';
-import { observedState } from '../../packages/synapse/src/generators/haproxy/observed.ts';
-import { optionTable } from '../../packages/synapse/src/generators/haproxy/optionTable.ts';
-import { planChanges } from '../../packages/synapse/src/generators/haproxy/plan.ts';
-import { render } from '../../packages/synapse/src/generators/haproxy/render.ts';
+} from '../../packages/synapse/src/generators/haproxy/desired/keywordTable.ts';
+import { emptyMemory } from '../../packages/synapse/src/generators/haproxy/desired/memory.ts';
+import { observedState } from '../../packages/synapse/src/generators/haproxy/plan/observed.ts';
+import { optionTable } from '../../packages/synapse/src/generators/haproxy/desired/optionTable.ts';
+import { planChanges } from '../../packages/synapse/src/generators/haproxy/plan/plan.ts';
+import { render } from '../../packages/synapse/src/generators/haproxy/desired/render.ts';
 import type { DesiredState } from '../../packages/synapse/src/generators/haproxy/types.ts';
 import { type Haproxy, haproxyPaths, startHaproxy } from '../harness/haproxy.ts';
 import { freePort } from '../harness/ports.ts';

@@ -1,9 +1,12 @@
 import { systemClock } from '@smartstack/agent';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { applyCommands, type AppliedCommand } from '../../packages/synapse/src/generators/haproxy/apply.ts';
-import { defaultProbe, Prober } from '../../packages/synapse/src/generators/haproxy/probe.ts';
-import { RuntimeSession } from '../../packages/synapse/src/generators/haproxy/runtimeClient.ts';
-import { readProcessInfo } from '../../packages/synapse/src/generators/haproxy/runtimeSdk.ts';
+import {
+  applyCommands,
+  type AppliedCommand,
+} from '../../packages/synapse/src/generators/haproxy/runtime/apply.ts';
+import { defaultProbe, Prober } from '../../packages/synapse/src/generators/haproxy/runtime/probe.ts';
+import { RuntimeSession } from '../../packages/synapse/src/generators/haproxy/runtime/runtimeClient.ts';
+import { readProcessInfo } from '../../packages/synapse/src/generators/haproxy/runtime/runtimeSdk.ts';
 import type { RuntimeCommand } from '../../packages/synapse/src/generators/haproxy/types.ts';
 import { eventually } from '../harness/eventually.ts';
 import { type Haproxy, startHaproxy, testBase } from '../harness/haproxy.ts';

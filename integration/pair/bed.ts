@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ZkPath } from '@smartstack/registry';
 import { expect } from 'vitest';
-import { parseServersState } from '../../packages/synapse/src/generators/haproxy/observed.ts';
+import { parseServersState } from '../../packages/synapse/src/generators/haproxy/plan/observed.ts';
 import type { ObservedServer } from '../../packages/synapse/src/generators/haproxy/types.ts';
 import { onCleanUp, prepareVm, type Vm, type VmOptions } from '../discovery/bed.ts';
 import { eventually } from '../harness/eventually.ts';

@@ -1,17 +1,17 @@
 import { AgentError, Backoff, describeError } from '@smartstack/agent';
 import type { ReconcileOutcome } from '../../catalog/types.js';
-import { serverKey } from './apply.js';
-import { hashOf, type ProcessIdentity, sameProcess } from './beliefs.js';
-import { portsOf } from './bindLines.js';
-import { capabilitiesOf } from './capabilities.js';
-import type { Kept } from './configKeeper.js';
+import { serverKey } from './runtime/apply.js';
+import { hashOf, type ProcessIdentity, sameProcess } from './loaded/beliefs.js';
+import { portsOf } from './desired/bindLines.js';
+import { capabilitiesOf } from './plan/capabilities.js';
+import type { Kept } from './file/configKeeper.js';
 import type { Desire } from './desire.js';
-import { planChanges } from './plan.js';
-import { reload } from './reload.js';
-import { ReloadError } from './reloadError.js';
-import { render } from './render.js';
-import { bringInStep, mergedReasons, type PassResult } from './runtimePass.js';
-import type { HaproxyConfig } from './schema.js';
+import { planChanges } from './plan/plan.js';
+import { reload } from './process/reload.js';
+import { ReloadError } from './process/reloadError.js';
+import { render } from './desired/render.js';
+import { bringInStep, mergedReasons, type PassResult } from './runtime/runtimePass.js';
+import type { HaproxyConfig } from './block/schema.js';
 import type { DesiredState, ReloadReason } from './types.js';
 import type { Wiring, WiringContext } from './wiring.js';
 

@@ -2,11 +2,11 @@ import { FakeClock } from '@smartstack/agent/testing';
 import type { Instance } from '@smartstack/registry';
 import { describe, expect, it } from 'vitest';
 import type { ServiceView } from '../../catalog/types.js';
-import { readHaproxyBlock } from './blocks.js';
+import { readHaproxyBlock } from './block/blocks.js';
 import { desire, type Desire } from './desire.js';
 import { HostResolver } from './hosts.js';
-import { addLastGood, emptyMemory, type Memory, serviceMemory } from './memory.js';
-import { render } from './render.js';
+import { addLastGood, emptyMemory, type Memory, serviceMemory } from './desired/memory.js';
+import { render } from './desired/render.js';
 import type { DesiredState } from './types.js';
 
 const now = 1_000_000_000_000;

@@ -1,11 +1,11 @@
 import type { CatalogView, ServiceView } from '../../catalog/types.js';
-import { readServiceBlock } from './blocks.js';
-import { desiredState, type HaproxyIssue, isUnknown } from './desired.js';
+import { readServiceBlock } from './block/blocks.js';
+import { desiredState, type HaproxyIssue, isUnknown } from './desired/desired.js';
 import type { HostResolver } from './hosts.js';
-import { isAddress, serverName } from './names.js';
-import { type Memory, serviceMemory } from './memory.js';
-import type { SharedLines } from './quarantineStore.js';
-import type { HaproxyConfig } from './schema.js';
+import { isAddress, serverName } from './desired/names.js';
+import { type Memory, serviceMemory } from './desired/memory.js';
+import type { SharedLines } from './file/quarantineStore.js';
+import type { HaproxyConfig } from './block/schema.js';
 import type { DesiredState } from './types.js';
 
 /** What the catalog amounts to, before HAProxy had its say. */

@@ -1,15 +1,15 @@
 import { describeError, run } from '@smartstack/agent';
 import type { BlockIssue, CatalogView, Generator, ReconcileOutcome } from '../../catalog/types.js';
-import { readServiceBlock } from './blocks.js';
+import { readServiceBlock } from './block/blocks.js';
 import { Converger } from './converge.js';
 import { type Desire, desire } from './desire.js';
-import type { HaproxyIssue } from './desired.js';
-import { FileClaim } from './fileClaim.js';
+import type { HaproxyIssue } from './desired/desired.js';
+import { FileClaim } from './file/fileClaim.js';
 import { statusOf } from './generatorStatus.js';
-import { HaproxyWatch } from './haproxyWatch.js';
+import { HaproxyWatch } from './process/haproxyWatch.js';
 import { HostResolver, type Lookup } from './hosts.js';
-import { addLastGood, type Memory } from './memory.js';
-import type { HaproxyConfig } from './schema.js';
+import { addLastGood, type Memory } from './desired/memory.js';
+import type { HaproxyConfig } from './block/schema.js';
 import { wire, type Wiring, type WiringContext, wiringKey } from './wiring.js';
 
 /** What the generator works with. */

@@ -2,11 +2,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { Instance } from '@smartstack/registry';
 import { describe, expect, it } from 'vitest';
 import type { CatalogView } from '../../catalog/types.js';
-import { readHaproxyBlock } from './blocks.js';
-import { desiredState } from './desired.js';
-import { emptyMemory, parseMemory, serialiseMemory } from './memory.js';
-import { header, render } from './render.js';
-import type { HaproxyConfig } from './schema.js';
+import { readHaproxyBlock } from './block/blocks.js';
+import { desiredState } from './desired/desired.js';
+import { emptyMemory, parseMemory, serialiseMemory } from './desired/memory.js';
+import { header, render } from './desired/render.js';
+import type { HaproxyConfig } from './block/schema.js';
 
 /** Cases in testdata: synapse.json and catalog.json in (instances in ZooKeeper's order), what Ruby's synapse 0.18.9 wrote out. */
 const testdata = new URL('./testdata/', import.meta.url);

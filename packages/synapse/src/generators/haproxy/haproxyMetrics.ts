@@ -1,5 +1,5 @@
 import type { Metrics } from '@smartstack/agent';
-import type { AppliedCommand } from './apply.js';
+import type { AppliedCommand } from './runtime/apply.js';
 import type { ObservedState, ReloadReason } from './types.js';
 
 /** What the generator counts. */

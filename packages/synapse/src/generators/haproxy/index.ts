@@ -2,14 +2,14 @@ import { hostname as systemHostname } from 'node:os';
 import { AgentError } from '@smartstack/agent';
 import type { BlockIssue, CatalogView, Generator } from '../../catalog/types.js';
 import type { GeneratorContext, GeneratorKind, Rendered } from '../types.js';
-import { readHaproxyBlock, readServiceBlock } from './blocks.js';
-import { desiredState } from './desired.js';
+import { readHaproxyBlock, readServiceBlock } from './block/blocks.js';
+import { desiredState } from './desired/desired.js';
 import { HaproxyGenerator } from './generator.js';
 import { createHaproxyMetrics } from './haproxyMetrics.js';
 import type { Lookup } from './hosts.js';
-import { emptyMemory } from './memory.js';
-import { render } from './render.js';
-import type { HaproxyConfig } from './schema.js';
+import { emptyMemory } from './desired/memory.js';
+import { render } from './desired/render.js';
+import type { HaproxyConfig } from './block/schema.js';
 import { defaultGeneratorTiming, type GeneratorTiming } from './wiring.js';
 
 /** Everything the generator needs; what is optional has the product's defaults. */

@@ -1,21 +1,21 @@
 import { join } from 'node:path';
 import type { Clock, Logger } from '@smartstack/agent';
-import { BeliefStore } from './beliefStore.js';
-import { ConfigKeeper } from './configKeeper.js';
+import { BeliefStore } from './loaded/beliefStore.js';
+import { ConfigKeeper } from './file/configKeeper.js';
 import type { HaproxyMetrics } from './haproxyMetrics.js';
-import { createManagedProcess } from './managedProcess.js';
-import { defaultProbe, Prober } from './probe.js';
+import { createManagedProcess } from './process/managedProcess.js';
+import { defaultProbe, Prober } from './runtime/probe.js';
 import {
   createExternalProcess,
   defaultProcessTiming,
   type HaproxyProcess,
   type ProcessTiming,
-} from './process.js';
-import { ReloadGate } from './reloadGate.js';
-import { RuntimeTarget } from './runtimeTarget.js';
-import type { HaproxyConfig } from './schema.js';
-import { StateFile } from './stateFile.js';
-import { Validator } from './validate.js';
+} from './process/process.js';
+import { ReloadGate } from './process/reloadGate.js';
+import { RuntimeTarget } from './runtime/runtimeTarget.js';
+import type { HaproxyConfig } from './block/schema.js';
+import { StateFile } from './file/stateFile.js';
+import { Validator } from './file/validate.js';
 
 /** Durations of the generator, in milliseconds. */
 export interface GeneratorTiming extends ProcessTiming {

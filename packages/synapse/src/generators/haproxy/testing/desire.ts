@@ -1,9 +1,9 @@
 import type { Instance } from '@smartstack/registry';
 import type { ServiceView } from '../../../catalog/types.js';
-import { readHaproxyBlock } from '../blocks.js';
-import { desiredState, type DesiredResult } from '../desired.js';
-import { emptyMemory, type Memory } from '../memory.js';
-import { renderServer } from '../render.js';
+import { readHaproxyBlock } from '../block/blocks.js';
+import { desiredState, type DesiredResult } from '../desired/desired.js';
+import { emptyMemory, type Memory } from '../desired/memory.js';
+import { renderServer } from '../desired/render.js';
 
 /** When tests happen, in milliseconds since the epoch. */
 export const at = 1_000_000_000_000;

@@ -7,9 +7,9 @@ import type {
   Server,
   ServiceSections,
 } from '../types.js';
-import { backendContext, effectiveDefaults } from '../backendContext.js';
-import { capabilitiesOf } from '../capabilities.js';
-import { effectiveWeight, isChecked, startsInMaint } from '../runtimeServer.js';
+import { backendContext, effectiveDefaults } from '../desired/backendContext.js';
+import { capabilitiesOf } from '../plan/capabilities.js';
+import { effectiveWeight, isChecked, startsInMaint } from '../plan/runtimeServer.js';
 
 /** Debian's HAProxy. */
 export const haproxy26: Capabilities = capabilitiesOf('2.6.12-1+deb12u4');

@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import type { z } from 'zod';
+import type { BlockIssue } from '../../../catalog/types.js';
+import { type HaproxyConfig, haproxySchema } from './schema.js';
+import { type HaproxyServiceConfig, haproxyServiceSchema } from './serviceSchema.js';
+
+/** A block as read: undefined when it has an error. Issues are complete either way. */
+export interface ReadBlock<T> {
+  readonly config: T | undefined;
+  readonly issues: readonly BlockIssue[];
+}
+
+/** Keys that Ruby ignores are no reason to refuse a file that served for years; they are reported and left out. */
+function read<T>(schema: z.ZodType<T>, block: unknown): ReadBlock<T> {
+  const warnings: BlockIssue[] = [];
+  let result = schema.safeParse(block);
+  let value = block;
+  if (!result.success && typeof block === 'object' && block !== null) {
+    const unknown = result.error.issues.flatMap((issue) =>
+      issue.code === 'unrecognized_keys' && issue.path.length === 0 ? issue.keys : [],
+    );
+    if (unknown.length > 0) {
+      for (const key of unknown) {
+        warnings.push({ path: [key], message: unknownKey(key), severity: 'warning' });
+      }
+      value = Object.fromEntries(Object.entries(block).filter(([key]) => !unknown.includes(key)));
+      result = schema.safeParse(value);
+    }
+  }
+  if (result.success) return { config: result.data, issues: warnings };
+  const errors = result.error.issues.map(({ path, message }): BlockIssue => ({
+    path,
+    message,
+    severity: 'error',
+  }));
+  return { config: undefined, issues: [...warnings, ...errors] };
+}
+
+function unknownKey(key: string): string {
+  return key === 'use_nerve_weights'
+    ? 'works only at the top level, whatever the README of the Ruby pair says; ignored here as it was there'
+    : 'unknown key, ignored';
+}
+
+/** A seed that is the same at every start of this host, and another on the next host. */
+export function seedOfHost(hostname: string): bigint {
+  return BigInt(`0x${createHash('sha1').update(hostname).digest('hex').slice(0, 8)}`);
+}
+
+/**
+ * Reads the top-level `haproxy` block. Without `server_order_seed` the seed comes from `hostname`, so
+ * that hosts differ in which server they try first but each keeps its order across restarts.
+ */
+export function readHaproxyBlock(block: unknown, hostname: string): ReadBlock<HaproxyConfig> {
+  // `haproxy:` with nothing below it asks for the presets.
+  const { config, issues } = read(haproxySchema, block ?? {});
+  const seeded =
+    typeof block === 'object' &&
+    block !== null &&
+    (block as Record<string, unknown>).server_order_seed !== undefined;
+  if (config === undefined || seeded) return { config, issues };
+  return { config: { ...config, serverOrderSeed: seedOfHost(hostname) }, issues };
+}
+
+const cache = new WeakMap<object, ReadBlock<HaproxyServiceConfig>>();
+
+/** Reads the `haproxy` block of a service. Blocks are values: one that was read before is not read again. */
+export function readServiceBlock(block: unknown): ReadBlock<HaproxyServiceConfig> {
+  if (typeof block !== 'object' || block === null) return read(haproxyServiceSchema, block);
+  const known = cache.get(block);
+  if (known !== undefined) return known;
+  const fresh = withHints(read(haproxyServiceSchema, block), block as Record<string, unknown>);
+  cache.set(block, fresh);
+  return fresh;
+}
+
+function withHints(
+  result: ReadBlock<HaproxyServiceConfig>,
+  block: Readonly<Record<string, unknown>>,
+): ReadBlock<HaproxyServiceConfig> {
+  const hints: BlockIssue[] = [];
+  const hint = (key: string, known: readonly string[], effect: string): void => {
+    const value = block[key];
+    if (typeof value !== 'string' || known.includes(value)) return;
+    hints.push({ path: [key], message: `not one of ${known.join(', ')}: ${effect}`, severity: 'warning' });
+  };
+  hint('backend_order', ['asc', 'desc', 'no_shuffle', 'shuffle'], 'servers are shuffled');
+  hint('cookie_value_method', ['hash', 'name'], 'the server name is the cookie');
+  return hints.length === 0 ? result : { ...result, issues: [...result.issues, ...hints] };
+}

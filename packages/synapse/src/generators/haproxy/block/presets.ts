@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import { duration, integer, lines, text } from './schemaFields.js';
+import type { Section } from '../types.js';
+
+/** Where the stats page listens when nothing else is said: Airbnb's habit. */
+export const defaultStatsAddress = '127.0.0.1:3212';
+
+/** What a user may change about our own `global` and `defaults`, without writing them. */
+export const presetsSchema = z
+  .strictObject({
+    maxconn: integer(1, 10_000_000)
+      .default(8192)
+      .describe('Connections HAProxy accepts at once; it needs about twice as many file descriptors.'),
+    nbthread: integer(1, 4096).optional().describe("Threads; HAProxy's own default is one per core."),
+    mode: z.enum(['http', 'tcp']).default('http').describe('Mode of services that do not say theirs.'),
+    balance: text.default('roundrobin').describe('Load balancing of services that do not say theirs.'),
+    log: text
+      .nullable()
+      .default('stderr format raw daemon notice')
+      .describe('Arguments of `log` in global; null turns logging off.'),
+    hard_stop_after: duration
+      .default('10m')
+      .describe('How long an old worker may finish its requests after a reload.'),
+    retries: integer(0, 1000).default(3).describe('Further attempts to connect after a failed one.'),
+    timeout_connect: duration.default('2s').describe('Longest wait for a connection to a server.'),
+    timeout_client: duration.default('1m').describe("Longest silence of a client (TCP: timeout_tunnel's)."),
+    timeout_server: duration.default('1m').describe("Longest silence of a server (TCP: timeout_tunnel's)."),
+    timeout_queue: duration.default('5s').describe('Longest wait for a free slot of a full server.'),
+    timeout_http_request: duration
+      .default('10s')
+      .describe('Longest time a client takes to send its headers.'),
+    timeout_http_keep_alive: duration.default('1m').describe('Longest pause between two requests.'),
+    timeout_tunnel: duration.default('1h').describe('Longest silence of an established TCP stream.'),
+    timeout_check: duration.default('2s').describe("Longest wait for a health check's answer."),
+    extra_global: lines.default([]).describe('Lines added at the end of global.'),
+    extra_defaults: lines.default([]).describe('Lines added at the end of defaults.'),
+  })
+  .describe("Changes to synapse's own global and defaults sections, used where a file has none.");
+
+/** The presets after defaults. */
+export type Presets = z.output<typeof presetsSchema>;
+
+/** Our `global`: a master-worker HAProxy whose sockets survive a reload and whose old workers end in bounded time. */
+export function presetGlobal(presets: Presets, adminSockets: readonly string[]): readonly string[] {
+  return [
+    'master-worker',
+    // expose-fd hands the listeners to the next worker: a reload refuses no connection.
+    // For the group as well: HAProxy and synapse may be users of their own.
+    ...adminSockets.map((path) => `stats socket ${path} mode 660 level admin expose-fd listeners`),
+    'stats timeout 2m',
+    `hard-stop-after ${presets.hard_stop_after}`,
+    `maxconn ${presets.maxconn}`,
+    ...(presets.nbthread === undefined ? [] : [`nbthread ${presets.nbthread}`]),
+    ...(presets.log === null ? [] : [`log ${presets.log}`]),
+    ...presets.extra_global,
+  ];
+}
+
+/** Our `defaults`. */
+export function presetDefaults(presets: Presets): readonly string[] {
+  return [
+    `mode ${presets.mode}`,
+    ...(presets.log === null ? [] : ['log global']),
+    `balance ${presets.balance}`,
+    'option dontlognull',
+    'option redispatch',
+    // Without it a reload resets clients whose next request crosses the closing of an idle connection.
+    'option idle-close-on-response',
+    `retries ${presets.retries}`,
+    `timeout connect ${presets.timeout_connect}`,
+    `timeout client ${presets.timeout_client}`,
+    `timeout server ${presets.timeout_server}`,
+    `timeout queue ${presets.timeout_queue}`,
+    `timeout http-request ${presets.timeout_http_request}`,
+    `timeout http-keep-alive ${presets.timeout_http_keep_alive}`,
+    `timeout tunnel ${presets.timeout_tunnel}`,
+    `timeout check ${presets.timeout_check}`,
+    ...presets.extra_defaults,
+  ];
+}
+
+/** HAProxy's own page. No `stats admin`: its forms have no protection against requests forged by other pages. */
+export function statsSection(address: string): Section {
+  return {
+    title: 'listen synapse-stats',
+    lines: [
+      `bind ${address}`,
+      'mode http',
+      'timeout client 10s',
+      'timeout server 10s',
+      'timeout connect 1s',
+      'stats enable',
+      'stats uri /',
+      'stats refresh 5s',
+      'stats show-legends',
+      'stats show-node',
+      'stats show-desc Services reachable from this machine, kept by synapse',
+    ],
+  };
+}

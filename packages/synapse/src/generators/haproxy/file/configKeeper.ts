@@ -1,0 +1,193 @@
+import { mkdir, readFile, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type Clock, describeError, type Logger, writeFileAtomic } from '@smartstack/agent';
+import { addressProblems } from './addressProbe.js';
+import { hashOf, type WrittenConfig } from '../loaded/beliefs.js';
+import type { ConfigMessage } from './configMessages.js';
+import type { HaproxyMetrics } from '../haproxyMetrics.js';
+import { Quarantine, type SharedLines } from './quarantineStore.js';
+import { render } from '../desired/render.js';
+import type { DesiredState } from '../types.js';
+import { holdNamed, settle, type Validator, type Verdict } from './validate.js';
+
+/** Where the configuration goes. */
+export interface ConfigKeeperOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: HaproxyMetrics;
+  readonly configPath: string;
+  readonly candidatePath: string;
+  readonly validator: Validator;
+  /** False: nothing is written, and everything counts as accepted (`do_writes: false`). */
+  readonly doWrites: boolean;
+  /** How often addresses that were taken are tried again, in milliseconds. */
+  readonly retryAddressesMs: number;
+  /** What an earlier run of synapse wrote. */
+  readonly written: WrittenConfig | undefined;
+  /** Called after each write, before anybody waits for it. Rejections are those of `keep`. */
+  readonly onWritten: (written: WrittenConfig) => Promise<void>;
+}
+
+/** How keeping a state on disk ended. */
+export interface Kept {
+  /** What the file renders now; undefined when nothing acceptable was ever found. */
+  readonly accepted: DesiredState | undefined;
+  /** True when the file is all of what was asked for, or all but what is quarantined. */
+  readonly current: boolean;
+}
+
+/** How a state is to be kept. */
+export interface KeepOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** The ports that HAProxy listens on now; undefined while that is not known, so that no address can be tried. */
+  readonly boundPorts?: () => ReadonlySet<number> | undefined;
+}
+
+/**
+ * Keeps haproxy.cfg in step: has candidates checked, holds back what HAProxy rejects, replaces the file
+ * atomically and only when it differs. One candidate at a time; the caller decides whether to wait.
+ */
+export class ConfigKeeper {
+  readonly quarantine = new Quarantine();
+  readonly #options: ConfigKeeperOptions;
+  #written: WrittenConfig | undefined;
+  #messages: readonly ConfigMessage[] = [];
+  #unchecked: string | undefined;
+  #rejected: { readonly hash: string; readonly messages: readonly ConfigMessage[] } | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+  #addressesTriedAt = -Infinity;
+  /** Errors told last: what stays held is tried again now and then, which is no news. */
+  #told = '';
+
+  constructor(options: ConfigKeeperOptions) {
+    this.#options = options;
+    this.#written = options.written;
+  }
+
+  get written(): WrittenConfig | undefined {
+    return this.#written;
+  }
+
+  /** Of the last check: errors of what is held back, and warnings. */
+  get messages(): readonly ConfigMessage[] {
+    return this.#messages;
+  }
+
+  /** Why candidates are not checked; undefined when they are. */
+  get unchecked(): string | undefined {
+    return this.#unchecked;
+  }
+
+  /** Hash of the file on disk; undefined when there is none. */
+  async diskHash(): Promise<string | undefined> {
+    const text = await readFile(this.#options.configPath, 'utf8').catch(() => undefined);
+    return text === undefined ? undefined : hashOf(text);
+  }
+
+  /**
+   * Brings the file to `desired`, or to the part of it that HAProxy accepts. Throws AgentError when the file
+   * cannot be written or no verdict is to be had; the old file then stays.
+   */
+  keep(desired: DesiredState, shared: SharedLines, options: KeepOptions = {}): Promise<Kept> {
+    const next = this.#turn.then(() => this.#keep(desired, shared, options));
+    this.#turn = next.catch(() => undefined);
+    return next;
+  }
+
+  /** Gives addresses that were taken another chance, now and then. */
+  retryAddresses(): void {
+    const { clock, retryAddressesMs } = this.#options;
+    const now = clock.monotonic();
+    if (now - this.#addressesTriedAt < retryAddressesMs) return;
+    this.#addressesTriedAt = now;
+    this.quarantine.retryAddresses();
+  }
+
+  /** Holds back whom the messages of an HAProxy that could not load `accepted` blame; false when they name nobody new. */
+  reject(
+    messages: readonly ConfigMessage[],
+    accepted: DesiredState,
+    desired: DesiredState,
+    shared: SharedLines,
+  ): boolean {
+    const input = { desired, lastGood: this.#written?.desired, shared, quarantine: this.quarantine };
+    const isHeld = holdNamed(messages, render(accepted), accepted, input);
+    if (isHeld) this.#addressesTriedAt = this.#options.clock.monotonic();
+    this.#options.metrics.quarantined(this.quarantine.entries.length);
+    return isHeld;
+  }
+
+  async #keep(desired: DesiredState, shared: SharedLines, options: KeepOptions): Promise<Kept> {
+    options.signal?.throwIfAborted();
+    if (!this.#options.doWrites) return { accepted: desired, current: true };
+    const lastGood = this.#written?.desired;
+    const candidate = this.quarantine.clear(desired, lastGood, shared);
+    const text = render(candidate);
+    const hash = hashOf(text);
+    if (this.#written?.sha256 === hash && (await this.diskHash()) === hash) {
+      return { accepted: this.#written.desired, current: true };
+    }
+    // What was rejected as a whole stays rejected until it changes.
+    if (this.#rejected?.hash === hash) return { accepted: lastGood, current: false };
+    const { quarantine } = this;
+    const check = (each: string): Promise<Verdict> => this.#check(each, options);
+    const settled = await settle({ desired, lastGood, shared, quarantine, check });
+    this.#messages = settled.messages;
+    this.#unchecked = settled.unchecked;
+    this.#options.metrics.quarantined(quarantine.entries.length);
+    if (quarantine.entries.length === 0) this.#told = '';
+    if (settled.accepted === undefined) {
+      this.#rejected = { hash, messages: settled.messages };
+      const { logger, configPath } = this.#options;
+      logger.error('haproxy rejects the configuration; the old file stays', {
+        file: configPath,
+        messages: settled.messages.map(({ text: message }) => message),
+      });
+      return { accepted: lastGood, current: false };
+    }
+    this.#rejected = undefined;
+    await this.#write(settled.accepted.desired, settled.accepted.text);
+    return { accepted: settled.accepted.desired, current: true };
+  }
+
+  async #check(text: string, { signal, boundPorts }: KeepOptions): Promise<Verdict> {
+    const { validator, metrics, logger } = this.#options;
+    const parsed = await validator.check(text, signal);
+    const bound = parsed.valid ? boundPorts?.() : undefined;
+    const taken = bound === undefined ? [] : await addressProblems(text, bound);
+    const verdict = taken.length === 0 ? parsed : { valid: false, messages: taken };
+    metrics.validated(verdict.unchecked !== undefined ? 'unchecked' : verdict.valid ? 'valid' : 'invalid');
+    if (!verdict.valid) {
+      const errors = verdict.messages.flatMap(({ severity, text: message }) =>
+        severity === 'error' ? [message] : [],
+      );
+      const told = JSON.stringify(errors);
+      logger[told === this.#told ? 'debug' : 'warn']('haproxy rejects a candidate', {
+        errors: errors.slice(0, 20),
+      });
+      this.#told = told;
+    }
+    return verdict;
+  }
+
+  async #write(desired: DesiredState, text: string): Promise<void> {
+    const { configPath, candidatePath, clock, logger, onWritten } = this.#options;
+    await mkdir(dirname(configPath), { recursive: true }).catch(() => undefined);
+    await writeFileAtomic(configPath, text);
+    this.#written = { desired, sha256: hashOf(text), at: clock.now() };
+    await unlink(candidatePath).catch(() => undefined);
+    logger.debug('haproxy.cfg written', { file: configPath, bytes: Buffer.byteLength(text) });
+    await onWritten(this.#written);
+  }
+
+  /** Keeps a copy of the file that HAProxy has just loaded, for the operator. Its failure costs only the copy. */
+  async keepLastGood(): Promise<void> {
+    const { configPath, doWrites, logger } = this.#options;
+    if (!doWrites) return;
+    try {
+      await writeFileAtomic(`${configPath}.last-good`, await readFile(configPath));
+    } catch (error) {
+      logger.warn('the last good configuration could not be kept', { problem: describeError(error) });
+    }
+  }
+}

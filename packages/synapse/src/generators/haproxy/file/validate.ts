@@ -1,0 +1,186 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { AgentError, type Clock, describeError } from '@smartstack/agent';
+import { blame, type Culprit, type SharedLineOwner } from './blame.js';
+import { type CommandResult, runCommand, runShell } from '../process/command.js';
+import { type ConfigMessage, parseConfigMessages } from './configMessages.js';
+import type { Quarantine, SharedLines } from './quarantineStore.js';
+import { render } from '../desired/render.js';
+import type { DesiredState } from '../types.js';
+
+/** What a check of a candidate found. */
+export interface Verdict {
+  readonly valid: boolean;
+  readonly messages: readonly ConfigMessage[];
+  /** Set when nobody could check: why. Then `valid` is true, as in Ruby without do_checks. */
+  readonly unchecked?: string;
+}
+
+/** How candidates are checked. */
+export interface ValidatorOptions {
+  readonly clock: Clock;
+  /** Where the candidate is written; `checkCommand` knows this path by itself. */
+  readonly candidatePath: string;
+  readonly haproxyBinary: string;
+  /** The operator's command line; undefined: `haproxy -c -f <candidate>`. */
+  readonly checkCommand: string | undefined;
+  readonly timeoutMs: number;
+}
+
+/** HAProxy's status of a file without errors that has no listener yet. */
+const noListener = 2;
+
+/** Has candidates checked by the real HAProxy, or by the operator's command. */
+export class Validator {
+  readonly #options: ValidatorOptions;
+
+  constructor(options: ValidatorOptions) {
+    this.#options = options;
+  }
+
+  /** Writes the candidate and has it checked. Throws AgentError (retriable): `file_write`, or `check-failed` without a verdict. */
+  async check(text: string, signal?: AbortSignal): Promise<Verdict> {
+    const { candidatePath, haproxyBinary, checkCommand, clock, timeoutMs } = this.#options;
+    await writeCandidate(candidatePath, text);
+    const options = { clock, timeoutMs, signal };
+    if (checkCommand !== undefined) {
+      const result = await runShell(checkCommand, options);
+      return verdictOf(result, result.exitCode === 0);
+    }
+    const result = await runCommand(haproxyBinary, ['-c', '-f', candidatePath], options);
+    if (result.problem?.includes('ENOENT') === true) {
+      return { valid: true, messages: [], unchecked: `${haproxyBinary} is not installed here` };
+    }
+    return verdictOf(result, result.exitCode === 0 || result.exitCode === noListener);
+  }
+}
+
+async function writeCandidate(path: string, text: string): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, text);
+  } catch (error) {
+    const message = `cannot write ${path}: ${describeError(error)}`;
+    throw new AgentError('file_write', message, { cause: error, retriable: true });
+  }
+}
+
+function verdictOf(result: CommandResult, valid: boolean): Verdict {
+  if (result.problem !== undefined) {
+    throw new AgentError('check-failed', `the check of the configuration did not end: ${result.problem}`, {
+      retriable: true,
+    });
+  }
+  const messages = parseConfigMessages(result.output);
+  if (valid || messages.some(({ severity }) => severity === 'error')) return { valid, messages };
+  const text = `the check ended with status ${result.exitCode ?? 'unknown'}: ${result.output.trim().slice(0, 500)}`;
+  return { valid, messages: [...messages, { severity: 'error', text }] };
+}
+
+/** A state that was accepted, with its text; or undefined parts when nothing acceptable was found. */
+export interface Settled {
+  readonly accepted: { readonly desired: DesiredState; readonly text: string } | undefined;
+  /** Of the last check. */
+  readonly messages: readonly ConfigMessage[];
+  readonly unchecked?: string;
+}
+
+/** What `settle` works on. */
+export interface SettleInput {
+  /** As computed from the catalog, before anything is held back. */
+  readonly desired: DesiredState;
+  readonly lastGood: DesiredState | undefined;
+  readonly shared: SharedLines;
+  readonly quarantine: Quarantine;
+  readonly check: (text: string) => Promise<Verdict>;
+}
+
+/** Each round holds back at least one culprit, usually all that HAProxy named. */
+const maxRounds = 12;
+
+/**
+ * Finds the part of `desired` that HAProxy accepts: checks it, holds back what the messages blame (or bisection
+ * finds), and checks again, so that one service's bad lines cannot keep the others from being written.
+ */
+export async function settle(input: SettleInput): Promise<Settled> {
+  const { desired, lastGood, shared, quarantine, check } = input;
+  let last: Verdict | undefined;
+  for (let round = 0; round < maxRounds; round += 1) {
+    const candidate = quarantine.clear(desired, lastGood, shared);
+    const text = render(candidate);
+    const verdict = await check(text);
+    last = verdict;
+    if (verdict.valid) {
+      const { messages, unchecked } = verdict;
+      return {
+        accepted: { desired: candidate, text },
+        messages,
+        ...(unchecked !== undefined && { unchecked }),
+      };
+    }
+    if (holdNamed(verdict.messages, text, candidate, input)) continue;
+    const reason = verdict.messages.find(({ severity }) => severity === 'error')?.text ?? 'rejected';
+    const culprit = await bisect(candidate, shared, check);
+    if (!quarantine.hold(culprit, reason, desired, lastGood, shared)) break;
+  }
+  return { accepted: undefined, messages: last?.messages ?? [] };
+}
+
+/** Holds back whom messages about `candidate` (rendered as `text`) blame; false when they name nobody new. */
+export function holdNamed(
+  messages: readonly ConfigMessage[],
+  text: string,
+  candidate: DesiredState,
+  { desired, lastGood, shared, quarantine }: Omit<SettleInput, 'check'>,
+): boolean {
+  let isHeld = false;
+  for (const { culprit, reason } of blameAll(messages, text, candidate, shared)) {
+    isHeld = quarantine.hold(culprit, reason, desired, lastGood, shared) || isHeld;
+  }
+  return isHeld;
+}
+
+function blameAll(
+  messages: readonly ConfigMessage[],
+  text: string,
+  candidate: DesiredState,
+  shared: SharedLines,
+): readonly { readonly culprit: Culprit; readonly reason: string }[] {
+  const owner: SharedLineOwner = (line) => [...shared].find(([, lines]) => lines.includes(line))?.[0];
+  return messages.flatMap((message) => {
+    if (message.severity !== 'error') return [];
+    const culprit = blame(message, text, candidate, owner);
+    return culprit === undefined ? [] : [{ culprit, reason: message.text }];
+  });
+}
+
+/** The first service with which the file becomes invalid, or the base when it is so without any. */
+async function bisect(
+  candidate: DesiredState,
+  shared: SharedLines,
+  check: SettleInput['check'],
+): Promise<Culprit> {
+  const { services } = candidate;
+  const validWith = async (count: number): Promise<boolean> => {
+    const dropped = new Set(services.slice(count).flatMap(({ service }) => shared.get(service) ?? []));
+    const sharedFrontend = candidate.sharedFrontend && {
+      ...candidate.sharedFrontend,
+      lines: candidate.sharedFrontend.lines.filter((line) => !dropped.has(line.trim())),
+    };
+    const part = {
+      base: candidate.base,
+      services: services.slice(0, count),
+      ...(sharedFrontend && { sharedFrontend }),
+    };
+    return (await check(render(part))).valid;
+  };
+  if (!(await validWith(0))) return { kind: 'base' };
+  let good = 0;
+  let bad = services.length;
+  while (bad - good > 1) {
+    const middle = Math.floor((good + bad) / 2);
+    if (await validWith(middle)) good = middle;
+    else bad = middle;
+  }
+  return { kind: 'service', service: services[bad - 1]?.service ?? '' };
+}

@@ -1,0 +1,149 @@
+import { appendFile, mkdir, readFile, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { z } from 'zod';
+import {
+  type Beliefs,
+  noBeliefs,
+  type ProcessIdentity,
+  readBeliefs,
+  type RunningConfig,
+  sameProcess,
+  storedProcess,
+  storedServer,
+  writeBeliefs,
+  type WrittenConfig,
+} from './beliefs.js';
+import type { DesiredState, Server } from '../types.js';
+
+/** A server that is about to be added: noted first, so that a crash in between leaves none that nobody owns. */
+interface Intent {
+  readonly socket: string;
+  readonly process: ProcessIdentity;
+  readonly service: string;
+  readonly server: Server;
+}
+
+const storedIntent = z.object({
+  socket: z.string(),
+  process: storedProcess,
+  service: z.string(),
+  server: storedServer,
+});
+
+function withIntent(running: RunningConfig, { service, server }: Intent): RunningConfig {
+  const services = running.desired.services.map((sections) => {
+    const { backend } = sections;
+    if (sections.service !== service || backend.servers.some(({ name }) => name === server.name))
+      return sections;
+    return { ...sections, backend: { ...backend, servers: [...backend.servers, server] } };
+  });
+  return { ...running, desired: { ...running.desired, services } };
+}
+
+type Generation = 0 | 1;
+const generations: readonly Generation[] = [0, 1];
+
+function journalOf(path: string, generation: Generation): string {
+  return `${path}.intents-${generation}`;
+}
+
+/**
+ * What synapse knows of the file and of each process, kept across its own restarts. A snapshot is written when
+ * something has settled; between snapshots, intents are appended, which the kernel keeps even if we are killed.
+ */
+export class BeliefStore {
+  readonly #path: string | undefined;
+  #written: WrittenConfig | undefined;
+  readonly #running = new Map<string, RunningConfig>();
+  #turn: Promise<void> = Promise.resolve();
+  #stored: Beliefs = noBeliefs;
+  #generation: Generation = 0;
+
+  private constructor(path: string | undefined) {
+    this.#path = path;
+  }
+
+  /** Reads what an earlier run knew; without a path nothing outlives the process. */
+  static async open(path: string | undefined): Promise<BeliefStore> {
+    const store = new BeliefStore(path);
+    if (path === undefined) return store;
+    const { written, running } = await readBeliefs(path);
+    store.#written = written;
+    for (const [socket, config] of running) store.#running.set(socket, config);
+    for (const generation of generations) {
+      const journal = await readFile(journalOf(path, generation), 'utf8').catch(() => '');
+      for (const line of journal.split('\n')) store.#replay(line);
+    }
+    return store;
+  }
+
+  get written(): WrittenConfig | undefined {
+    return this.#written;
+  }
+
+  set written(written: WrittenConfig | undefined) {
+    this.#written = written;
+  }
+
+  /** What the process behind a socket runs, if it is the one we know. */
+  running(socket: string, process: ProcessIdentity): DesiredState | undefined {
+    const known = this.#running.get(socket);
+    return known !== undefined && sameProcess(known.process, process) ? known.desired : undefined;
+  }
+
+  setRunning(socket: string, process: ProcessIdentity, desired: DesiredState): void {
+    const known = this.#running.get(socket);
+    if (known?.desired === desired && sameProcess(known.process, process)) return;
+    this.#running.set(socket, { process, desired });
+  }
+
+  /** Notes servers before they are added. Failing to note them is no reason not to serve: it only risks a leftover. */
+  async intend(
+    socket: string,
+    process: ProcessIdentity,
+    servers: readonly { readonly service: string; readonly server: Server }[],
+  ): Promise<void> {
+    if (this.#path === undefined || servers.length === 0) return;
+    const lines = servers.map(({ service, server }) => JSON.stringify({ socket, process, service, server }));
+    await appendFile(journalOf(this.#path, this.#generation), `${lines.join('\n')}\n`, { mode: 0o600 }).catch(
+      () => undefined,
+    );
+  }
+
+  /** Writes a snapshot, if anything changed since the last one. Throws AgentError `file_write`. */
+  save(): Promise<void> {
+    const next = this.#turn.then(() => this.#save());
+    this.#turn = next.catch(() => undefined);
+    return next;
+  }
+
+  async #save(): Promise<void> {
+    const path = this.#path;
+    const { written: storedWritten, running: storedRunning } = this.#stored;
+    const isSame =
+      storedWritten === this.#written &&
+      storedRunning.size === this.#running.size &&
+      [...this.#running].every(([socket, config]) => storedRunning.get(socket) === config);
+    if (path === undefined || isSame) return;
+    const beliefs = { written: this.#written, running: new Map(this.#running) };
+    // What is intended from here on is not in this snapshot, and must outlive its journal.
+    const covered = this.#generation;
+    this.#generation = covered === 0 ? 1 : 0;
+    await mkdir(dirname(path), { recursive: true }).catch(() => undefined);
+    await writeBeliefs(path, beliefs);
+    this.#stored = beliefs;
+    await unlink(journalOf(path, covered)).catch(() => undefined);
+  }
+
+  #replay(line: string): void {
+    if (line === '') return;
+    try {
+      const intent: Intent = storedIntent.parse(JSON.parse(line));
+      const known = this.#running.get(intent.socket);
+      if (known === undefined || !sameProcess(known.process, intent.process)) return;
+      this.#running.set(intent.socket, withIntent(known, intent));
+    } catch {
+      // A line that a crash cut short was never acted on: its commands are sent after it.
+    }
+  }
+}

@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { writeFileAtomic } from '@smartstack/agent';
+import { z } from 'zod';
+import type { DesiredState } from '../types.js';
+
+/** The identity of a worker: a pid alone is used again. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** `Start_time_sec` of `show info`: seconds since the epoch. */
+  readonly startedAt: number;
+}
+
+/** The file that was accepted last, and written. */
+export interface WrittenConfig {
+  readonly desired: DesiredState;
+  /** SHA-256 of the file's text, hexadecimal. */
+  readonly sha256: string;
+  /** When it was put in place, in milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** What one HAProxy runs, as far as we know: what it loaded, advanced by our commands. */
+export interface RunningConfig {
+  readonly process: ProcessIdentity;
+  readonly desired: DesiredState;
+}
+
+/** What must survive a restart of synapse, so that HAProxy is not reloaded for nothing. */
+export interface Beliefs {
+  readonly written: WrittenConfig | undefined;
+  /** By path of the admin socket. */
+  readonly running: ReadonlyMap<string, RunningConfig>;
+}
+
+/** Nothing is known. */
+export const noBeliefs: Beliefs = { written: undefined, running: new Map() };
+
+const format = 1;
+
+/** SHA-256 of a file's text, hexadecimal. */
+export function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** True when both workers are the same process. */
+export function sameProcess(a: ProcessIdentity, b: ProcessIdentity): boolean {
+  return a.pid === b.pid && a.startedAt === b.startedAt;
+}
+
+const lines = z.array(z.string());
+const section = z.object({ title: z.string(), lines });
+
+/** A server as it is kept: what another version wrote otherwise must not be taken for one. */
+export const storedServer = z.object({
+  name: z.string(),
+  address: z.string(),
+  port: z.int(),
+  // JSON leaves out what is undefined.
+  id: z
+    .int()
+    .optional()
+    .transform((id): number | undefined => id),
+  cookie: z.string().exactOptional(),
+  options: lines,
+  weight: z.int().exactOptional(),
+  disabled: z.boolean(),
+});
+
+const storedState = z.object({
+  base: z.array(section),
+  services: z.array(
+    z.object({
+      service: z.string(),
+      frontend: section.exactOptional(),
+      backend: z.object({ name: z.string(), lines, servers: z.array(storedServer) }),
+    }),
+  ),
+  sharedFrontend: section.exactOptional(),
+});
+
+/** The identity of a worker as it is kept. */
+export const storedProcess = z.object({ pid: z.int(), startedAt: z.number() });
+
+const stored = z.object({
+  format: z.literal(format),
+  written: z.object({ desired: storedState, sha256: z.string(), at: z.number() }).optional(),
+  running: z.array(
+    z.object({
+      socket: z.string(),
+      process: storedProcess,
+      desired: storedState.optional(),
+      asWritten: z.boolean().optional(),
+    }),
+  ),
+});
+
+/** Reads what an earlier run knew. Never throws: what is missing or not ours is not known, which costs one reload. */
+export async function readBeliefs(path: string): Promise<Beliefs> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  try {
+    const { written, running } = stored.parse(JSON.parse(text));
+    const known = running.flatMap(({ socket, process, desired, asWritten }) => {
+      const state = asWritten === true ? written?.desired : desired;
+      return state === undefined ? [] : [[socket, { process, desired: state }] as const];
+    });
+    return { written, running: new Map(known) };
+  } catch {
+    return noBeliefs;
+  }
+}
+
+/** Keeps beliefs for the next run, atomically. Throws AgentError `file_write`. */
+export async function writeBeliefs(path: string, { written, running }: Beliefs): Promise<void> {
+  const processes = [...running].map(([socket, { process, desired }]) =>
+    // Usually they are one and the same, and half the size.
+    desired === written?.desired ? { socket, process, asWritten: true } : { socket, process, desired },
+  );
+  await writeFileAtomic(path, `${JSON.stringify({ format, written, running: processes })}\n`, {
+    mode: 0o600,
+  });
+}
+
+/** When a worker began, as its own clock and ours tell. */
+export interface WorkerStart {
+  readonly startedAt: number;
+  readonly uptimeSeconds: number;
+  /** Wall clock now, in milliseconds. */
+  readonly now: number;
+}
+
+/**
+ * What a worker loaded, when it is not the one we know: the file on disk, if it is the one we wrote and was in
+ * place before the worker started. Starts are known to the second only, so within that second nobody can tell.
+ */
+export function loadedBy(
+  { startedAt, uptimeSeconds, now }: WorkerStart,
+  written: WrittenConfig | undefined,
+  diskHash: string | undefined,
+): DesiredState | undefined {
+  if (written === undefined || written.sha256 !== diskHash) return undefined;
+  // The earlier of both: the wall clock may have been set back since the worker noted its start.
+  const started = Math.min(startedAt * 1000, now - (uptimeSeconds + 1) * 1000);
+  return written.at < started ? written.desired : undefined;
+}

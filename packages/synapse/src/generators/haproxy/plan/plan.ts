@@ -1,0 +1,87 @@
+import { backendContext, effectiveDefaults } from '../desired/backendContext.js';
+import { planServers } from './planServers.js';
+import { structureReasons } from './planStructure.js';
+import { renderServer } from '../desired/render.js';
+import type {
+  Capabilities,
+  DesiredState,
+  ObservedState,
+  Plan,
+  ReloadReason,
+  RuntimeCommand,
+  ServiceSections,
+} from '../types.js';
+
+/** A pair of sections of one service whose backend is the same section before and after. */
+interface Pair {
+  readonly desired: ServiceSections;
+  readonly loaded: ServiceSections;
+}
+
+function pairs(desired: DesiredState, loaded: DesiredState): readonly Pair[] {
+  const before = new Map(loaded.services.map((sections) => [sections.service, sections]));
+  return desired.services.flatMap((sections) => {
+    const old = before.get(sections.service);
+    return old?.backend.name === sections.backend.name ? [{ desired: sections, loaded: old }] : [];
+  });
+}
+
+/** Without a Runtime API the file is the only way to tell HAProxy about servers. */
+function reasonsWithoutRuntime(both: readonly Pair[]): readonly ReloadReason[] {
+  return both.flatMap(({ desired, loaded }): ReloadReason[] => {
+    const lines = (sections: ServiceSections): string =>
+      sections.backend.servers.map(renderServer).sort().join('\n');
+    if (lines(desired) === lines(loaded)) return [];
+    const detail = `backend ${desired.backend.name}: its servers changed, and there is no Runtime API to say so`;
+    return [{ kind: 'no-dynamic-servers', detail, service: desired.service }];
+  });
+}
+
+/** Backends that HAProxy loaded from our file, but that the running process lacks. */
+function missingBackends(loaded: DesiredState, observed: ObservedState): readonly ReloadReason[] {
+  return loaded.services.flatMap(({ service, backend }): ReloadReason[] =>
+    observed.backends.has(backend.name)
+      ? []
+      : [{ kind: 'process-not-ours', detail: `the running process has no backend ${backend.name}`, service }],
+  );
+}
+
+/**
+ * The difference between what is wanted, what HAProxy last loaded and what it runs, as a value.
+ *
+ * `loaded` holds the sections of the file that the process runs and the servers that synapse put there,
+ * from the file or since (see `withApplied`): no other server is ever touched. `observed` is undefined
+ * when there is no Runtime API to ask. Commands come with a reload too, so that servers need not wait
+ * for it; whatever they cannot do is a reason.
+ */
+export function planChanges(
+  desired: DesiredState,
+  loaded: DesiredState | undefined,
+  observed: ObservedState | undefined,
+  capabilities: Capabilities,
+): Plan {
+  if (loaded === undefined) {
+    const detail = 'it is not known what HAProxy runs';
+    return { commands: [], reload: [{ kind: 'first-configuration', detail }] };
+  }
+  const structure = structureReasons(desired, loaded);
+  const both = pairs(desired, loaded);
+  if (observed === undefined) return { commands: [], reload: [...structure, ...reasonsWithoutRuntime(both)] };
+  const missing = missingBackends(loaded, observed);
+  // Another process may have sections of the same name: nothing in it is ours to change.
+  if (missing.length > 0) return { commands: [], reload: [...missing, ...structure] };
+
+  const defaults = effectiveDefaults(loaded.base);
+  const commands: RuntimeCommand[] = [];
+  const reload: ReloadReason[] = [...structure];
+  for (const pair of both) {
+    const context = backendContext(defaults, pair.loaded.backend.lines);
+    const running = observed.backends.get(pair.loaded.backend.name);
+    if (running === undefined) continue;
+    const reloading = structure.length > 0;
+    const planned = planServers({ ...pair, running, context, capabilities, reloading });
+    commands.push(...planned.commands);
+    reload.push(...planned.reasons);
+  }
+  return { commands, reload };
+}

@@ -1,0 +1,217 @@
+import type { BackendContext } from '../desired/backendContext.js';
+import {
+  effectiveWeight,
+  isAgentDriven,
+  isChecked,
+  isSameServer,
+  runtimeServer,
+  startsInMaint,
+} from './runtimeServer.js';
+import type {
+  Capabilities,
+  ObservedServer,
+  ReloadReason,
+  RuntimeCommand,
+  Server,
+  ServiceSections,
+} from '../types.js';
+
+/** One backend as wanted, as its file was, and as it runs. */
+export interface BackendDifference {
+  readonly desired: ServiceSections;
+  readonly loaded: ServiceSections;
+  readonly running: ReadonlyMap<string, ObservedServer>;
+  /** Of the lines that run: those loaded. */
+  readonly context: BackendContext;
+  readonly capabilities: Capabilities;
+  /** A reload is coming anyway: servers that changed are left to it. */
+  readonly reloading: boolean;
+}
+
+type Cause = Pick<ReloadReason, 'kind'> & { readonly cause: string };
+
+/** HAProxy deletes no server that another line of its file points to. */
+const pinned: Cause = { kind: 'server-needs-reload', cause: 'a use-server line points to it' };
+
+function isMoved(server: Server, running: ObservedServer): boolean {
+  return running.address !== server.address || running.port !== server.port;
+}
+
+class BackendPlanner {
+  readonly #commands: { first: RuntimeCommand[]; replace: RuntimeCommand[]; last: RuntimeCommand[] };
+  readonly #blocked = new Map<string, Cause & { readonly servers: string[] }>();
+  readonly #backend: string;
+  readonly #loaded: ReadonlyMap<string, Server>;
+
+  constructor(private readonly difference: BackendDifference) {
+    this.#commands = { first: [], replace: [], last: [] };
+    this.#backend = difference.desired.backend.name;
+    this.#loaded = new Map(difference.loaded.backend.servers.map((server) => [server.name, server]));
+  }
+
+  #block(server: Server | ObservedServer, { kind, cause }: Cause): void {
+    const key = `${kind} ${cause}`;
+    const blocked = this.#blocked.get(key);
+    if (blocked === undefined) this.#blocked.set(key, { kind, cause, servers: [server.name] });
+    else blocked.servers.push(server.name);
+  }
+
+  /** The command that adds a server, or why a running HAProxy cannot take it. */
+  #addition(server: Server): RuntimeCommand | Cause {
+    const { capabilities, context } = this.difference;
+    const { name, address, port, id } = server;
+    if (!capabilities.dynamicServers) {
+      return {
+        kind: 'no-dynamic-servers',
+        cause: `HAProxy ${capabilities.version} takes no servers at run time`,
+      };
+    }
+    if (context.staticBalance !== undefined) {
+      return { kind: 'no-dynamic-servers', cause: context.staticBalance };
+    }
+    const runtime = runtimeServer(server, context, capabilities);
+    if ('needsFile' in runtime) return { kind: 'server-needs-reload', cause: runtime.needsFile };
+    if (id === undefined) return { kind: 'server-needs-reload', cause: 'no server id' };
+    return {
+      ...{ kind: 'add-server', backend: this.#backend, server: name, address, port, id },
+      ...{ options: runtime.options, weight: effectiveWeight(server, context), checked: runtime.checked },
+    };
+  }
+
+  #setState(server: string, state: 'ready' | 'maint'): void {
+    this.#commands.first.push({ kind: 'set-state', backend: this.#backend, server, state });
+  }
+
+  #add(server: Server): void {
+    const addition = this.#addition(server);
+    if ('cause' in addition) this.#block(server, addition);
+    else this.#commands.first.push(addition);
+  }
+
+  /**
+   * Address, state and weight of a server that runs and is otherwise as wanted. One that is wanted again while its
+   * removal waits for a connection to end has lost its address: see `removeServer`.
+   */
+  #correct(server: Server, running: ObservedServer): void {
+    const { context } = this.difference;
+    if (isMoved(server, running)) {
+      const { name, address, port } = server;
+      this.#commands.first.push({ kind: 'set-address', backend: this.#backend, server: name, address, port });
+    }
+    if (isAgentDriven(server, context)) return;
+    if (running.admin !== 'ready') this.#setState(server.name, 'ready');
+    const weight = effectiveWeight(server, context);
+    if (weight === running.weight) return;
+    if (context.staticBalance === undefined) {
+      const { name } = server;
+      this.#commands.first.push({ kind: 'set-weight', backend: this.#backend, server: name, weight });
+    } else
+      this.#block(server, { kind: 'server-needs-reload', cause: `weight under ${context.staticBalance}` });
+  }
+
+  #isAsWanted(server: Server, running: ObservedServer): boolean {
+    const loaded = this.#loaded.get(server.name);
+    // A host name that resolves otherwise now is no other server: only where it leads to is corrected.
+    const { address, port } = server;
+    if (loaded === undefined || !isSameServer({ ...loaded, address, port }, server)) return false;
+    // Nobody but its agent may say when such a server is ready again.
+    if (isMoved(server, running) && isAgentDriven(server, this.difference.context)) return false;
+    if (server.id !== undefined && running.id !== server.id) return false;
+    // Checks that are off mean that adding it was interrupted: nobody would ever notice its death.
+    return running.checked || !isChecked(server, this.difference.context);
+  }
+
+  /**
+   * Servers that run otherwise than wanted. Replacing one takes it out of rotation until its requests have
+   * ended, a reload does not: so at most half of those in rotation are replaced at run time.
+   */
+  #change(changed: readonly Server[], steady: number): void {
+    const inRotation = (server: Server): boolean => {
+      const running = this.difference.running.get(server.name);
+      return running?.admin === 'ready' && running.operational === 'up' && running.weight > 0;
+    };
+    const busy = changed.filter(inRotation);
+    const reload = busy.length > steady;
+    for (const server of changed) {
+      if (this.difference.reloading && inRotation(server)) continue;
+      const addition = this.#addition(server);
+      if ('cause' in addition) this.#block(server, addition);
+      else if (this.difference.context.pinned.has(server.name)) this.#block(server, pinned);
+      else if (reload && inRotation(server)) {
+        const cause = 'changed options, too many to take out at once';
+        this.#block(server, { kind: 'server-needs-reload', cause });
+      } else {
+        const { name } = server;
+        this.#commands.replace.push(
+          { kind: 'remove-server', backend: this.#backend, server: name },
+          addition,
+        );
+      }
+    }
+  }
+
+  /** A vanished server waits in maintenance for its return, unless it would return as another. */
+  #takeOut(server: Server, running: ObservedServer): void {
+    const loaded = this.#loaded.get(server.name);
+    if (loaded === undefined || !isSameServer(loaded, server)) this.#remove(running);
+    else if (running.admin !== 'maint') this.#setState(server.name, 'maint');
+  }
+
+  #remove(running: ObservedServer): void {
+    const { capabilities, context } = this.difference;
+    const { name } = running;
+    const stays = !capabilities.dynamicServers || context.pinned.has(name);
+    if (!stays) {
+      this.#commands.last.push({ kind: 'remove-server', backend: this.#backend, server: name });
+      return;
+    }
+    if (running.admin !== 'maint') this.#setState(name, 'maint');
+    this.#block(
+      running,
+      capabilities.dynamicServers
+        ? pinned
+        : {
+            kind: 'no-dynamic-servers',
+            cause: `HAProxy ${capabilities.version} keeps servers until a reload`,
+          },
+    );
+  }
+
+  plan(): { readonly commands: readonly RuntimeCommand[]; readonly reasons: readonly ReloadReason[] } {
+    const { desired, running, context } = this.difference;
+    const changed: Server[] = [];
+    let steady = 0;
+    for (const server of desired.backend.servers) {
+      const now = running.get(server.name);
+      if (startsInMaint(server, context)) {
+        if (now !== undefined) this.#takeOut(server, now);
+      } else if (now === undefined) this.#add(server);
+      else if (this.#isAsWanted(server, now)) {
+        this.#correct(server, now);
+        if (now.operational === 'up') steady += 1;
+      } else changed.push(server);
+    }
+    this.#change(changed, steady);
+    const wanted = new Set(desired.backend.servers.map(({ name }) => name));
+    for (const name of this.#loaded.keys()) {
+      const now = wanted.has(name) ? undefined : running.get(name);
+      if (now !== undefined) this.#remove(now);
+    }
+    const { first, replace, last } = this.#commands;
+    return { commands: [...first, ...replace, ...last], reasons: this.#reasons() };
+  }
+
+  #reasons(): readonly ReloadReason[] {
+    const { service } = this.difference.desired;
+    return [...this.#blocked.values()].map(({ kind, cause, servers }) => {
+      const [first = '', ...others] = servers;
+      const who = others.length === 0 ? first : `${first} and ${others.length} more`;
+      return { kind, detail: `${this.#backend}/${who}: ${cause}`, service };
+    });
+  }
+}
+
+/** The commands that bring one running backend's servers to what is wanted, and what they cannot do. */
+export function planServers(difference: BackendDifference): ReturnType<BackendPlanner['plan']> {
+  return new BackendPlanner(difference).plan();
+}

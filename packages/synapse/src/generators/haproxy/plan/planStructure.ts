@@ -1,0 +1,62 @@
+import type { DesiredState, ReloadReason, Section, ServiceSections } from '../types.js';
+
+function sameLines(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((line, index) => line === b[index]);
+}
+
+function sameSection(a: Section | undefined, b: Section | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.title === b.title && sameLines(a.lines, b.lines);
+}
+
+/** Titles of base sections that are new, gone or different. */
+function changedBase(desired: readonly Section[], loaded: readonly Section[]): readonly string[] {
+  const text = ({ title, lines }: Section): string => [title, ...lines].join('\n');
+  const [after, before] = [new Set(desired.map(text)), new Set(loaded.map(text))];
+  const changed = [
+    ...desired.filter((section) => !before.has(text(section))),
+    ...loaded.filter((section) => !after.has(text(section))),
+  ].map(({ title }) => title);
+  if (changed.length > 0) return [...new Set(changed)];
+  // Which `defaults` applies to a section depends on the order.
+  const titles = (sections: readonly Section[]): readonly string[] => sections.map(text);
+  return sameLines(titles(desired), titles(loaded)) ? [] : ['the order of sections'];
+}
+
+function changedLines(desired: ServiceSections, loaded: ServiceSections): string | undefined {
+  if (desired.backend.name !== loaded.backend.name) {
+    return `backend ${loaded.backend.name} becomes ${desired.backend.name}`;
+  }
+  const parts = [
+    ...(sameSection(desired.frontend, loaded.frontend) ? [] : ['frontend']),
+    ...(sameLines(desired.backend.lines, loaded.backend.lines) ? [] : ['backend']),
+  ];
+  return parts.length === 0 ? undefined : `lines of its ${parts.join(' and ')} changed`;
+}
+
+/** Differences that only a new file brings: sections and lines, servers aside. */
+export function structureReasons(desired: DesiredState, loaded: DesiredState): readonly ReloadReason[] {
+  const reasons: ReloadReason[] = changedBase(desired.base, loaded.base).map((detail) => ({
+    kind: 'base-changed',
+    detail,
+  }));
+  const before = new Map(loaded.services.map((sections) => [sections.service, sections]));
+  for (const sections of desired.services) {
+    const { service } = sections;
+    const old = before.get(service);
+    before.delete(service);
+    const detail = old === undefined ? undefined : changedLines(sections, old);
+    if (old === undefined) {
+      reasons.push({ kind: 'section-added', detail: `backend ${sections.backend.name}`, service });
+    } else if (detail !== undefined) {
+      reasons.push({ kind: 'lines-changed', detail, service });
+    }
+  }
+  for (const [service, { backend }] of before) {
+    reasons.push({ kind: 'section-removed', detail: `backend ${backend.name}`, service });
+  }
+  if (!sameSection(desired.sharedFrontend, loaded.sharedFrontend)) {
+    reasons.push({ kind: 'lines-changed', detail: 'the shared frontend changed' });
+  }
+  return reasons;
+}

@@ -1,0 +1,106 @@
+import type { BackendContext } from '../desired/backendContext.js';
+import { isPlainWord, joinOptions, type Option, parseOptions } from '../desired/options.js';
+import type { Capabilities, Server } from '../types.js';
+
+/** A server as `add server` makes it. */
+export interface RuntimeServer {
+  readonly options: readonly string[];
+  readonly checked: boolean;
+}
+
+/** Keywords that take back another one. */
+const cancels = new Map<string, string>([
+  ['stick', 'non-stick'],
+  ['ssl-reuse', 'no-ssl-reuse'],
+  ['enabled', 'disabled'],
+  ...[
+    ...['agent-check', 'backup', 'check', 'check-ssl', 'ssl', 'send-proxy', 'send-proxy-v2'],
+    ...['send-proxy-v2-ssl', 'send-proxy-v2-ssl-cn'],
+  ].map((keyword): [string, string] => [`no-${keyword}`, keyword]),
+]);
+
+/** Servers of one backend mostly share their words: each list is read once per context. */
+const effectiveOptions = new WeakMap<BackendContext, Map<string, ReadonlyMap<string, Option>>>();
+
+/** What default-server and the server's own words amount to: the last of each keyword, without what was taken back. */
+function effective(server: Server, context: BackendContext): ReadonlyMap<string, Option> {
+  const known = effectiveOptions.get(context) ?? new Map<string, ReadonlyMap<string, Option>>();
+  effectiveOptions.set(context, known);
+  const text = server.options.join(' ');
+  const before = known.get(text);
+  if (before !== undefined) return before;
+  const result = new Map<string, Option>();
+  for (const option of [...context.defaultServer, ...parseOptions(server.options)]) {
+    const cancelled = cancels.get(option.keyword);
+    if (cancelled !== undefined) result.delete(cancelled);
+    result.delete(option.keyword);
+    if (cancelled === undefined) result.set(option.keyword, option);
+  }
+  known.set(text, result);
+  return result;
+}
+
+/** The weight a server ends with, 0 to 256. */
+export function effectiveWeight(server: Server, context: BackendContext): number {
+  if (server.weight !== undefined) return server.weight;
+  const stated = Number(effective(server, context).get('weight')?.values[0] ?? 1);
+  return Number.isInteger(stated) && stated >= 0 && stated <= 256 ? stated : 1;
+}
+
+/** True when the file would start the server in maintenance: vanished, or `disabled` by its options. */
+export function startsInMaint(server: Server, context: BackendContext): boolean {
+  return server.disabled || effective(server, context).has('disabled');
+}
+
+/** True when HAProxy's agent checks may change the weight and state of the server: then they are not ours to correct. */
+export function isAgentDriven(server: Server, context: BackendContext): boolean {
+  return effective(server, context).has('agent-check');
+}
+
+/** True when HAProxy checks the server's health. */
+export function isChecked(server: Server, context: BackendContext): boolean {
+  return effective(server, context).has('check');
+}
+
+/** What `add server` needs to make this server as the file would, or why only the file can. */
+export function runtimeServer(
+  server: Server,
+  context: BackendContext,
+  capabilities: Capabilities,
+): RuntimeServer | { readonly needsFile: string } {
+  const options = effective(server, context);
+  const taken: Option[] = [];
+  for (const option of options.values()) {
+    const { keyword, values, spec } = option;
+    const runtime = spec?.runtime ?? 'file';
+    // Without a `cookie` directive in the backend a server's cookie does nothing.
+    if (runtime === 'moot' || (runtime === 'cookie' && !context.cookie)) continue;
+    if (runtime === 'file') return { needsFile: `option ${keyword}` };
+    if (runtime === 'cookie' && !capabilities.dynamicCookie) return { needsFile: 'cookie' };
+    if (![keyword, ...values].every(isPlainWord)) {
+      return { needsFile: `option ${keyword} (its value cannot be sent as a command)` };
+    }
+    taken.push(option);
+  }
+  const words = joinOptions(taken);
+  const checked = options.has('check');
+  if (server.cookie === undefined || !context.cookie || options.has('cookie')) {
+    return { options: words, checked };
+  }
+  return capabilities.dynamicCookie
+    ? { options: ['cookie', server.cookie, ...words], checked }
+    : { needsFile: 'cookie' };
+}
+
+function steadyWords(options: readonly string[]): string {
+  const steady = parseOptions(options).filter(
+    ({ keyword }) => keyword !== 'weight' && keyword !== 'disabled' && keyword !== 'enabled',
+  );
+  return joinOptions(steady).join(' ');
+}
+
+/** True when two servers differ in nothing but weight and being disabled, which commands can change. */
+export function isSameServer(a: Server, b: Server): boolean {
+  if (a.address !== b.address || a.port !== b.port || a.id !== b.id || a.cookie !== b.cookie) return false;
+  return a.options.join(' ') === b.options.join(' ') || steadyWords(a.options) === steadyWords(b.options);
+}

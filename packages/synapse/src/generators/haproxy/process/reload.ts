@@ -1,0 +1,56 @@
+import { type ProcessIdentity, sameProcess } from '../loaded/beliefs.js';
+import type { PassResult } from '../runtime/runtimePass.js';
+import type { RuntimeTarget } from '../runtime/runtimeTarget.js';
+import type { DesiredState } from '../types.js';
+import type { Wiring, WiringContext } from '../wiring.js';
+
+const pollMs = 10;
+
+/**
+ * Makes every process load the file, and waits until its new worker answers. `silent` lists the sockets on which
+ * nobody did although the reload itself succeeded. Throws ReloadError; the old workers then go on serving.
+ */
+export async function reload(
+  wiring: Wiring,
+  context: WiringContext,
+  results: readonly PassResult[],
+  accepted: DesiredState,
+  signal: AbortSignal,
+): Promise<{ readonly silent: readonly string[] }> {
+  const { process, targets, beliefs } = wiring;
+  const before = new Map(results.map((result) => [result.socket, result.process]));
+  const nobody = results.length > 0 && results.every((result) => result.process === undefined);
+  // A process that was gone and is started now has loaded the file: reloading it again would be for nothing.
+  if (!nobody || process.ensure === undefined || (await process.ensure(signal)) === 'running') {
+    await process.reload(signal);
+  }
+  const answers = await Promise.all(
+    targets.map(async (target) => {
+      const old = before.get(target.socketPath);
+      const worker = await successor(target, old, context, signal);
+      if (worker === undefined) return [target.socketPath];
+      if (old !== undefined) target.retire(old);
+      target.invalidate();
+      beliefs.setRunning(target.socketPath, worker, accepted);
+      return [];
+    }),
+  );
+  return { silent: answers.flat() };
+}
+
+/** The worker that answers now, once it is not the old one; that may still accept a connection after the reload. */
+async function successor(
+  target: RuntimeTarget,
+  old: ProcessIdentity | undefined,
+  { clock, timing }: WiringContext,
+  signal: AbortSignal,
+): Promise<ProcessIdentity | undefined> {
+  const end = clock.monotonic() + timing.answerMs;
+  for (;;) {
+    const now = await target.identify(signal).catch(() => undefined);
+    signal.throwIfAborted();
+    if (now !== undefined && (old === undefined || !sameProcess(now, old))) return now;
+    if (clock.monotonic() >= end) return undefined;
+    await clock.sleep(pollMs, signal);
+  }
+}

@@ -1,0 +1,93 @@
+import type { Clock } from '@smartstack/agent';
+import { carryOut, type CommandContext, type CommandOutcome, type DeletionPatience } from './runtimeApi.js';
+import type { RuntimeSession } from './runtimeClient.js';
+import type { RuntimeCommand } from '../types.js';
+
+/** One command of a plan, and how it ended. */
+export interface AppliedCommand {
+  readonly command: RuntimeCommand;
+  readonly outcome: CommandOutcome;
+}
+
+/** What applying needs; see CommandContext. */
+export interface ApplyOptions {
+  readonly clock: Clock;
+  readonly confirm: CommandContext['confirm'];
+  readonly signal?: AbortSignal;
+  /** Servers (`backend/server`) left lingering by an earlier apply: they get few attempts, so that nobody waits for them. */
+  readonly lingering: ReadonlySet<string>;
+}
+
+const firstDeletion: DeletionPatience = { attempts: 10, beforeNewAddress: 5 };
+const laterDeletion: DeletionPatience = { attempts: 6, beforeNewAddress: 1 };
+
+/** `backend/server` of a command. */
+export function serverKey(command: RuntimeCommand): string {
+  return `${command.backend}/${command.server}`;
+}
+
+/** True when a backend has less to offer after `command` than before. */
+function takesAway(command: RuntimeCommand): boolean {
+  return (
+    command.kind === 'remove-server' ||
+    (command.kind === 'set-state' && command.state !== 'ready') ||
+    (command.kind === 'set-weight' && command.weight === 0)
+  );
+}
+
+/** The commands of one server, in order. */
+interface Lane {
+  readonly key: string;
+  readonly commands: RuntimeCommand[];
+}
+
+/** Commands by backend, then by server. */
+function lanesOf(commands: readonly RuntimeCommand[]): readonly (readonly Lane[])[] {
+  const backends = new Map<string, Map<string, Lane>>();
+  for (const command of commands) {
+    const lanes = backends.get(command.backend) ?? new Map<string, Lane>();
+    backends.set(command.backend, lanes);
+    const key = serverKey(command);
+    const lane = lanes.get(key) ?? { key, commands: [] };
+    lanes.set(key, lane);
+    lane.commands.push(command);
+  }
+  return [...backends.values()].map((lanes) => [...lanes.values()]);
+}
+
+/**
+ * Carries commands out over one session: those of one server in order, different servers side by side, except
+ * that a backend loses no server before it has those that come: where all are replaced by others at once, one
+ * of them serves at any moment. Returns one result per command, in the plan's order. Throws when the
+ * connection breaks: what was done is then unknown.
+ */
+export async function applyCommands(
+  session: RuntimeSession,
+  commands: readonly RuntimeCommand[],
+  options: ApplyOptions,
+): Promise<readonly AppliedCommand[]> {
+  const outcomes = new Map<RuntimeCommand, CommandOutcome>();
+  const carryLane = async ({ key, commands: own }: Lane): Promise<void> => {
+    const deletion = options.lingering.has(key) ? laterDeletion : firstDeletion;
+    const context: CommandContext = { ...options, session, deletion };
+    let broken: string | undefined;
+    for (const command of own) {
+      // Adding over a server that could not be removed would meet the old one under the new one's name.
+      const outcome: CommandOutcome =
+        broken === undefined ? await carryOut(command, context) : { result: 'failed', detail: broken };
+      outcomes.set(command, outcome);
+      if (outcome.result !== 'done')
+        broken = `an earlier command on ${key} did not succeed: ${outcome.detail}`;
+    }
+  };
+  const carryBackend = async (lanes: readonly Lane[]): Promise<void> => {
+    const losses = new Set(lanes.filter((lane) => lane.commands.some(takesAway)));
+    await Promise.all(lanes.filter((lane) => !losses.has(lane)).map(carryLane));
+    await Promise.all([...losses].map(carryLane));
+  };
+  await Promise.all(lanesOf(commands).map(carryBackend));
+  return commands.map((command) => ({
+    command,
+    outcome: outcomes.get(command) ?? { result: 'failed', detail: 'not carried out' },
+  }));
+}

@@ -1,0 +1,129 @@
+import type { Clock } from '@smartstack/agent';
+import type { AppliedCommand } from './apply.js';
+import type { BeliefStore } from '../loaded/beliefStore.js';
+import { loadedBy, type ProcessIdentity } from '../loaded/beliefs.js';
+import { capabilitiesOf } from '../plan/capabilities.js';
+import type { ConfigKeeper } from '../file/configKeeper.js';
+import { advanceLoaded } from '../loaded/loaded.js';
+import { withIntended } from '../loaded/loadedState.js';
+import { planChanges } from '../plan/plan.js';
+import type { RuntimeSession } from './runtimeClient.js';
+import { RuntimeApiError } from './runtimeError.js';
+import type { RuntimeTarget } from './runtimeTarget.js';
+import type { DesiredState, Plan, ReloadReason, Server } from '../types.js';
+
+/** After a reload the old worker stops listening within milliseconds; until then it may accept a connection. */
+const retiredMs = 10;
+const retiredAttempts = 100;
+
+/** What bringing one process in step came to. */
+export interface PassResult {
+  readonly socket: string;
+  readonly plan: Plan;
+  readonly applied: readonly AppliedCommand[];
+  /** The worker that was talked to; undefined when nobody listens. */
+  readonly process: ProcessIdentity | undefined;
+  /** What that worker loaded is not known, or nobody listens: only a reload makes it ours. */
+  readonly isUnknown: boolean;
+}
+
+/** What a pass needs besides the target. */
+export interface PassContext {
+  readonly clock: Clock;
+  readonly beliefs: BeliefStore;
+  readonly keeper: ConfigKeeper;
+  readonly signal: AbortSignal;
+  /** Wall clock in milliseconds. */
+  readonly now: number;
+  /** True for a process that another socket led to already: one is brought in step once. */
+  readonly isKnown: (process: ProcessIdentity) => boolean;
+}
+
+/** Servers that the plan adds, with the services they belong to. */
+function intendedServers(plan: Plan, desired: DesiredState): readonly { service: string; server: Server }[] {
+  const added = new Set(
+    plan.commands.flatMap(({ kind, backend, server }) =>
+      kind === 'add-server' ? [`${backend}/${server}`] : [],
+    ),
+  );
+  return desired.services.flatMap(({ service, backend }) =>
+    backend.servers.flatMap((server) =>
+      added.has(`${backend.name}/${server.name}`) ? [{ service, server }] : [],
+    ),
+  );
+}
+
+function unreachable(socket: string, error: RuntimeApiError): PassResult {
+  const detail = `nobody answers on ${socket}: ${error.message}`;
+  const plan: Plan = { commands: [], reload: [{ kind: 'process-not-ours', detail }] };
+  return { socket, plan, applied: [], process: undefined, isUnknown: true };
+}
+
+/**
+ * Brings the servers of one running HAProxy to `desired`: observe, plan, apply, read back. What commands cannot
+ * do comes back as reload reasons. Throws RuntimeApiError when the process is alive but cannot be talked to.
+ */
+export async function bringInStep(
+  target: RuntimeTarget,
+  desired: DesiredState,
+  context: PassContext,
+  attempts = retiredAttempts,
+): Promise<PassResult> {
+  let session: RuntimeSession;
+  try {
+    session = await target.open(context.signal);
+  } catch (error) {
+    if (!(error instanceof RuntimeApiError) || context.signal.aborted) throw error;
+    target.invalidate();
+    // One that is silent may be stopped or busy: asking it to reload would only queue up.
+    if (error.code === 'runtime-timeout' || error.code === 'runtime-protocol') throw error;
+    return unreachable(target.socketPath, error);
+  }
+  try {
+    return await actOn(target, session, desired, context);
+  } catch (error) {
+    target.invalidate();
+    if (!(error instanceof RuntimeApiError) || error.code !== 'runtime-retired' || attempts <= 1) throw error;
+  } finally {
+    session.close();
+  }
+  await context.clock.sleep(retiredMs, context.signal);
+  return bringInStep(target, desired, context, attempts - 1);
+}
+
+async function actOn(
+  target: RuntimeTarget,
+  session: RuntimeSession,
+  desired: DesiredState,
+  { beliefs, keeper, signal, now, isKnown }: PassContext,
+): Promise<PassResult> {
+  const { socketPath: socket } = target;
+  const { identity: process, state } = await target.observe(session);
+  if (isKnown(process))
+    return { socket, plan: { commands: [], reload: [] }, applied: [], process, isUnknown: false };
+  const { version, uptimeSeconds } = state.process;
+  const start = { startedAt: process.startedAt, uptimeSeconds, now };
+  const loaded =
+    beliefs.running(socket, process) ?? loadedBy(start, beliefs.written, await keeper.diskHash());
+  const plan = planChanges(desired, loaded, state, capabilitiesOf(version));
+  if (loaded === undefined) return { socket, plan, applied: [], process, isUnknown: true };
+  // Remembers who it is, the first time.
+  beliefs.setRunning(socket, process, loaded);
+  if (plan.commands.length === 0) return { socket, plan, applied: [], process, isUnknown: false };
+  const intended = withIntended(loaded, desired);
+  beliefs.setRunning(socket, process, intended);
+  await beliefs.intend(socket, process, intendedServers(plan, desired));
+  const applied = await target.apply(session, plan.commands, signal);
+  const isDone = plan.reload.length === 0 && applied.every(({ outcome }) => outcome.result === 'done');
+  beliefs.setRunning(socket, process, isDone ? desired : advanceLoaded(intended, desired, applied));
+  return { socket, plan, applied, process, isUnknown: false };
+}
+
+/** All reasons of all processes, each once. */
+export function mergedReasons(results: readonly PassResult[]): readonly ReloadReason[] {
+  const reasons = new Map<string, ReloadReason>();
+  for (const { plan } of results) {
+    for (const reason of plan.reload) reasons.set(`${reason.kind} ${reason.detail}`, reason);
+  }
+  return [...reasons.values()];
+}

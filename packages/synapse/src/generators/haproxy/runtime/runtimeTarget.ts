@@ -1,0 +1,160 @@
+import type { Clock } from '@smartstack/agent';
+import { applyCommands, type AppliedCommand, serverKey } from './apply.js';
+import { type ProcessIdentity, sameProcess } from '../loaded/beliefs.js';
+import { observedState, parseInfo, parseServersState } from '../plan/observed.js';
+import type { Prober } from './probe.js';
+import { RuntimeSession } from './runtimeClient.js';
+import { RuntimeApiError } from './runtimeError.js';
+import type { ObservedServer, ObservedState, RuntimeCommand } from '../types.js';
+
+/** Where one HAProxy is reached. */
+export interface RuntimeTargetOptions {
+  readonly clock: Clock;
+  readonly prober: Prober;
+  /** Path of the admin socket. */
+  readonly socketPath: string;
+  /** Milliseconds for one answer. */
+  readonly deadlineMs: number;
+  /** Age in milliseconds at which the cached observation is read again although nothing suggests drift. */
+  readonly observeAgainMs: number;
+}
+
+/** What is known of the process behind a socket. */
+export interface Observation {
+  readonly identity: ProcessIdentity;
+  readonly state: ObservedState;
+}
+
+/**
+ * One running HAProxy: observes it, with a cache that is dropped as soon as anything suggests that it is wrong,
+ * and carries commands out. A session belongs to one process, so a check of its pid holds for all its commands.
+ */
+export class RuntimeTarget {
+  readonly #options: RuntimeTargetOptions;
+  readonly #lingering = new Set<string>();
+  #observation: Observation | undefined;
+  #observedAt = -Infinity;
+  #retired: ProcessIdentity | undefined;
+
+  constructor(options: RuntimeTargetOptions) {
+    this.#options = options;
+  }
+
+  get socketPath(): string {
+    return this.#options.socketPath;
+  }
+
+  /** The last observation, for status and metrics. */
+  get observation(): Observation | undefined {
+    return this.#observation;
+  }
+
+  /** Servers (`backend/server`) out of rotation that connections still hold. */
+  get lingering(): readonly string[] {
+    return [...this.#lingering];
+  }
+
+  /** A reload replaced this worker. Until it stops listening it may still accept a connection: that one is refused. */
+  retire(worker: ProcessIdentity): void {
+    this.#retired = worker;
+    this.invalidate();
+  }
+
+  /** The cache may be wrong: the next look reads everything. */
+  invalidate(): void {
+    this.#observedAt = -Infinity;
+  }
+
+  /** Connects; the caller closes. Throws RuntimeApiError. */
+  open(signal: AbortSignal): Promise<RuntimeSession> {
+    const { clock, deadlineMs, socketPath } = this.#options;
+    return RuntimeSession.open(socketPath, { clock, deadlineMs, signal });
+  }
+
+  /** Who answers now; throws RuntimeApiError when nobody does. */
+  async identify(signal: AbortSignal): Promise<ProcessIdentity> {
+    const session = await this.open(signal);
+    try {
+      return this.#identity(await session.ask('show info'));
+    } finally {
+      session.close();
+    }
+  }
+
+  /** The state of the process at the other end of `session`, from the cache when it is the same one and fresh. */
+  async observe(session: RuntimeSession): Promise<Observation> {
+    const { clock, observeAgainMs } = this.#options;
+    const isFresh = clock.monotonic() - this.#observedAt < observeAgainMs;
+    const info = session.ask('show info');
+    if (isFresh && this.#observation !== undefined) {
+      const { pid, startedAt } = this.#identity(await info);
+      const { identity } = this.#observation;
+      if (identity.pid === pid && identity.startedAt === startedAt) return this.#observation;
+    }
+    const [infoText, serversState, backends] = await Promise.all([
+      info,
+      session.ask('show servers state'),
+      session.ask('show backend'),
+    ]);
+    const identity = this.#identity(infoText);
+    const state = observedState({ info: infoText, serversState, backends });
+    if (state === undefined)
+      throw new RuntimeApiError('runtime-protocol', `no HAProxy answers on ${this.socketPath}`);
+    if (this.#observation?.identity.pid !== identity.pid) this.#lingering.clear();
+    this.#observation = { identity, state };
+    this.#observedAt = clock.monotonic();
+    return this.#observation;
+  }
+
+  /** Carries commands out, and reads the backends back that they touched. Throws when the connection breaks. */
+  async apply(
+    session: RuntimeSession,
+    commands: readonly RuntimeCommand[],
+    signal: AbortSignal,
+  ): Promise<readonly AppliedCommand[]> {
+    const { clock, prober } = this.#options;
+    const observedAt = this.#observedAt;
+    // Until it is read back, nobody knows what a broken connection left behind.
+    this.invalidate();
+    const applied = await applyCommands(session, commands, {
+      clock,
+      signal,
+      lingering: this.#lingering,
+      confirm: ({ address, port }) => prober.confirm(address, port, signal),
+    });
+    for (const { command, outcome } of applied) {
+      if (outcome.result === 'lingering') this.#lingering.add(serverKey(command));
+      else this.#lingering.delete(serverKey(command));
+    }
+    await this.#readBack(session, new Set(commands.map(({ backend }) => backend)));
+    if (applied.every(({ outcome }) => outcome.result !== 'failed')) this.#observedAt = observedAt;
+    return applied;
+  }
+
+  #identity(info: string): ProcessIdentity {
+    const facts = parseInfo(info);
+    const [pid, startedAt] = [Number(facts.get('Pid')), Number(facts.get('Start_time_sec'))];
+    if (!Number.isInteger(pid) || pid <= 0 || !Number.isFinite(startedAt)) {
+      throw new RuntimeApiError('runtime-protocol', `no HAProxy answers on ${this.socketPath}`);
+    }
+    const identity = { pid, startedAt };
+    if (this.#retired !== undefined && sameProcess(identity, this.#retired)) {
+      throw new RuntimeApiError('runtime-retired', `an old worker answered on ${this.socketPath}`);
+    }
+    return identity;
+  }
+
+  async #readBack(session: RuntimeSession, touched: ReadonlySet<string>): Promise<void> {
+    if (this.#observation === undefined) return;
+    const { identity, state } = this.#observation;
+    const backends = new Map<string, ReadonlyMap<string, ObservedServer>>(state.backends);
+    const none = new Map<string, ObservedServer>();
+    await Promise.all(
+      [...touched].map(async (name) => {
+        const servers = parseServersState(await session.ask(`show servers state ${name}`));
+        backends.set(name, servers.get(name) ?? none);
+      }),
+    );
+    this.#observation = { identity, state: { ...state, backends } };
+  }
+}
