@@ -21,6 +21,7 @@ const { values } = parseArgs({
   options: { servers: { type: 'string', default: '20,200' }, rounds: { type: 'string', default: '40' } },
 });
 const rounds = Number(values.rounds);
+const quietMs = 300;
 const route = 'use-server %[req.hdr(x-server)] if { req.hdr(x-server) -m found }';
 const node = (host: string, port: number): { name: string; data: Buffer } => ({
   name: `i-${host.replaceAll('.', '-')}`,
@@ -58,6 +59,9 @@ interface Subject {
   readonly removed: number[];
 }
 
+/** Each change is a single one: what the one before it has left to do (hold-off, the file) is over by then. */
+const quiet = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, quietMs));
+
 /** One round: a new instance joins and leaves; both times are from just before the request to ZooKeeper. */
 async function measure(client: Client, subject: Subject, joining: Upstream, host: string): Promise<void> {
   const { name, data } = node(host, joining.port);
@@ -71,12 +75,14 @@ async function measure(client: Client, subject: Subject, joining: Upstream, host
       prober.until(server, start, isNew),
     ]);
     subject.added.push(took);
+    await quiet();
     const leaving = performance.now();
     const [, gone] = await Promise.all([
       remove(client, path),
       prober.until(server, leaving, (identity) => identity !== undefined && !isNew(identity)),
     ]);
     subject.removed.push(gone);
+    await quiet();
   } finally {
     prober.close();
   }
