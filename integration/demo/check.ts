@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eventually, holds } from '../harness/eventually.ts';
 import { addInstance, type DemoConfiguration } from './configuration.ts';
-import { ephemeralNodes, haproxyServers, metric, reloadMetric } from './observe.ts';
+import { ephemeralNodes, haproxyServers, isReady, metric, reloadMetric } from './observe.ts';
 import type { DemoSystem } from './system.ts';
 import type { Traffic } from './traffic.ts';
 
@@ -23,6 +23,8 @@ export async function awaitReady(configuration: DemoConfiguration, stop: AbortSi
   await eventually(
     async () => {
       if (stop.aborted) return true;
+      // HAProxy serves a moment before synapse has confirmed, and counted, its start.
+      if (!(await isReady(configuration.synapseAdminPort))) return false;
       const servers = await haproxyServers(configuration.statsPort);
       return configuration.instances.every(({ service, port }) =>
         servers.get(service)?.get(port)?.status.startsWith('UP'),

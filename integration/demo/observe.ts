@@ -16,6 +16,12 @@ async function getText(port: number, path: string): Promise<string> {
   return answer.text();
 }
 
+/** Whether an agent says that all it looks after is in step. */
+export async function isReady(port: number): Promise<boolean> {
+  const answer = await fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(1_000) });
+  return answer.ok;
+}
+
 /** What the running HAProxy says, by `service`, then by the instance's port. Rejects while it cannot be asked. */
 export async function haproxyServers(port: number): Promise<Map<string, Map<number, ServerStatistics>>> {
   const [header = '', ...rows] = (await getText(port, '/;csv')).trim().split('\n');
