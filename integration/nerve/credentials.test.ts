@@ -21,8 +21,12 @@ describe('credentials', () => {
       'd/web.yaml',
       service(path, { zk_auth_file: file, zk_acl: ['auth::cdrwa', 'world:anyone:r'] }),
     );
+    // The parent is there a moment before the node.
     const [name] = await eventually(
-      async () => ((await session.exists(path)) ? (await session.getChildren(path)).children : undefined),
+      async () => {
+        const children = (await session.exists(path)) ? (await session.getChildren(path)).children : [];
+        return children.length > 0 ? children : undefined;
+      },
       { what: 'the service is registered' },
     );
     await ready(nerve);
