@@ -1,6 +1,6 @@
 import type { Metrics } from '@smartstack/agent';
 import type { AppliedCommand } from './runtime/apply.js';
-import type { ObservedState, ReloadReason } from './types.js';
+import type { ObservedServer, ObservedState, ReloadReason } from './types.js';
 
 /** What the generator counts. */
 export interface HaproxyMetrics {
@@ -15,6 +15,23 @@ export interface HaproxyMetrics {
 }
 
 const states = ['up', 'down', 'drain', 'maint'] as const;
+
+type StateCounts = Record<(typeof states)[number], number>;
+type Section = ReadonlyMap<string, ObservedServer>;
+
+/** A backend whose servers did not change is not counted again. */
+const counted = new WeakMap<Section, StateCounts>();
+
+function countStates(section: Section): StateCounts {
+  const known = counted.get(section);
+  if (known !== undefined) return known;
+  const counts = { up: 0, down: 0, drain: 0, maint: 0 };
+  for (const { admin, operational } of section.values()) {
+    counts[admin === 'ready' ? (operational === 'up' ? 'up' : 'down') : admin] += 1;
+  }
+  counted.set(section, counts);
+  return counts;
+}
 
 /** Declares the generator's metrics. */
 export function createHaproxyMetrics(metrics: Metrics): HaproxyMetrics {
@@ -55,17 +72,15 @@ export function createHaproxyMetrics(metrics: Metrics): HaproxyMetrics {
     },
     oldWorkers: (count) => oldWorkers.set(count),
     observed: (all, backends) => {
-      const counts = new Map<string, number>();
+      const sums = { up: 0, down: 0, drain: 0, maint: 0 };
       for (const { backends: sections } of all) {
         for (const [name, section] of sections) {
           if (!backends.has(name)) continue;
-          for (const { admin, operational } of section.values()) {
-            const state = admin === 'ready' ? (operational === 'up' ? 'up' : 'down') : admin;
-            counts.set(state, (counts.get(state) ?? 0) + 1);
-          }
+          const counts = countStates(section);
+          for (const state of states) sums[state] += counts[state];
         }
       }
-      for (const state of states) servers.set(counts.get(state) ?? 0, { state });
+      for (const state of states) servers.set(sums[state], { state });
     },
     quarantined: (count) => quarantined.set(count),
     validated: (result) => checks.inc({ result }),

@@ -2,7 +2,9 @@ import { mkdir, readFile, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Clock, describeError, type Logger, writeFileAtomic } from '@smartstack/agent';
 import { addressProblems } from './addressProbe.js';
-import { hashOf, type WrittenConfig } from '../loaded/beliefs.js';
+import { FileHash, hashOf } from './fileHash.js';
+import type { WrittenConfig } from '../loaded/beliefs.js';
+import { isSameState } from '../desired/sameState.js';
 import type { ConfigMessage } from './configMessages.js';
 import type { HaproxyMetrics } from '../haproxyMetrics.js';
 import { Quarantine, type SharedLines } from './quarantineStore.js';
@@ -50,6 +52,7 @@ export interface KeepOptions {
 export class ConfigKeeper {
   readonly quarantine = new Quarantine();
   readonly #options: ConfigKeeperOptions;
+  readonly #disk: FileHash;
   #written: WrittenConfig | undefined;
   #messages: readonly ConfigMessage[] = [];
   #unchecked: string | undefined;
@@ -61,6 +64,7 @@ export class ConfigKeeper {
 
   constructor(options: ConfigKeeperOptions) {
     this.#options = options;
+    this.#disk = new FileHash(options.configPath);
     this.#written = options.written;
   }
 
@@ -79,9 +83,8 @@ export class ConfigKeeper {
   }
 
   /** Hash of the file on disk; undefined when there is none. */
-  async diskHash(): Promise<string | undefined> {
-    const text = await readFile(this.#options.configPath, 'utf8').catch(() => undefined);
-    return text === undefined ? undefined : hashOf(text);
+  diskHash(): Promise<string | undefined> {
+    return this.#disk.read();
   }
 
   /**
@@ -122,10 +125,16 @@ export class ConfigKeeper {
     if (!this.#options.doWrites) return { accepted: desired, current: true };
     const lastGood = this.#written?.desired;
     const candidate = this.quarantine.clear(desired, lastGood, shared);
-    const text = render(candidate);
-    const hash = hashOf(text);
-    if (this.#written?.sha256 === hash && (await this.diskHash()) === hash) {
-      return { accepted: this.#written.desired, current: true };
+    const written = this.#written;
+    const isSame = isSameState(written?.desired, candidate);
+    const hash = written !== undefined && isSame ? written.sha256 : hashOf(render(candidate));
+    if (written?.sha256 === hash && (await this.diskHash()) === hash) {
+      if (written.desired !== candidate) {
+        // The same text: what is known of it is to be the values that the next pass compares.
+        this.#written = { ...written, desired: candidate };
+        await this.#options.onWritten(this.#written);
+      }
+      return { accepted: candidate, current: true };
     }
     // What was rejected as a whole stays rejected until it changes.
     if (this.#rejected?.hash === hash) return { accepted: lastGood, current: false };
@@ -173,8 +182,10 @@ export class ConfigKeeper {
   async #write(desired: DesiredState, text: string): Promise<void> {
     const { configPath, candidatePath, clock, logger, onWritten } = this.#options;
     await mkdir(dirname(configPath), { recursive: true }).catch(() => undefined);
+    const sha256 = hashOf(text);
     await writeFileAtomic(configPath, text);
-    this.#written = { desired, sha256: hashOf(text), at: clock.now() };
+    await this.#disk.wrote(sha256);
+    this.#written = { desired, sha256, at: clock.now() };
     await unlink(candidatePath).catch(() => undefined);
     logger.debug('haproxy.cfg written', { file: configPath, bytes: Buffer.byteLength(text) });
     await onWritten(this.#written);

@@ -11,7 +11,7 @@ export function withIntended(loaded: DesiredState, desired: DesiredState): Desir
     services: loaded.services.map((sections) => {
       const { backend } = sections;
       const target = wanted.get(sections.service);
-      if (target?.name !== backend.name) return sections;
+      if (target === backend || target?.name !== backend.name) return sections;
       const known = new Set(backend.servers.map(({ name }) => name));
       const added = target.servers.filter(({ name }) => !known.has(name));
       return added.length === 0

@@ -35,22 +35,23 @@ export interface PassContext {
   readonly signal: AbortSignal;
   /** Wall clock in milliseconds. */
   readonly now: number;
+  /** Nothing is wanted that was not wanted before: the time to look at everything, where that is due. */
+  readonly isAudit: boolean;
   /** True for a process that another socket led to already: one is brought in step once. */
   readonly isKnown: (process: ProcessIdentity) => boolean;
 }
 
 /** Servers that the plan adds, with the services they belong to. */
 function intendedServers(plan: Plan, desired: DesiredState): readonly { service: string; server: Server }[] {
-  const added = new Set(
-    plan.commands.flatMap(({ kind, backend, server }) =>
-      kind === 'add-server' ? [`${backend}/${server}`] : [],
-    ),
-  );
-  return desired.services.flatMap(({ service, backend }) =>
-    backend.servers.flatMap((server) =>
-      added.has(`${backend.name}/${server.name}`) ? [{ service, server }] : [],
-    ),
-  );
+  const added = new Map<string, Set<string>>();
+  for (const { kind, backend, server } of plan.commands) {
+    if (kind === 'add-server') added.set(backend, (added.get(backend) ?? new Set()).add(server));
+  }
+  return desired.services.flatMap(({ service, backend }) => {
+    const names = added.get(backend.name);
+    const servers = names === undefined ? [] : backend.servers.filter(({ name }) => names.has(name));
+    return servers.map((server) => ({ service, server }));
+  });
 }
 
 function unreachable(socket: string, error: RuntimeApiError): PassResult {
@@ -69,12 +70,14 @@ export async function bringInStep(
   context: PassContext,
   attempts = retiredAttempts,
 ): Promise<PassResult> {
+  if (target.isSilent) throw new RuntimeApiError('runtime-timeout', `${target.socketPath} stays silent`);
   let session: RuntimeSession;
   try {
     session = await target.open(context.signal);
   } catch (error) {
     if (!(error instanceof RuntimeApiError) || context.signal.aborted) throw error;
     target.invalidate();
+    if (error.code === 'runtime-timeout') target.markSilent();
     // One that is silent may be stopped or busy: asking it to reload would only queue up.
     if (error.code === 'runtime-timeout' || error.code === 'runtime-protocol') throw error;
     return unreachable(target.socketPath, error);
@@ -83,6 +86,7 @@ export async function bringInStep(
     return await actOn(target, session, desired, context);
   } catch (error) {
     target.invalidate();
+    if (error instanceof RuntimeApiError && error.code === 'runtime-timeout') target.markSilent();
     if (!(error instanceof RuntimeApiError) || error.code !== 'runtime-retired' || attempts <= 1) throw error;
   } finally {
     session.close();
@@ -95,10 +99,10 @@ async function actOn(
   target: RuntimeTarget,
   session: RuntimeSession,
   desired: DesiredState,
-  { beliefs, keeper, signal, now, isKnown }: PassContext,
+  { beliefs, keeper, signal, now, isKnown, isAudit }: PassContext,
 ): Promise<PassResult> {
   const { socketPath: socket } = target;
-  const { identity: process, state } = await target.observe(session);
+  const { identity: process, state } = await target.observe(session, isAudit);
   if (isKnown(process))
     return { socket, plan: { commands: [], reload: [] }, applied: [], process, isUnknown: false };
   const { version, uptimeSeconds } = state.process;
