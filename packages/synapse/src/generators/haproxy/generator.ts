@@ -8,6 +8,7 @@ import { FileClaim } from './file/fileClaim.js';
 import { statusOf } from './generatorStatus.js';
 import { HaproxyWatch } from './process/haproxyWatch.js';
 import { HostResolver, type Lookup } from './hosts.js';
+import { foreignIds } from './loaded/strangers.js';
 import { addLastGood, type Memory } from './desired/memory.js';
 import type { HaproxyConfig } from './block/schema.js';
 import { wire, type Wiring, type WiringContext, wiringKey } from './wiring.js';
@@ -98,7 +99,16 @@ export class HaproxyGenerator implements Generator {
     const now = this.#options.clock.now();
     const lastGood = wiring.keeper.written?.desired;
     this.#memory ??= addLastGood(await wiring.stateFile.read(), lastGood, Math.floor(now / 1000));
-    const known = { config: this.#config, memory: this.#memory, hosts: this.#hosts };
+    const { targets, beliefs } = wiring;
+    const running = targets.flatMap(({ socketPath, observation: seen }) =>
+      seen === undefined ? [] : [{ state: seen.state, loaded: beliefs.running(socketPath, seen.identity) }],
+    );
+    const known = {
+      config: this.#config,
+      memory: this.#memory,
+      hosts: this.#hosts,
+      foreignIds: foreignIds(running),
+    };
     const wanted = await desire(view, { ...known, lastGood, now });
     this.#memory = wanted.memory;
     this.#desire = wanted;

@@ -15,6 +15,8 @@ export interface HaproxyMetrics {
 }
 
 const states = ['up', 'down', 'drain', 'maint'] as const;
+/** One that ramps up after its start (`slowstart`) takes traffic. */
+const serving: ReadonlySet<string> = new Set(['up', 'starting']);
 
 /** Declares the generator's metrics. */
 export function createHaproxyMetrics(metrics: Metrics): HaproxyMetrics {
@@ -60,7 +62,7 @@ export function createHaproxyMetrics(metrics: Metrics): HaproxyMetrics {
         for (const [name, section] of sections) {
           if (!backends.has(name)) continue;
           for (const { admin, operational } of section.values()) {
-            const state = admin === 'ready' ? (operational === 'up' ? 'up' : 'down') : admin;
+            const state = admin === 'ready' ? (serving.has(operational) ? 'up' : 'down') : admin;
             counts.set(state, (counts.get(state) ?? 0) + 1);
           }
         }

@@ -8,6 +8,7 @@ import { HaproxyGenerator } from './generator.js';
 import { createHaproxyMetrics } from './haproxyMetrics.js';
 import type { Lookup } from './hosts.js';
 import { emptyMemory } from './desired/memory.js';
+import { withPrepared } from './desired/prepared.js';
 import { render } from './desired/render.js';
 import type { HaproxyConfig } from './block/schema.js';
 import { defaultGeneratorTiming, type GeneratorTiming } from './wiring.js';
@@ -53,7 +54,7 @@ export function createHaproxyGenerator(options: CreateHaproxyGeneratorOptions): 
 
 function renderView(block: unknown, view: CatalogView): Rendered {
   const config = configOf(block, systemHostname());
-  const { desired, issues } = desiredState(config, view, emptyMemory, new Map(), 0);
+  const { desired, issues } = desiredState(config, withPrepared(view, config), emptyMemory, new Map(), 0);
   const notes = issues.map(({ severity, reason, service, instance }) =>
     [severity, service, instance, reason].filter((part) => part !== undefined).join(': '),
   );

@@ -156,7 +156,7 @@ describe('desiredState', () => {
     expect(refused).toEqual(['same-backend', 'bad name', 'bad-block']);
     expect(issues.map(({ service, reason }) => `${service}: ${reason}`)).toEqual([
       'same-port: 127.0.0.1:80 already belongs to service first: the service gets no frontend',
-      "same-backend: there is already a section 'backend first'",
+      'same-backend: its backend first is already that of service first: it is left out',
       "bad name: its name cannot be a section's: only letters, digits, '_', '.', ':' and '-' can",
       expect.stringMatching(/^bad-block: haproxy\.port: /),
       "stats-port: 127.0.0.1:3212 already belongs to section 'listen synapse-stats': the service gets no frontend",

@@ -15,7 +15,8 @@ import type { HaproxyConfig } from '../block/schema.js';
 import { sectionName } from '../block/schemaFields.js';
 import { backendServers, type BackendServers } from './servers.js';
 import type { HaproxyServiceConfig } from '../block/serviceSchema.js';
-import type { DesiredState, Section, ServiceSections } from '../types.js';
+import { bindLine, heldIn, isUnknown } from './wishes.js';
+import type { DesiredState, ForeignIds, Section, ServiceSections } from '../types.js';
 
 /** Something that was left out of the configuration, or taken with a doubt. One sentence for people. */
 export interface HaproxyIssue {
@@ -37,13 +38,14 @@ export interface DesiredResult {
   readonly sharedLines: ReadonlyMap<string, readonly string[]>;
 }
 
-type Report = (severity: HaproxyIssue['severity'], reason: string, instance?: string) => void;
-
-function bindLine(service: HaproxyServiceConfig, config: HaproxyConfig): string {
-  const address = service.bindAddress ?? config.bindAddress;
-  const port = service.port === null ? '' : `:${service.port ?? ''}`;
-  return ['bind', `${address}${port}`, service.bindOptions ?? ''].filter((word) => word !== '').join(' ');
+/** What there is already, as far as it decides who gets what. */
+export interface Standing {
+  /** What was accepted last: whoever has an address or a name in it keeps it. */
+  readonly lastGood?: DesiredState | undefined;
+  readonly foreignIds?: ForeignIds;
 }
+
+type Report = (severity: HaproxyIssue['severity'], reason: string, instance?: string) => void;
 
 /** Vanished servers whose ids stay reserved. More than that in one TTL is churn, whose early ids are long free. */
 const maxVanished = 1000;
@@ -81,11 +83,13 @@ class DesiredBuilder {
     memory: Memory,
     private readonly addresses: ReadonlyMap<string, string>,
     private readonly nowSeconds: number,
+    private readonly foreignIds: ForeignIds,
+    held: ReadonlyMap<string, string>,
   ) {
     this.#memory = new Map(memory);
     this.#defaults = effectiveDefaults(config.base);
     this.#serverVerifyNone = verifiesNoServers(config.base);
-    this.#claims = new Claims(config.base);
+    this.#claims = new Claims(config.base, held);
     if (config.sharedFrontend !== undefined) this.#startSharedFrontend(config.sharedFrontend);
   }
 
@@ -93,7 +97,7 @@ class DesiredBuilder {
     const kept = selectLines('frontend', lines, this.config.sectionKeywords, 'shared frontend');
     for (const reason of kept.warnings) this.#issues.push({ severity: 'warning', reason });
     this.#shared.push(...kept.lines);
-    this.#claims.section('frontend', 'shared-frontend');
+    this.#claims.section('frontend', 'shared-frontend', "section 'frontend shared-frontend'");
     for (const address of bindAddresses(kept.lines)) this.#claims.address(address, 'the shared frontend');
   }
 
@@ -131,10 +135,11 @@ class DesiredBuilder {
       ...(service.port === undefined ? [] : [['frontend', name] as const]),
     ] as const;
     for (const [kind, section] of kinds) {
-      const owner = this.#claims.owner(kind, section);
-      if (owner !== undefined) return `there is already a section '${owner} ${section}'`;
+      const owner = this.#claims.owner(kind, section, name);
+      if (owner?.startsWith('section')) return `there is already a ${owner}`;
+      if (owner !== undefined) return `its ${kind} ${section} is already that of ${owner}: it is left out`;
     }
-    for (const [kind, section] of kinds) this.#claims.section(kind, section);
+    for (const [kind, section] of kinds) this.#claims.section(kind, section, `service ${name}`);
     return undefined;
   }
 
@@ -186,6 +191,7 @@ class DesiredBuilder {
       backend: backendContext(this.#defaults, lines),
       serverVerifyNone: this.#serverVerifyNone,
       addresses: this.addresses,
+      foreignIds: this.foreignIds.get(service.backendName ?? view.name),
     });
     for (const { reason, instance } of made.refusals) report('error', reason, instance);
     for (const { reason, instance } of made.warnings) report('warning', reason, instance);
@@ -230,14 +236,6 @@ class DesiredBuilder {
 }
 
 /**
- * True while nobody knows a service's instances: nothing was told yet, or all that this run of the agent
- * was told is that there are none, and the service is to keep its previous ones.
- */
-export function isUnknown({ source, instances }: ServiceView): boolean {
-  return source === 'pending' || (source === 'previous' && instances.length === 0);
-}
-
-/**
  * What haproxy.cfg should hold, computed from scratch: never fails, and what is wrong with one instance
  * or service leaves the others as they are. `addresses` maps host names to IP addresses; `now` is in
  * milliseconds since the epoch. A service of which nothing is known (`isUnknown`) gets the servers that
@@ -249,12 +247,20 @@ export function desiredState(
   memory: Memory,
   addresses: ReadonlyMap<string, string>,
   now: number,
+  { lastGood, foreignIds = new Map() }: Standing = {},
 ): DesiredResult {
   const nowSeconds = Math.floor(now / 1000);
   const pending = view.services.filter(isUnknown).map(({ name }) => name);
   const unknown = new Set([...pending, ...(view.unreadable ?? [])]);
   const fresh = expireMemory(memory, nowSeconds, config.stateFileTtlSeconds, unknown);
-  const builder = new DesiredBuilder(config, fresh, addresses, nowSeconds);
+  const builder = new DesiredBuilder(
+    config,
+    fresh,
+    addresses,
+    nowSeconds,
+    foreignIds,
+    heldIn(view, config, lastGood),
+  );
   for (const service of view.services) builder.add(service);
   return builder.finish();
 }
