@@ -52,8 +52,9 @@ export class HaproxyGenerator implements Generator {
   }
 
   configure(block: unknown): void {
-    const config = this.#options.readConfig(block);
-    if (config === undefined) return;
+    const read = this.#options.readConfig(block);
+    if (read === undefined) return;
+    const config = this.#withFileInUse(read);
     const before = wiringKey(this.#config);
     this.#config = config;
     if (wiringKey(config) === before) return;
@@ -61,6 +62,17 @@ export class HaproxyGenerator implements Generator {
     this.#ready = undefined;
     this.#replaced.abort();
     this.#replaced = new AbortController();
+  }
+
+  /** The file of a managed HAProxy is named on its command line: another one is for the next that is started. */
+  #withFileInUse(config: HaproxyConfig): HaproxyConfig {
+    const { managed, configFilePath, candidateConfigFilePath } = this.#config;
+    if (!managed || !config.managed || config.configFilePath === configFilePath) return config;
+    this.#options.logger.error('config_file_path of a managed haproxy does not change while synapse runs', {
+      ...{ inUse: configFilePath, configured: config.configFilePath },
+      hint: 'stop synapse and HAProxy, then start synapse',
+    });
+    return { ...config, configFilePath, candidateConfigFilePath };
   }
 
   checkBlock(_service: string, block: unknown): readonly BlockIssue[] {

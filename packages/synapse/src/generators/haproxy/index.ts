@@ -10,6 +10,7 @@ import type { Lookup } from './hosts.js';
 import { emptyMemory } from './desired/memory.js';
 import { withPrepared } from './desired/prepared.js';
 import { render } from './desired/render.js';
+import { Turn } from './process/turn.js';
 import type { HaproxyConfig } from './block/schema.js';
 import { defaultGeneratorTiming, type GeneratorTiming } from './wiring.js';
 
@@ -43,7 +44,7 @@ export function createHaproxyGenerator(options: CreateHaproxyGeneratorOptions): 
     hostname = systemHostname(),
   } = options;
   return new HaproxyGenerator({
-    ...{ clock, logger, random },
+    ...{ clock, logger, random, turn: new Turn() },
     config: configOf(block, hostname),
     readConfig: (next) => readHaproxyBlock(next, hostname).config,
     metrics: createHaproxyMetrics(metrics),
