@@ -145,7 +145,9 @@ describe('a managed HAProxy', () => {
     ['the stats page', (address: string) => ({ stats: address }), 'listen synapse-stats'],
     [
       'a section of the operator',
-      (address: string) => ({ extra_sections: { 'frontend ours': [`bind ${address}`, 'http-request deny'] } }),
+      (address: string) => ({
+        extra_sections: { 'frontend ours': [`bind ${address}`, 'http-request deny'] },
+      }),
       'frontend ours',
     ],
     [

@@ -12,6 +12,8 @@ export interface HaproxyMetrics {
   observed(states: readonly ObservedState[], backends: ReadonlySet<string>): void;
   quarantined(count: number): void;
   validated(result: 'valid' | 'invalid' | 'unchecked'): void;
+  /** File descriptors that the configuration needs, and how many HAProxy may open, where that is known. */
+  descriptors(needed: number, limit: number | undefined): void;
 }
 
 const states = ['up', 'down', 'drain', 'maint'] as const;
@@ -48,6 +50,14 @@ export function createHaproxyMetrics(metrics: Metrics): HaproxyMetrics {
     help: 'Checks of a candidate haproxy.cfg by result.',
     labels: ['result'],
   });
+  const needed = metrics.gauge({
+    name: 'smartstack_haproxy_descriptors_needed',
+    help: 'File descriptors that HAProxy needs at least to load the configuration.',
+  });
+  const limits = metrics.gauge({
+    name: 'smartstack_haproxy_descriptors_limit',
+    help: 'File descriptors that HAProxy may open; 0 while that is not known.',
+  });
   return {
     reloaded: (reasons, result) => {
       for (const reason of new Set(reasons.map(({ kind }) => kind))) reloads.inc({ reason, result });
@@ -71,5 +81,9 @@ export function createHaproxyMetrics(metrics: Metrics): HaproxyMetrics {
     },
     quarantined: (count) => quarantined.set(count),
     validated: (result) => checks.inc({ result }),
+    descriptors: (count, limit) => {
+      needed.set(count);
+      limits.set(limit ?? 0);
+    },
   };
 }

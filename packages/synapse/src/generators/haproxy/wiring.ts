@@ -116,9 +116,12 @@ export async function wire(config: HaproxyConfig, context: WiringContext): Promi
     ...{ clock, candidatePath, haproxyBinary: config.haproxyBinary, timeoutMs: timing.checkMs },
     checkCommand: config.doChecks ? config.checkCommand : undefined,
   });
+  const process = processOf(config, targets, context);
   const keeper = new ConfigKeeper({
     ...{ clock, logger, metrics, configPath, candidatePath, validator, doWrites },
     retryAddressesMs: timing.retryAddressesMs,
+    descriptorLimit: (signal) => process.descriptorLimit(signal),
+    hasMaster: config.masterSocketPath !== undefined,
     written: beliefs.written,
     onWritten: async (written) => {
       beliefs.written = written;
@@ -127,8 +130,7 @@ export async function wire(config: HaproxyConfig, context: WiringContext): Promi
   });
   const { restartIntervalMs: intervalMs, restartJitter: jitter } = config;
   return {
-    ...{ targets, keeper, beliefs },
-    process: processOf(config, targets, context),
+    ...{ targets, keeper, beliefs, process },
     gate: new ReloadGate({ clock, intervalMs, jitter, random }),
     stateFile: new StateFile(config.stateFilePath, clock),
   };

@@ -127,11 +127,15 @@ export class Quarantine {
     return true;
   }
 
-  /** Gives what was held for its addresses another chance: only trying tells whether they are free now. */
+  /** Gives what was held for its addresses, or a limit, another chance: only trying tells whether they are free now. */
   retryAddresses(): void {
     for (const [key, { culprit }] of this.#held) {
-      const isAddress = culprit.kind === 'shared-lines' && culprit.isAddress;
-      if (isAddress || culprit.kind === 'frontend' || culprit.kind === 'bind') this.#held.delete(key);
+      const isForNow =
+        culprit.kind === 'frontend' ||
+        culprit.kind === 'bind' ||
+        (culprit.kind === 'shared-lines' && culprit.isAddress) ||
+        (culprit.kind === 'base' && culprit.isLimit);
+      if (isForNow) this.#held.delete(key);
     }
   }
 

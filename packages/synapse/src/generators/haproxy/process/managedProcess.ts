@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Backoff, type Clock, describeError, type Logger } from '@smartstack/agent';
+import { descriptorLimit, haproxyLimit } from './descriptorLimit.js';
 import { parseBindFailures } from '../file/configMessages.js';
 import { awaitMaster, type MasterStatus, readMaster, reloadThroughMaster } from './masterCli.js';
 import type { HaproxyProcess, ProcessTiming } from './process.js';
@@ -78,6 +79,12 @@ class ManagedProcess implements HaproxyProcess {
 
   ensure(signal: AbortSignal): Promise<'running' | 'started'> {
     return this.#options.turn.take(() => this.#ensureRunning(signal));
+  }
+
+  /** One that we start has our own limit. */
+  async descriptorLimit(signal: AbortSignal): Promise<number | undefined> {
+    const pid = (await this.status(signal))?.pid;
+    return pid === undefined ? descriptorLimit('self') : haproxyLimit(pid);
   }
 
   async run(wake: () => void, signal: AbortSignal): Promise<void> {
