@@ -46,7 +46,8 @@ export async function runCommandLine(host: CommandHost, generators: GeneratorTab
       return;
     case 'check': {
       const loaded = await load(invocation.files, host.env, generators);
-      host.process.exit(check(invocation.files.configFile, loaded, host));
+      const { configFile } = invocation.files;
+      host.process.exit(await check(configFile, loaded, host, { generators, clock: systemClock }));
       return;
     }
     case 'render':

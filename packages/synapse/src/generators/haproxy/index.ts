@@ -4,6 +4,7 @@ import type { BlockIssue, CatalogView, Generator } from '../../catalog/types.js'
 import type { GeneratorContext, GeneratorKind, Rendered } from '../types.js';
 import { readHaproxyBlock, readServiceBlock } from './block/blocks.js';
 import { desiredState } from './desired/desired.js';
+import { examine } from './examine.js';
 import { HaproxyGenerator } from './generator.js';
 import { createHaproxyMetrics } from './haproxyMetrics.js';
 import type { Lookup } from './hosts.js';
@@ -71,4 +72,5 @@ export const haproxyKind: GeneratorKind = {
   portOverride: (block) => readServiceBlock(block).config?.serverPortOverride,
   create: (block, context) => createHaproxyGenerator({ ...context, block }),
   render: renderView,
+  examine: (block, view, clock) => examine(configOf(block, systemHostname()), view, clock),
 };
