@@ -101,7 +101,10 @@ describe('file descriptors', () => {
   ])('are counted as HAProxy does: %s', async (_, { more, maxconn, ...top }, service, precision) => {
     const { global } = testBase(dir);
     const lines = global.filter((line) => maxconn === undefined || !line.startsWith('maxconn'));
-    const block = topLevel(dir, { ...top, global: [...lines, 'nbthread 2', ...((more as string[]) ?? [])] });
+    const block = topLevel(dir, {
+      ...top,
+      global: [...lines, 'nbthread 2', ...((more as string[] | undefined) ?? [])],
+    });
     const instances = Array.from({ length: 7 }, (__, n) => ({ host: '127.0.14.9', port: 20_000 + n }));
     const views = [
       { name: 'web', source: 'live', instances, blocks: { haproxy: { port, ...service } } } as const,
@@ -123,7 +126,7 @@ describe('file descriptors', () => {
     await writeFile(haproxy.configFile, text.replace('maxconn 100', 'maxconn 2000'));
     await haproxy.ask('reload', haproxy.masterSocket);
     await eventually(
-      async () => /\[failed: 1\]/.test(await haproxy!.ask('show proc', haproxy!.masterSocket)),
+      async () => (await haproxy!.ask('show proc', haproxy!.masterSocket)).includes('[failed: 1]'),
       { what: 'the master has failed to reload' },
     );
     expect(await haproxy.workerPid()).toBe(worker);
@@ -149,7 +152,7 @@ describe('file descriptors', () => {
     expect(await bed.metrics()).toMatch(/descriptors_limit 1000\n/);
     for (let pass = 0; pass < 5; pass += 1) await bed.settle(web(2));
     expect(
-      bed.logger.records.filter(({ level, message }) => level !== 'debug' && /rejects/.test(message)),
+      bed.logger.records.filter(({ level, message }) => level !== 'debug' && message.includes('rejects')),
     ).toHaveLength(1);
     expect(await haproxy.workerPid()).toBe(worker);
 

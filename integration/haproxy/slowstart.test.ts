@@ -53,7 +53,7 @@ describe('slowstart', () => {
     const row = rows.find((each) => each('pxname') === 'web' && each('svname')?.startsWith(`u${n}_`));
     return { ...server, effective: Number(row?.('weight')) };
   }
-  const rampedUp = (n: number): Promise<void> =>
+  const rampedUp = (n: number): Promise<boolean> =>
     eventually(async () => (await stateOf(n)).operational === 'up', {
       what: `u${n} has its whole weight`,
       timeoutMs: 4 * rampMs,

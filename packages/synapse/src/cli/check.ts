@@ -3,13 +3,8 @@ import { type Clock, exitCode, formatIssue } from '@smartstack/agent';
 import { hasErrors } from '../config/source.js';
 import type { GeneratorTable } from '../generators/types.js';
 import type { Loaded } from './load.js';
+import type { Output } from './output.js';
 import { viewOf } from './render.js';
-
-/** Where the commands write; main.ts lends the process's own. */
-export interface Output {
-  out(line: string): void;
-  err(line: string): void;
-}
 
 /** `--check-config`: every issue on stderr, and 0 or 1. */
 export async function check(

@@ -19,7 +19,8 @@ import type { GeneratorTable } from '../generators/types.js';
 import { Synapse } from '../synapse.js';
 import { version } from '../version.js';
 import { type Invocation, parseArguments } from './arguments.js';
-import { check, type Output } from './check.js';
+import { check } from './check.js';
+import type { Output } from './output.js';
 import { type Environment, load, startable } from './load.js';
 import { printIssues, readCatalog, renderAll, viewOf } from './render.js';
 

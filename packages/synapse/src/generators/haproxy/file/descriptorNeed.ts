@@ -32,11 +32,11 @@ function wordsOf(lines: readonly string[]): readonly Words[] {
   return lines.map((line) => splitWords(line.trim()));
 }
 
-/** The last number that a keyword has in these lines. */
+/** The last number that a keyword has in these lines; 0 is as good as none. */
 function lastNumber(lines: readonly Words[], ...keywords: readonly string[]): number | undefined {
   const line = lines.findLast((words) => keywords.every((keyword, index) => words[index] === keyword));
   const value = Number(line?.[keywords.length] ?? Number.NaN);
-  return Number.isInteger(value) && value >= 0 ? value : undefined;
+  return Number.isInteger(value) && value > 0 ? value : undefined;
 }
 
 function listeners(lines: readonly Words[]): number {
@@ -85,7 +85,7 @@ export function descriptorNeed(
   const global = wordsOf(base.flatMap(({ title, lines }) => (title.trim() === 'global' ? lines : [])));
   const sockets = global.filter(([first, second]) => first === 'stats' && second === 'socket').length;
   const cli = sockets === 0 ? 0 : sockets + (lastNumber(global, 'stats', 'maxconn') ?? defaultCliConnections);
-  const connections = lastNumber(global, 'maxconn') || leastConnections;
+  const connections = lastNumber(global, 'maxconn') ?? leastConnections;
   const defaults = effectiveDefaults(base);
   const sections = [...base, ...(sharedFrontend === undefined ? [] : [sharedFrontend])];
   const strictness = global.findLast((words) => words.includes('strict-limits'));
@@ -96,10 +96,10 @@ export function descriptorNeed(
       (hasMaster ? masterCli : 0) +
       both * connections +
       both * (lastNumber(global, 'maxpipes') ?? 0) +
-      perThread * (lastNumber(global, 'nbthread') || 1) +
+      perThread * (lastNumber(global, 'nbthread') ?? 1) +
       sections.reduce((sum, section) => sum + ofSection(section), 0) +
       services.reduce((sum, service) => sum + ofService(service, defaults), 0),
-    ceiling: lastNumber(global, 'fd-hard-limit') || Infinity,
+    ceiling: lastNumber(global, 'fd-hard-limit') ?? Infinity,
     isStrict: strictness?.[0] !== 'no',
   };
 }

@@ -133,8 +133,8 @@ export class Quarantine {
       const isForNow =
         culprit.kind === 'frontend' ||
         culprit.kind === 'bind' ||
-        (culprit.kind === 'shared-lines' && culprit.isAddress) ||
-        (culprit.kind === 'base' && culprit.isLimit);
+        (culprit.kind === 'shared-lines' && culprit.isAddress === true) ||
+        (culprit.kind === 'base' && culprit.isLimit === true);
       if (isForNow) this.#held.delete(key);
     }
   }
