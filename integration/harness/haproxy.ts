@@ -10,6 +10,8 @@ export interface HaproxyOptions {
   readonly dir: string;
   /** The configuration; without it the file at `configFile` is taken as it is. */
   readonly config?: string;
+  /** File descriptors that it may open at most, as LimitNOFILE of a unit says; it has no means to raise that. */
+  readonly openFiles?: number;
 }
 
 /** Where the parts of a test's HAProxy lie in its folder. */
@@ -133,14 +135,26 @@ export async function killTree(pid: number): Promise<void> {
   });
 }
 
+/** A command line that runs HAProxy with a hard limit of open files. */
+export function limited(openFiles: number): readonly string[] {
+  const unable = process.getuid?.() === 0 ? ['setpriv', '--bounding-set', '-sys_resource'] : [];
+  return ['prlimit', `--nofile=${openFiles}:${openFiles}`, ...unable, 'haproxy'];
+}
+
 /** Starts a master-worker HAProxy and waits until its worker answers on the admin socket. */
 export async function startHaproxy(options: HaproxyOptions): Promise<Haproxy> {
   const paths = haproxyPaths(options.dir);
   await mkdir(options.dir, { recursive: true });
   if (options.config !== undefined) await writeFile(paths.configFile, options.config);
-  const child: ChildProcess = spawn('haproxy', ['-W', '-S', paths.masterSocket, '-f', paths.configFile], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const [command = '', ...wrapper] =
+    options.openFiles === undefined ? ['haproxy'] : limited(options.openFiles);
+  const child: ChildProcess = spawn(
+    command,
+    [...wrapper, '-W', '-S', paths.masterSocket, '-f', paths.configFile],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   let log = '';
   child.stdout?.on('data', (chunk: Buffer) => (log += chunk.toString()));
   child.stderr?.on('data', (chunk: Buffer) => (log += chunk.toString()));

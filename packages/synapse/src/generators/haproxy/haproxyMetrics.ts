@@ -12,9 +12,13 @@ export interface HaproxyMetrics {
   observed(states: readonly ObservedState[], backends: ReadonlySet<string>): void;
   quarantined(count: number): void;
   validated(result: 'valid' | 'invalid' | 'unchecked'): void;
+  /** File descriptors that the configuration needs, and how many HAProxy may open, where that is known. */
+  descriptors(needed: number, limit: number | undefined): void;
 }
 
 const states = ['up', 'down', 'drain', 'maint'] as const;
+/** One that ramps up after its start (`slowstart`) takes traffic. */
+const serving: ReadonlySet<string> = new Set(['up', 'starting']);
 
 type StateCounts = Record<(typeof states)[number], number>;
 type Section = ReadonlyMap<string, ObservedServer>;
@@ -27,7 +31,7 @@ function countStates(section: Section): StateCounts {
   if (known !== undefined) return known;
   const counts = { up: 0, down: 0, drain: 0, maint: 0 };
   for (const { admin, operational } of section.values()) {
-    counts[admin === 'ready' ? (operational === 'up' ? 'up' : 'down') : admin] += 1;
+    counts[admin === 'ready' ? (serving.has(operational) ? 'up' : 'down') : admin] += 1;
   }
   counted.set(section, counts);
   return counts;
@@ -63,6 +67,14 @@ export function createHaproxyMetrics(metrics: Metrics): HaproxyMetrics {
     help: 'Checks of a candidate haproxy.cfg by result.',
     labels: ['result'],
   });
+  const needed = metrics.gauge({
+    name: 'smartstack_haproxy_descriptors_needed',
+    help: 'File descriptors that HAProxy needs at least to load the configuration.',
+  });
+  const limits = metrics.gauge({
+    name: 'smartstack_haproxy_descriptors_limit',
+    help: 'File descriptors that HAProxy may open; 0 while that is not known.',
+  });
   return {
     reloaded: (reasons, result) => {
       for (const reason of new Set(reasons.map(({ kind }) => kind))) reloads.inc({ reason, result });
@@ -84,5 +96,9 @@ export function createHaproxyMetrics(metrics: Metrics): HaproxyMetrics {
     },
     quarantined: (count) => quarantined.set(count),
     validated: (result) => checks.inc({ result }),
+    descriptors: (count, limit) => {
+      needed.set(count);
+      limits.set(limit ?? 0);
+    },
   };
 }
