@@ -8,7 +8,7 @@ import { createHaproxyGenerator } from '../../packages/synapse/src/generators/ha
 import { parseServersState } from '../../packages/synapse/src/generators/haproxy/plan/observed.ts';
 import type { GeneratorTiming } from '../../packages/synapse/src/generators/haproxy/wiring.ts';
 import { eventually } from '../harness/eventually.ts';
-import { askSocket, haproxyPaths, testBase } from '../harness/haproxy.ts';
+import { askSocket, haproxyBinary, haproxyPaths, testBase } from '../harness/haproxy.ts';
 import type { Upstream } from '../harness/upstream.ts';
 
 /** Services of a test, by name: instances and the service's `haproxy` block. */
@@ -42,6 +42,7 @@ export function topLevel(dir: string, more: Readonly<Record<string, unknown>> = 
   return {
     ...testBase(dir),
     bind_address: '127.0.0.1',
+    haproxy_binary: haproxyBinary,
     config_file_path: configFile,
     socket_file_path: adminSocket,
     master_socket_path: masterSocket,

@@ -12,7 +12,7 @@ import { observedState, parseStat } from '../../packages/synapse/src/generators/
 import { planChanges } from '../../packages/synapse/src/generators/haproxy/plan/plan.ts';
 import { render } from '../../packages/synapse/src/generators/haproxy/desired/render.ts';
 import type { DesiredState } from '../../packages/synapse/src/generators/haproxy/types.ts';
-import { type Haproxy, haproxyPaths, startHaproxy } from '../harness/haproxy.ts';
+import { type Haproxy, haproxyPaths, startHaproxy, haproxyBinary } from '../harness/haproxy.ts';
 import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 
@@ -134,7 +134,7 @@ describe('the golden inputs of the Ruby pair', () => {
     const file = join(dir, 'haproxy.cfg');
     await writeFile(file, render(desired));
     const output = await new Promise<string>((resolve) => {
-      execFile('haproxy', ['-c', '-f', file], (error, stdout, stderr) =>
+      execFile(haproxyBinary, ['-c', '-f', file], (error, stdout, stderr) =>
         resolve(`${error?.code ?? 0} ${stdout}${stderr}`),
       );
     });

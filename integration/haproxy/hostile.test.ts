@@ -16,7 +16,7 @@ import { optionTable } from '../../packages/synapse/src/generators/haproxy/desir
 import { planChanges } from '../../packages/synapse/src/generators/haproxy/plan/plan.ts';
 import { render } from '../../packages/synapse/src/generators/haproxy/desired/render.ts';
 import type { DesiredState } from '../../packages/synapse/src/generators/haproxy/types.ts';
-import { type Haproxy, haproxyPaths, startHaproxy } from '../harness/haproxy.ts';
+import { type Haproxy, haproxyPaths, startHaproxy, haproxyBinary } from '../harness/haproxy.ts';
 import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 
@@ -51,7 +51,7 @@ async function alertsOf(text: string): Promise<readonly string[]> {
   const file = join(dir, 'candidate.cfg');
   await writeFile(file, text);
   const output = await new Promise<string>((resolve) => {
-    execFile('haproxy', ['-c', '-f', file], (_error, stdout, stderr) => resolve(stdout + stderr));
+    execFile(haproxyBinary, ['-c', '-f', file], (_error, stdout, stderr) => resolve(stdout + stderr));
   });
   return output.split('\n').filter((line) => line.includes('[ALERT]'));
 }

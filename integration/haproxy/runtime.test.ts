@@ -194,9 +194,9 @@ describe('commands on a running HAProxy', () => {
   });
 
   it("tells HAProxy's own reason when it rejects a server", async () => {
-    const [applied] = await apply([add(upstreams[1]!, 2, { options: ['check', 'cookie', 'x'] })]);
+    const [applied] = await apply([add(upstreams[1]!, 2, { options: ['check', 'redir', '/x'] })]);
     expect(applied?.outcome.result).toBe('failed');
-    expect(applied?.outcome.detail).toMatch(/cookie/);
+    expect(applied?.outcome.detail).toMatch(/redir/);
     expect(await stateOf('s2')).toBeUndefined();
   });
 

@@ -1,8 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { eventually } from './eventually.ts';
+
+/**
+ * The HAProxy that tests run: `SMARTSTACK_HAPROXY` names the executable of another version; else the installed one.
+ * Absolute, since agents run in folders of their own.
+ */
+export const haproxyBinary =
+  process.env.SMARTSTACK_HAPROXY === undefined ? 'haproxy' : resolve(process.env.SMARTSTACK_HAPROXY);
 
 /** How a HAProxy of the test bed is started. */
 export interface HaproxyOptions {
@@ -10,6 +17,8 @@ export interface HaproxyOptions {
   readonly dir: string;
   /** The configuration; without it the file at `configFile` is taken as it is. */
   readonly config?: string;
+  /** The executable, instead of `haproxyBinary`. */
+  readonly binary?: string;
 }
 
 /** Where the parts of a test's HAProxy lie in its folder. */
@@ -138,7 +147,8 @@ export async function startHaproxy(options: HaproxyOptions): Promise<Haproxy> {
   const paths = haproxyPaths(options.dir);
   await mkdir(options.dir, { recursive: true });
   if (options.config !== undefined) await writeFile(paths.configFile, options.config);
-  const child: ChildProcess = spawn('haproxy', ['-W', '-S', paths.masterSocket, '-f', paths.configFile], {
+  const { binary = haproxyBinary } = options;
+  const child: ChildProcess = spawn(binary, ['-W', '-S', paths.masterSocket, '-f', paths.configFile], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let log = '';

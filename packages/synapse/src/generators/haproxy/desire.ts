@@ -1,6 +1,7 @@
 import type { CatalogView, ServiceView } from '../../catalog/types.js';
 import { readServiceBlock } from './block/blocks.js';
 import { desiredState, type HaproxyIssue, isUnknown } from './desired/desired.js';
+import { withSeparateNames } from './desired/frontendNames.js';
 import type { HostResolver } from './hosts.js';
 import { isAddress, serverName } from './desired/names.js';
 import { type Memory, serviceMemory } from './desired/memory.js';
@@ -26,6 +27,8 @@ export interface DesireContext {
    * read, or of which nothing is known yet, keep their sections of it.
    */
   readonly lastGood: DesiredState | undefined;
+  /** HAProxy refuses a frontend and a backend of one name: see Capabilities. */
+  readonly separateNames?: boolean;
   /** Wall clock in milliseconds. */
   readonly now: number;
 }
@@ -97,7 +100,7 @@ function isDisabled({ blocks }: ServiceView): boolean {
 
 /** Computes what haproxy.cfg should hold from scratch; host names are resolved on the way. */
 export async function desire(view: CatalogView, context: DesireContext): Promise<Desire> {
-  const { config, memory, hosts, lastGood, now } = context;
+  const { config, memory, hosts, lastGood, separateNames = false, now } = context;
   const addresses = await hosts.resolve(hostsOf(view, memory), (names) =>
     addressesBefore(names, view, lastGood),
   );
@@ -106,8 +109,9 @@ export async function desire(view: CatalogView, context: DesireContext): Promise
   // of the last run says more about it than any memory of its servers.
   const unknown = view.services.filter((service) => isUnknown(service) && !isDisabled(service));
   const keep = new Set([...result.refused, ...unknown.map(({ name }) => name), ...(view.unreadable ?? [])]);
+  const desired = keepLastGood(result.desired, keep, lastGood, view);
   return {
-    desired: keepLastGood(result.desired, keep, lastGood, view),
+    desired: separateNames ? withSeparateNames(desired) : desired,
     shared: sharedLinesOf(view),
     memory: result.memory,
     issues: result.issues,

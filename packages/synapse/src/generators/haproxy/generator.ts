@@ -9,6 +9,7 @@ import { statusOf } from './generatorStatus.js';
 import { HaproxyWatch } from './process/haproxyWatch.js';
 import { HostResolver, type Lookup } from './hosts.js';
 import { addLastGood, type Memory } from './desired/memory.js';
+import { capabilitiesOf } from './plan/capabilities.js';
 import type { HaproxyConfig } from './block/schema.js';
 import { wire, type Wiring, type WiringContext, wiringKey } from './wiring.js';
 
@@ -98,12 +99,22 @@ export class HaproxyGenerator implements Generator {
     const now = this.#options.clock.now();
     const lastGood = wiring.keeper.written?.desired;
     this.#memory ??= addLastGood(await wiring.stateFile.read(), lastGood, Math.floor(now / 1000));
-    const known = { config: this.#config, memory: this.#memory, hosts: this.#hosts };
+    const separateNames = await this.#needsSeparateNames(wiring, signal);
+    const known = { config: this.#config, memory: this.#memory, hosts: this.#hosts, separateNames };
     const wanted = await desire(view, { ...known, lastGood, now });
     this.#memory = wanted.memory;
     this.#desire = wanted;
     this.#reportIssues(wanted.issues);
     return converger.converge(wanted, this.#config, signal);
+  }
+
+  /** The file must suit the process that runs, and the one that the next start brings. */
+  async #needsSeparateNames({ installed, targets }: Wiring, signal: AbortSignal): Promise<boolean> {
+    const versions = [
+      (await installed.version(signal)) ?? '',
+      ...targets.map(({ observation }) => observation?.state.process.version ?? ''),
+    ];
+    return versions.some((version) => capabilitiesOf(version).separateNames);
   }
 
   #wire(): Promise<Parts> {

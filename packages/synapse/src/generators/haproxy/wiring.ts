@@ -3,6 +3,7 @@ import type { Clock, Logger } from '@smartstack/agent';
 import { BeliefStore } from './loaded/beliefStore.js';
 import { ConfigKeeper } from './file/configKeeper.js';
 import type { HaproxyMetrics } from './haproxyMetrics.js';
+import { InstalledHaproxy } from './process/installed.js';
 import { createManagedProcess } from './process/managedProcess.js';
 import { defaultProbe, Prober } from './runtime/probe.js';
 import {
@@ -54,6 +55,7 @@ export interface WiringContext {
 export interface Wiring {
   readonly targets: readonly RuntimeTarget[];
   readonly process: HaproxyProcess;
+  readonly installed: InstalledHaproxy;
   readonly keeper: ConfigKeeper;
   readonly gate: ReloadGate;
   readonly stateFile: StateFile;
@@ -126,6 +128,7 @@ export async function wire(config: HaproxyConfig, context: WiringContext): Promi
   return {
     ...{ targets, keeper, beliefs },
     process: processOf(config, targets, context),
+    installed: new InstalledHaproxy(config.haproxyBinary, { clock, timeoutMs: timing.checkMs }),
     gate: new ReloadGate({ clock, intervalMs, jitter, random }),
     stateFile: new StateFile(config.stateFilePath, clock),
   };

@@ -65,7 +65,10 @@ export function presetDefaults(presets: Presets): readonly string[] {
     'option dontlognull',
     'option redispatch',
     // Without it a reload resets clients whose next request crosses the closing of an idle connection.
+    // HAProxy knows it since 2.6, and refuses the file before.
+    '.if version_atleast(2.6)',
     'option idle-close-on-response',
+    '.endif',
     `retries ${presets.retries}`,
     `timeout connect ${presets.timeout_connect}`,
     `timeout client ${presets.timeout_client}`,

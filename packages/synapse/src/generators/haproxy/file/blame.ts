@@ -63,7 +63,10 @@ export function blame(
   desired: DesiredState,
   ownerOfSharedLine: SharedLineOwner,
 ): Culprit | undefined {
-  if (number === undefined) return byName(text, desired);
+  if (number === undefined) {
+    const named = byName(text, desired);
+    return named?.kind === 'service' && isAddress ? { kind: 'frontend', service: named.service } : named;
+  }
   const lines = rendered.split('\n');
   const title = sectionAt(lines, number);
   const base: Culprit = { kind: 'base', ...(isAddress && { isAddress }) };

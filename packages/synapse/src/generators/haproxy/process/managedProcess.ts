@@ -29,10 +29,8 @@ async function findHaproxy(masterSocketPath: string): Promise<readonly number[]>
   const matches = await Promise.all(
     pids.map(async (pid) => {
       const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
-      return (
-        words[0]?.includes('haproxy') === true &&
-        words.some((word) => word.split(',')[0] === masterSocketPath)
-      );
+      // Not by its name: the executable may be called otherwise (`haproxy_binary`).
+      return words.some((word, at) => words[at - 1] === '-S' && word.split(',')[0] === masterSocketPath);
     }),
   );
   return pids.filter((_, index) => matches[index]).map(Number);
@@ -44,8 +42,13 @@ async function readLogFrom(path: string, offset: number): Promise<string> {
 }
 
 /** The failure, with what HAProxy itself wrote about it. */
-function withWords({ message, cause }: ReloadError, said: string): ReloadError {
-  return new ReloadError(said === '' ? message : `${message}: ${said}`, cause, parseBindFailures(said));
+function withWords({ message, cause, messages }: ReloadError, said: string): ReloadError {
+  const logged = parseBindFailures(said);
+  return new ReloadError(
+    said === '' ? message : `${message}: ${said}`,
+    cause,
+    logged.length > 0 ? logged : messages,
+  );
 }
 
 class ManagedProcess implements HaproxyProcess {
