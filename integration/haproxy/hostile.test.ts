@@ -19,6 +19,7 @@ import type { DesiredState } from '../../packages/synapse/src/generators/haproxy
 import { type Haproxy, haproxyPaths, startHaproxy, haproxyBinary } from '../harness/haproxy.ts';
 import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
+import { suited } from './bed.ts';
 
 const addresses = new Map([['host.example', '127.0.0.7']]);
 let dir: string;
@@ -43,7 +44,7 @@ function desire(instances: readonly unknown[], block: object, top: object = {}):
     instances: instances as never,
     blocks: { haproxy: block },
   } as const;
-  return desiredState(config!, { services: [view] }, emptyMemory, addresses, 0).desired;
+  return suited(desiredState(config!, { services: [view] }, emptyMemory, addresses, 0).desired);
 }
 
 /** What `haproxy -c` says of a file: nothing but warnings, or its alerts. */
@@ -203,7 +204,7 @@ describe('what is written by default', () => {
     const view = { name: 'web', source: 'live', instances: [], blocks } as const;
     const { desired, issues } = desiredState(config!, { services: [view] }, emptyMemory, addresses, 0);
     expect(issues).toEqual([]);
-    expect(await alertsOf(render(desired))).toEqual([]);
+    expect(await alertsOf(render(suited(desired)))).toEqual([]);
   });
 
   it('knows the keywords of HAProxy 2.6: each is one where our table puts it', async () => {

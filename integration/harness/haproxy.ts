@@ -8,8 +8,9 @@ import { eventually } from './eventually.ts';
  * The HAProxy that tests run: `SMARTSTACK_HAPROXY` names the executable of another version; else the installed one.
  * Absolute, since agents run in folders of their own.
  */
-export const haproxyBinary =
-  process.env.SMARTSTACK_HAPROXY === undefined ? 'haproxy' : resolve(process.env.SMARTSTACK_HAPROXY);
+export const haproxyBinary = process.env.SMARTSTACK_HAPROXY
+  ? resolve(process.env.SMARTSTACK_HAPROXY)
+  : 'haproxy';
 
 /** How a HAProxy of the test bed is started. */
 export interface HaproxyOptions {
@@ -80,7 +81,9 @@ export function testBase(dir: string): {
       'timeout client 10s',
       'timeout server 10s',
       'option redispatch',
+      '.if version_atleast(2.6)',
       'option idle-close-on-response',
+      '.endif',
       'retries 3',
     ],
   };

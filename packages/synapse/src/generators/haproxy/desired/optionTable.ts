@@ -15,6 +15,8 @@ export interface OptionSpec {
    * server given by address, or restates a default), or refuses it, so that the file must bring it.
    */
   readonly runtime: 'taken' | 'moot' | 'file' | 'cookie';
+  /** Its value is a duration, in milliseconds where it has no unit. */
+  readonly isDuration?: true;
   /** First release whose `add server` takes it; absent: all that have the command. */
   readonly since?: Release;
 }
@@ -59,6 +61,7 @@ const value = (shape: Shape, runtime: OptionSpec['runtime'] = 'taken'): OptionSp
   shape,
   runtime,
 });
+const duration = (minMs: number): OptionSpec => ({ ...value(durationWithin(minMs)), isDuration: true });
 const notFromRegistry = (
   refused: string,
   runtime: OptionSpec['runtime'] = 'taken',
@@ -84,7 +87,7 @@ export const optionTable: ReadonlyMap<string, OptionSpec> = new Map<string, Opti
   ['agent-addr', value(isIPv4)],
   // `add server` takes it, but leaves the agent off.
   ['agent-check', fileFlag],
-  ['agent-inter', value(durationWithin(1))],
+  ['agent-inter', duration(1)],
   ['agent-port', value(integerWithin(1, 65_535))],
   ['agent-send', notFromRegistry('text that this host would send')],
   ['allow-0rtt', flag],
@@ -109,18 +112,18 @@ export const optionTable: ReadonlyMap<string, OptionSpec> = new Map<string, Opti
   ['crt', notFromRegistry(aFile)],
   ['curves', later([2, 9], 1)],
   ['disabled', mootFlag],
-  ['downinter', value(durationWithin(1))],
+  ['downinter', duration(1)],
   ['enabled', mootFlag],
   ['error-limit', value(integerWithin(1, int31))],
   ['fall', value(integerWithin(1, int31))],
-  ['fastinter', value(durationWithin(1))],
+  ['fastinter', duration(1)],
   ['guid', later([3, 0], 1)],
   ['hash-key', later([3, 0], 1)],
   ['id', value(integerWithin(1, int31), 'moot')],
   ['idle-ping', later([3, 2], 1)],
   ['init-addr', value(listOf('last', 'libc', 'none'), 'moot')],
   ['init-state', later([3, 1], 1)],
-  ['inter', value(durationWithin(1))],
+  ['inter', duration(1)],
   ['interface', notFromRegistry(aHostThing, 'file')],
   ['ktls', later([3, 3], 1)],
   ['log-proto', value(oneOf('legacy', 'octet-count'), 'file')],
@@ -153,7 +156,7 @@ export const optionTable: ReadonlyMap<string, OptionSpec> = new Map<string, Opti
   ['pool-conn-name', later([3, 0], 1)],
   ['pool-low-conn', value(integerWithin(0, int31))],
   ['pool-max-conn', value(integerWithin(-1, int31))],
-  ['pool-purge-delay', value(durationWithin(0))],
+  ['pool-purge-delay', duration(0)],
   ['port', value(integerWithin(1, 65_535))],
   ['proto', notFromRegistry('a protocol that must fit the mode of the backend')],
   [
@@ -173,7 +176,7 @@ export const optionTable: ReadonlyMap<string, OptionSpec> = new Map<string, Opti
   ['send-proxy-v2-ssl-cn', flag],
   ['shard', later([2, 7], 1)],
   ['sigalgs', later([2, 9], 1)],
-  ['slowstart', value(durationWithin(0))],
+  ['slowstart', duration(0)],
   ['sni', notFromRegistry('an expression that HAProxy would evaluate')],
   ['sni-auto', laterMoot],
   ['socks4', notFromRegistry('another destination', 'file')],

@@ -66,6 +66,11 @@ export function isChecked(server: Server, context: BackendContext): boolean {
   return effective(server, context).has('check');
 }
 
+/** From 3.3 on a short duration without its unit is warned of in the file, and makes `add server` refuse. */
+function withUnit(duration: string): string {
+  return /^\d+$/.test(duration) ? `${duration}ms` : duration;
+}
+
 /** The SNI that HAProxy gives a TLS server of its file, where `add server` would leave it out. */
 function sniOfFile(
   options: ReadonlyMap<string, Option>,
@@ -95,7 +100,7 @@ export function runtimeServer(
     if (![keyword, ...values].every(isPlainWord)) {
       return { needsFile: `option ${keyword} (its value cannot be sent as a command)` };
     }
-    taken.push(option);
+    taken.push(spec?.isDuration === true ? { ...option, values: values.map(withUnit) } : option);
   }
   const words = [...joinOptions(taken), ...sniOfFile(options, context, capabilities)];
   const checked = options.has('check');

@@ -35,7 +35,8 @@ const rowLine = /^(?<pid>\d+)\s+(?<type>master|worker)\s+(?<rest>\S.*)$/;
 
 /** Reads an answer of `show proc`; undefined when it is none. */
 export function parseShowProc(text: string): MasterStatus | undefined {
-  let master: { readonly pid: number; readonly reloads: number; readonly failed: number | undefined } | undefined;
+  let master:
+    { readonly pid: number; readonly reloads: number; readonly failed: number | undefined } | undefined;
   let section = '';
   let hasRelativePid = false;
   const workers: Worker[] = [];

@@ -1,6 +1,12 @@
 import { type Clock, describeError, type Logger } from '@smartstack/agent';
 import { runShell } from './command.js';
-import { awaitMaster, hasFailedSince, type MasterStatus, readMaster, reloadThroughMaster } from './masterCli.js';
+import {
+  awaitMaster,
+  hasFailedSince,
+  type MasterStatus,
+  readMaster,
+  reloadThroughMaster,
+} from './masterCli.js';
 import { ReloadError } from './reloadError.js';
 
 /** The HAProxy that follows our file: somebody else's, or one that we started. */
