@@ -5,7 +5,7 @@ import { afterEach } from 'vitest';
 import { startAgent } from '../harness/agents.ts';
 import type { Child } from '../harness/childProcess.ts';
 import { eventually } from '../harness/eventually.ts';
-import { askSocket, haproxyPaths, killTree, workersOf } from '../harness/haproxy.ts';
+import { askSocket, haproxyBinary, haproxyPaths, killTree, workersOf } from '../harness/haproxy.ts';
 import { get } from '../harness/load.ts';
 import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
@@ -130,6 +130,7 @@ export async function prepareVm(
       `  managed: ${managed}`,
       '  stats: false',
       '  bind_address: 127.0.0.1',
+      `  haproxy_binary: ${haproxyBinary}`,
       '  restart_interval: 0',
       `  config_file_path: ${configFile}`,
       `  socket_file_path: ${adminSocket}`,

@@ -1,15 +1,27 @@
+import { execFileSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createMetrics, systemClock } from '@smartstack/agent';
 import { RecordingLogger } from '@smartstack/agent/testing';
 import type { Instance } from '@smartstack/registry';
 import type { CatalogView, Generator, ReconcileOutcome } from '../../packages/synapse/src/catalog/types.ts';
+import { withSeparateNames } from '../../packages/synapse/src/generators/haproxy/desired/frontendNames.ts';
 import { createHaproxyGenerator } from '../../packages/synapse/src/generators/haproxy/index.ts';
+import { capabilitiesOf } from '../../packages/synapse/src/generators/haproxy/plan/capabilities.ts';
 import { parseServersState } from '../../packages/synapse/src/generators/haproxy/plan/observed.ts';
+import type { DesiredState } from '../../packages/synapse/src/generators/haproxy/types.ts';
 import type { GeneratorTiming } from '../../packages/synapse/src/generators/haproxy/wiring.ts';
 import { eventually } from '../harness/eventually.ts';
-import { askSocket, haproxyPaths, testBase } from '../harness/haproxy.ts';
+import { askSocket, haproxyBinary, haproxyPaths, testBase } from '../harness/haproxy.ts';
 import type { Upstream } from '../harness/upstream.ts';
+
+/** What the HAProxy that tests run can do. */
+export const tested = capabilitiesOf(execFileSync(haproxyBinary, ['-v'], { encoding: 'utf8' }));
+
+/** The state as the generator gives it to this HAProxy. */
+export function suited(desired: DesiredState): DesiredState {
+  return tested.separateNames ? withSeparateNames(desired) : desired;
+}
 
 /** Services of a test, by name: instances and the service's `haproxy` block. */
 export type Services = Readonly<
@@ -42,6 +54,7 @@ export function topLevel(dir: string, more: Readonly<Record<string, unknown>> = 
   return {
     ...testBase(dir),
     bind_address: '127.0.0.1',
+    haproxy_binary: haproxyBinary,
     config_file_path: configFile,
     socket_file_path: adminSocket,
     master_socket_path: masterSocket,

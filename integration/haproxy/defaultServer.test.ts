@@ -12,9 +12,10 @@ import { observedState, parseStat } from '../../packages/synapse/src/generators/
 import { planChanges } from '../../packages/synapse/src/generators/haproxy/plan/plan.ts';
 import { render } from '../../packages/synapse/src/generators/haproxy/desired/render.ts';
 import type { DesiredState } from '../../packages/synapse/src/generators/haproxy/types.ts';
-import { type Haproxy, haproxyPaths, startHaproxy } from '../harness/haproxy.ts';
+import { type Haproxy, haproxyPaths, startHaproxy, haproxyBinary } from '../harness/haproxy.ts';
 import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
+import { suited } from './bed.ts';
 
 let dir: string;
 let haproxy: Haproxy | undefined;
@@ -76,7 +77,7 @@ describe('a server added at run time', () => {
       const service = { name: 'web', source: 'live', instances: some, blocks: { haproxy: block } } as const;
       const { desired, issues } = desiredState(config!, { services: [service] }, emptyMemory, new Map(), 0);
       expect(issues).toEqual([]);
-      return desired;
+      return suited(desired);
     };
     const [empty, full] = [desire([]), desire(instances)];
 
@@ -130,11 +131,11 @@ describe('the golden inputs of the Ruby pair', () => {
       } as const),
     }));
     const { config } = readHaproxyBlock(synapse.haproxy, 'h');
-    const { desired } = desiredState(config!, { services }, emptyMemory, new Map(), 0);
+    const desired = suited(desiredState(config!, { services }, emptyMemory, new Map(), 0).desired);
     const file = join(dir, 'haproxy.cfg');
     await writeFile(file, render(desired));
     const output = await new Promise<string>((resolve) => {
-      execFile('haproxy', ['-c', '-f', file], (error, stdout, stderr) =>
+      execFile(haproxyBinary, ['-c', '-f', file], (error, stdout, stderr) =>
         resolve(`${error?.code ?? 0} ${stdout}${stderr}`),
       );
     });

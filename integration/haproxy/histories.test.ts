@@ -13,6 +13,7 @@ import {
   type Services,
   startGenerator,
   topLevel,
+  tested,
 } from './bed.ts';
 
 /** Small deterministic generator (mulberry32): a failing history can be run again from its seed. */
@@ -26,7 +27,7 @@ function randomFrom(seed: number): () => number {
   };
 }
 
-describe('random histories', () => {
+describe.runIf(tested.dynamicServers)('random histories', () => {
   let dir: string;
   let haproxy: Haproxy;
   let upstreams: Upstream[];

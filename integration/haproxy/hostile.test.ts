@@ -16,9 +16,10 @@ import { optionTable } from '../../packages/synapse/src/generators/haproxy/desir
 import { planChanges } from '../../packages/synapse/src/generators/haproxy/plan/plan.ts';
 import { render } from '../../packages/synapse/src/generators/haproxy/desired/render.ts';
 import type { DesiredState } from '../../packages/synapse/src/generators/haproxy/types.ts';
-import { type Haproxy, haproxyPaths, startHaproxy } from '../harness/haproxy.ts';
+import { type Haproxy, haproxyPaths, startHaproxy, haproxyBinary } from '../harness/haproxy.ts';
 import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
+import { suited } from './bed.ts';
 
 const addresses = new Map([['host.example', '127.0.0.7']]);
 let dir: string;
@@ -43,7 +44,7 @@ function desire(instances: readonly unknown[], block: object, top: object = {}):
     instances: instances as never,
     blocks: { haproxy: block },
   } as const;
-  return desiredState(config!, { services: [view] }, emptyMemory, addresses, 0).desired;
+  return suited(desiredState(config!, { services: [view] }, emptyMemory, addresses, 0).desired);
 }
 
 /** What `haproxy -c` says of a file: nothing but warnings, or its alerts. */
@@ -51,7 +52,7 @@ async function alertsOf(text: string): Promise<readonly string[]> {
   const file = join(dir, 'candidate.cfg');
   await writeFile(file, text);
   const output = await new Promise<string>((resolve) => {
-    execFile('haproxy', ['-c', '-f', file], (_error, stdout, stderr) => resolve(stdout + stderr));
+    execFile(haproxyBinary, ['-c', '-f', file], (_error, stdout, stderr) => resolve(stdout + stderr));
   });
   return output.split('\n').filter((line) => line.includes('[ALERT]'));
 }
@@ -203,7 +204,7 @@ describe('what is written by default', () => {
     const view = { name: 'web', source: 'live', instances: [], blocks } as const;
     const { desired, issues } = desiredState(config!, { services: [view] }, emptyMemory, addresses, 0);
     expect(issues).toEqual([]);
-    expect(await alertsOf(render(desired))).toEqual([]);
+    expect(await alertsOf(render(suited(desired)))).toEqual([]);
   });
 
   it('knows the keywords of HAProxy 2.6: each is one where our table puts it', async () => {

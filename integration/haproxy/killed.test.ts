@@ -7,11 +7,11 @@ import { startLoad } from '../harness/load.ts';
 import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 import { startHttpUpstream, type Upstream } from '../harness/upstream.ts';
-import { serversOf, type Services, startGenerator, topLevel } from './bed.ts';
+import { serversOf, type Services, startGenerator, topLevel, tested } from './bed.ts';
 
 const churn = resolve(import.meta.dirname, 'churn.ts');
 
-describe('a synapse that is killed -9 in the middle of its work', () => {
+describe.runIf(tested.dynamicServers)('a synapse that is killed -9 in the middle of its work', () => {
   let dir: string;
   let port: number;
   let haproxy: Haproxy;

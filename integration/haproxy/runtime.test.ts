@@ -14,11 +14,12 @@ import { get, startLoad } from '../harness/load.ts';
 import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 import { startHttpUpstream, type Upstream } from '../harness/upstream.ts';
+import { tested } from './bed.ts';
 
 const options = { clock: systemClock, deadlineMs: 2_000 };
 const checks = ['check', 'inter', '200ms', 'rise', '2', 'fall', '2'];
 
-describe('commands on a running HAProxy', () => {
+describe.runIf(tested.dynamicServers)('commands on a running HAProxy', () => {
   let dir: string;
   let port: number;
   let haproxy: Haproxy;
@@ -33,7 +34,7 @@ describe('commands on a running HAProxy', () => {
     const { global, defaults } = testBase(dir);
     const [first] = upstreams;
     const config = ['global', ...global, 'defaults', ...defaults];
-    config.push('frontend web', `bind 127.0.0.1:${port}`, 'default_backend web');
+    config.push('frontend entry', `bind 127.0.0.1:${port}`, 'default_backend web');
     config.push('backend web', `server u1 ${first!.host}:${first!.port} id 1`, '');
     haproxy = await startHaproxy({ dir, config: config.join('\n') });
   });
@@ -194,9 +195,9 @@ describe('commands on a running HAProxy', () => {
   });
 
   it("tells HAProxy's own reason when it rejects a server", async () => {
-    const [applied] = await apply([add(upstreams[1]!, 2, { options: ['check', 'cookie', 'x'] })]);
+    const [applied] = await apply([add(upstreams[1]!, 2, { options: ['check', 'redir', '/x'] })]);
     expect(applied?.outcome.result).toBe('failed');
-    expect(applied?.outcome.detail).toMatch(/cookie/);
+    expect(applied?.outcome.detail).toMatch(/redir/);
     expect(await stateOf('s2')).toBeUndefined();
   });
 

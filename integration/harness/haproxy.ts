@@ -1,8 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { eventually } from './eventually.ts';
+
+/**
+ * The HAProxy that tests run: `SMARTSTACK_HAPROXY` names the executable of another version; else the installed one.
+ * Absolute, since agents run in folders of their own.
+ */
+export const haproxyBinary = process.env.SMARTSTACK_HAPROXY
+  ? resolve(process.env.SMARTSTACK_HAPROXY)
+  : 'haproxy';
 
 /** How a HAProxy of the test bed is started. */
 export interface HaproxyOptions {
@@ -12,6 +20,8 @@ export interface HaproxyOptions {
   readonly config?: string;
   /** File descriptors that it may open at most, as LimitNOFILE of a unit says; it has no means to raise that. */
   readonly openFiles?: number;
+  /** The executable, instead of `haproxyBinary`. */
+  readonly binary?: string;
 }
 
 /** Where the parts of a test's HAProxy lie in its folder. */
@@ -73,7 +83,9 @@ export function testBase(dir: string): {
       'timeout client 10s',
       'timeout server 10s',
       'option redispatch',
+      '.if version_atleast(2.6)',
       'option idle-close-on-response',
+      '.endif',
       'retries 3',
     ],
   };
@@ -136,9 +148,9 @@ export async function killTree(pid: number): Promise<void> {
 }
 
 /** A command line that runs HAProxy with a hard limit of open files. */
-export function limited(openFiles: number): readonly string[] {
+export function limited(openFiles: number, binary = haproxyBinary): readonly string[] {
   const unable = process.getuid?.() === 0 ? ['setpriv', '--bounding-set', '-sys_resource'] : [];
-  return ['prlimit', `--nofile=${openFiles}:${openFiles}`, ...unable, 'haproxy'];
+  return ['prlimit', `--nofile=${openFiles}:${openFiles}`, ...unable, binary];
 }
 
 /** Starts a master-worker HAProxy and waits until its worker answers on the admin socket. */
@@ -146,8 +158,9 @@ export async function startHaproxy(options: HaproxyOptions): Promise<Haproxy> {
   const paths = haproxyPaths(options.dir);
   await mkdir(options.dir, { recursive: true });
   if (options.config !== undefined) await writeFile(paths.configFile, options.config);
+  const { binary = haproxyBinary } = options;
   const [command = '', ...wrapper] =
-    options.openFiles === undefined ? ['haproxy'] : limited(options.openFiles);
+    options.openFiles === undefined ? [binary] : limited(options.openFiles, binary);
   const child: ChildProcess = spawn(
     command,
     [...wrapper, '-W', '-S', paths.masterSocket, '-f', paths.configFile],

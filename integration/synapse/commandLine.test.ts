@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startAgent } from '../harness/agents.ts';
 import type { Child } from '../harness/childProcess.ts';
 import { eventually } from '../harness/eventually.ts';
-import { startHaproxy } from '../harness/haproxy.ts';
+import { haproxyBinary, startHaproxy } from '../harness/haproxy.ts';
 import { get } from '../harness/load.ts';
 import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
@@ -101,7 +101,7 @@ describe('synapse', () => {
     expect(stderr).toContain('x y');
     const config = join(folder, 'rendered.cfg');
     writeFileSync(config, stdout);
-    const haproxy = spawnSync('haproxy', ['-c', '-f', config], { encoding: 'utf8' });
+    const haproxy = spawnSync(haproxyBinary, ['-c', '-f', config], { encoding: 'utf8' });
     expect({ status: haproxy.status, stderr: haproxy.stderr }).toMatchObject({ status: 0 });
     writeFileSync(catalog, 'web: [{host: h}]');
     expect(run(['render', '-c', file, '--catalog', catalog]).status).toBe(78);

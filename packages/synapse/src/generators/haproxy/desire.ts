@@ -2,6 +2,7 @@ import type { CatalogView, ServiceView } from '../../catalog/types.js';
 import { readServiceBlock } from './block/blocks.js';
 import { desiredState, type HaproxyIssue } from './desired/desired.js';
 import { isUnknown } from './desired/wishes.js';
+import { withSeparateNames } from './desired/frontendNames.js';
 import type { HostResolver } from './hosts.js';
 import { hostNamesOf } from './desired/hostNames.js';
 import { isAddress, serverName } from './desired/names.js';
@@ -33,6 +34,8 @@ export interface DesireContext {
    */
   readonly lastGood: DesiredState | undefined;
   readonly foreignIds?: ForeignIds;
+  /** HAProxy refuses a frontend and a backend of one name: see Capabilities. */
+  readonly separateNames?: boolean;
   /** Wall clock in milliseconds. */
   readonly now: number;
 }
@@ -104,7 +107,7 @@ function isDisabled({ blocks }: ServiceView): boolean {
 
 /** Computes what haproxy.cfg should hold from scratch; host names are resolved on the way. */
 export async function desire(discovered: CatalogView, context: DesireContext): Promise<Desire> {
-  const { config, memory, hosts, lastGood, now, foreignIds, cache } = context;
+  const { config, memory, hosts, lastGood, now, foreignIds, cache, separateNames = false } = context;
   const view = withPrepared(discovered, config);
   const addresses = await hosts.resolve(hostsOf(view, memory), (names) =>
     addressesBefore(names, view, lastGood),
@@ -118,8 +121,9 @@ export async function desire(discovered: CatalogView, context: DesireContext): P
   // of the last run says more about it than any memory of its servers.
   const unknown = view.services.filter((service) => isUnknown(service) && !isDisabled(service));
   const keep = new Set([...result.refused, ...unknown.map(({ name }) => name), ...(view.unreadable ?? [])]);
+  const desired = keepLastGood(result.desired, keep, lastGood, view);
   return {
-    desired: keepLastGood(result.desired, keep, lastGood, view),
+    desired: separateNames ? withSeparateNames(desired) : desired,
     shared: sharedLinesOf(view),
     memory: result.memory,
     issues: result.issues,

@@ -11,6 +11,7 @@ import { HostResolver, type Lookup } from './hosts.js';
 import { foreignIds } from './loaded/strangers.js';
 import { addLastGood, type Memory } from './desired/memory.js';
 import { SectionCache } from './desired/sectionCache.js';
+import { capabilitiesOf } from './plan/capabilities.js';
 import type { HaproxyConfig } from './block/schema.js';
 import { wire, type Wiring, type WiringContext, wiringKey } from './wiring.js';
 
@@ -113,6 +114,7 @@ export class HaproxyGenerator implements Generator {
     const now = this.#options.clock.now();
     const lastGood = wiring.keeper.written?.desired;
     this.#memory ??= addLastGood(await wiring.stateFile.read(), lastGood, Math.floor(now / 1000));
+    const separateNames = await this.#needsSeparateNames(wiring);
     const { targets, beliefs } = wiring;
     const running = targets.flatMap(({ socketPath, observation: seen }) =>
       seen === undefined ? [] : [{ state: seen.state, loaded: beliefs.running(socketPath, seen.identity) }],
@@ -121,6 +123,7 @@ export class HaproxyGenerator implements Generator {
       config: this.#config,
       memory: this.#memory,
       hosts: this.#hosts,
+      separateNames,
       foreignIds: foreignIds(running),
     };
     const wanted = await desire(view, { ...known, lastGood, now, cache: this.#sections });
@@ -128,6 +131,15 @@ export class HaproxyGenerator implements Generator {
     this.#desire = wanted;
     this.#reportIssues(wanted.issues);
     return converger.converge(wanted, this.#config, signal);
+  }
+
+  /** The file must suit the process that runs, and the one that the next start brings. */
+  async #needsSeparateNames({ installed, targets }: Wiring): Promise<boolean> {
+    const versions = [
+      (await installed.current()) ?? '',
+      ...targets.map(({ observation }) => observation?.state.process.version ?? ''),
+    ];
+    return versions.some((version) => capabilitiesOf(version).separateNames);
   }
 
   #wire(): Promise<Parts> {
@@ -138,7 +150,7 @@ export class HaproxyGenerator implements Generator {
   async #build(config: HaproxyConfig): Promise<Parts> {
     const { clock, logger, metrics, timing } = this.#options;
     const wake = (): void => this.#wake();
-    const wiring = await wire(config, this.#options);
+    const wiring = await wire(config, this.#options, wake);
     const parts = {
       wiring,
       converger: new Converger(wiring, this.#options, wake),

@@ -68,15 +68,22 @@ export interface ObservedState {
 /** Ids of servers that are not ours, by backend: the names that have them. */
 export type ForeignIds = ReadonlyMap<string, ReadonlyMap<number, string>>;
 
+/** A branch of HAProxy: 2.6 is [2, 6]. */
+export type Release = readonly [major: number, minor: number];
+
 /** What the installed HAProxy can do; from its version, detected once per process. */
 export interface Capabilities {
   readonly version: string;
+  /** [0, 0] when the version cannot be read. */
+  readonly release: Release;
   /** `add server` and `del server` without a reload (>= 2.6). */
   readonly dynamicServers: boolean;
   /** `add server ... cookie` is accepted (>= 3.0). */
   readonly dynamicCookie: boolean;
-  /** The master's `reload` answers with its success (>= 2.7). */
-  readonly reloadAnswers: boolean;
+  /** The file's TLS servers send the request's host as SNI, but those of `add server` do not (3.3). */
+  readonly addServerForgetsSni: boolean;
+  /** A frontend and a backend of one name are refused (>= 3.3). */
+  readonly separateNames: boolean;
 }
 
 /** One change that a running HAProxy takes without a reload. Values, not strings: `runtimeApi` encodes them. */

@@ -3,6 +3,7 @@ import type { Clock, Logger } from '@smartstack/agent';
 import { BeliefStore } from './loaded/beliefStore.js';
 import { ConfigKeeper } from './file/configKeeper.js';
 import type { HaproxyMetrics } from './haproxyMetrics.js';
+import { InstalledHaproxy } from './process/installed.js';
 import { createManagedProcess } from './process/managedProcess.js';
 import { defaultProbe, Prober } from './runtime/probe.js';
 import {
@@ -57,6 +58,7 @@ export interface WiringContext {
 export interface Wiring {
   readonly targets: readonly RuntimeTarget[];
   readonly process: HaproxyProcess;
+  readonly installed: InstalledHaproxy;
   readonly keeper: ConfigKeeper;
   readonly gate: ReloadGate;
   readonly stateFile: StateFile;
@@ -98,8 +100,8 @@ function processOf(
   return createExternalProcess({ clock, logger, timing, reloadCommand, masterSocketPath, workerPid });
 }
 
-/** Builds the parts, and reads what an earlier run left on disk. */
-export async function wire(config: HaproxyConfig, context: WiringContext): Promise<Wiring> {
+/** Builds the parts, and reads what an earlier run left on disk. `wake` asks for a pass. */
+export async function wire(config: HaproxyConfig, context: WiringContext, wake: () => void): Promise<Wiring> {
   const { clock, logger, metrics, timing, random } = context;
   const { configFilePath: configPath, candidateConfigFilePath: candidatePath, doWrites, doSocket } = config;
   const prober = new Prober({ ...defaultProbe, mode: config.probeNewServers }, clock);
@@ -131,6 +133,11 @@ export async function wire(config: HaproxyConfig, context: WiringContext): Promi
   const { restartIntervalMs: intervalMs, restartJitter: jitter } = config;
   return {
     ...{ targets, keeper, beliefs, process },
+    installed: new InstalledHaproxy(config.haproxyBinary, {
+      clock,
+      timeoutMs: timing.checkMs,
+      onChange: wake,
+    }),
     gate: new ReloadGate({ clock, intervalMs, jitter, random }),
     stateFile: new StateFile(config.stateFilePath, clock),
   };

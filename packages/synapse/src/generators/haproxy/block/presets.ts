@@ -43,7 +43,10 @@ export type Presets = z.output<typeof presetsSchema>;
 /** Our `global`: a master-worker HAProxy whose sockets survive a reload and whose old workers end in bounded time. */
 export function presetGlobal(presets: Presets, adminSockets: readonly string[]): readonly string[] {
   return [
+    // Said on the command line by our unit and in managed mode; HAProxy 3.3 warns of the keyword, 3.5 is to refuse it.
+    '.if version_before(3.3)',
     'master-worker',
+    '.endif',
     // expose-fd hands the listeners to the next worker: a reload refuses no connection.
     // For the group as well: HAProxy and synapse may be users of their own.
     ...adminSockets.map((path) => `stats socket ${path} mode 660 level admin expose-fd listeners`),
@@ -65,7 +68,10 @@ export function presetDefaults(presets: Presets): readonly string[] {
     'option dontlognull',
     'option redispatch',
     // Without it a reload resets clients whose next request crosses the closing of an idle connection.
+    // HAProxy knows it since 2.6, and refuses the file before.
+    '.if version_atleast(2.6)',
     'option idle-close-on-response',
+    '.endif',
     `retries ${presets.retries}`,
     `timeout connect ${presets.timeout_connect}`,
     `timeout client ${presets.timeout_client}`,

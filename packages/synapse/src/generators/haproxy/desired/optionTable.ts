@@ -1,4 +1,5 @@
 import { isIPv4 } from 'node:net';
+import type { Release } from '../types.js';
 
 /** Decides whether a keyword's value is of the expected shape. */
 type Shape = (value: string) => boolean;
@@ -14,6 +15,10 @@ export interface OptionSpec {
    * server given by address, or restates a default), or refuses it, so that the file must bring it.
    */
   readonly runtime: 'taken' | 'moot' | 'file' | 'cookie';
+  /** Its value is a duration, in milliseconds where it has no unit. */
+  readonly isDuration?: true;
+  /** First release whose `add server` takes it; absent: all that have the command. */
+  readonly since?: Release;
 }
 
 const unitMs: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 };
@@ -56,24 +61,33 @@ const value = (shape: Shape, runtime: OptionSpec['runtime'] = 'taken'): OptionSp
   shape,
   runtime,
 });
+const duration = (minMs: number): OptionSpec => ({ ...value(durationWithin(minMs)), isDuration: true });
 const notFromRegistry = (
   refused: string,
   runtime: OptionSpec['runtime'] = 'taken',
   args: 0 | 1 = 1,
 ): OptionSpec => ({ args, refused, runtime });
 
+/** A keyword that came after 2.6: `add server` takes it from `release` on, and an instance cannot know who reads it. */
+const later = (release: Release, args: 0 | 1): OptionSpec => ({
+  ...notFromRegistry('something that not every HAProxy knows', 'taken', args),
+  since: release,
+});
+/** The same, where it restates a default. */
+const laterMoot: OptionSpec = notFromRegistry('something that not every HAProxy knows', 'moot', 0);
+
 const aFile = 'a file of this host';
 const aHostThing = 'something that must exist on this host';
 const tlsChoice = 'versions of TLS, which are for this host to choose';
 const tlsVersions = ['sslv3', 'tlsv10', 'tlsv11', 'tlsv12', 'tlsv13'];
 
-/** Keywords of a `server` line, as HAProxy 2.6's manual lists them and its `add server` treats them. */
+/** Keywords of a `server` line, as HAProxy's manuals from 2.6 to 3.4 list them and its `add server` treats them. */
 export const optionTable: ReadonlyMap<string, OptionSpec> = new Map<string, OptionSpec>([
   ['addr', value(isIPv4)],
   ['agent-addr', value(isIPv4)],
   // `add server` takes it, but leaves the agent off.
   ['agent-check', fileFlag],
-  ['agent-inter', value(durationWithin(1))],
+  ['agent-inter', duration(1)],
   ['agent-port', value(integerWithin(1, 65_535))],
   ['agent-send', notFromRegistry('text that this host would send')],
   ['allow-0rtt', flag],
@@ -82,26 +96,36 @@ export const optionTable: ReadonlyMap<string, OptionSpec> = new Map<string, Opti
   ['ca-file', notFromRegistry(aFile)],
   ['check', flag],
   ['check-alpn', value(protocols)],
+  ['check-pool-conn-name', later([3, 2], 1)],
   ['check-proto', notFromRegistry('a protocol that must fit the check')],
+  ['check-reuse-pool', later([3, 2], 0)],
   ['check-send-proxy', flag],
   ['check-sni', value(hostWord)],
+  ['check-sni-auto', laterMoot],
   ['check-ssl', flag],
   ['check-via-socks4', notFromRegistry(aHostThing, 'taken', 0)],
   ['ciphers', notFromRegistry('something that the TLS library of this host must know')],
   ['ciphersuites', notFromRegistry('something that the TLS library of this host must know')],
+  ['client-sigalgs', later([2, 9], 1)],
   ['cookie', value(matches(/^[A-Za-z0-9_.:-]{1,255}$/), 'cookie')],
   ['crl-file', notFromRegistry(aFile)],
   ['crt', notFromRegistry(aFile)],
+  ['curves', later([2, 9], 1)],
   ['disabled', mootFlag],
-  ['downinter', value(durationWithin(1))],
+  ['downinter', duration(1)],
   ['enabled', mootFlag],
   ['error-limit', value(integerWithin(1, int31))],
   ['fall', value(integerWithin(1, int31))],
-  ['fastinter', value(durationWithin(1))],
+  ['fastinter', duration(1)],
+  ['guid', later([3, 0], 1)],
+  ['hash-key', later([3, 0], 1)],
   ['id', value(integerWithin(1, int31), 'moot')],
+  ['idle-ping', later([3, 2], 1)],
   ['init-addr', value(listOf('last', 'libc', 'none'), 'moot')],
-  ['inter', value(durationWithin(1))],
+  ['init-state', later([3, 1], 1)],
+  ['inter', duration(1)],
   ['interface', notFromRegistry(aHostThing, 'file')],
+  ['ktls', later([3, 3], 1)],
   ['log-proto', value(oneOf('legacy', 'octet-count'), 'file')],
   ['max-reuse', value(integerWithin(-1, int31), 'file')],
   ['maxconn', value(integerWithin(0, int31))],
@@ -111,11 +135,15 @@ export const optionTable: ReadonlyMap<string, OptionSpec> = new Map<string, Opti
   ['no-agent-check', mootFlag],
   ['no-backup', mootFlag],
   ['no-check', mootFlag],
+  ['no-check-reuse-pool', laterMoot],
+  ['no-check-sni-auto', later([3, 4], 0)],
   ['no-check-ssl', mootFlag],
+  ['no-renegotiate', later([3, 3], 0)],
   ['no-send-proxy', mootFlag],
   ['no-send-proxy-v2', mootFlag],
   ['no-send-proxy-v2-ssl', mootFlag],
   ['no-send-proxy-v2-ssl-cn', mootFlag],
+  ['no-sni-auto', later([3, 4], 0)],
   ['no-ssl', mootFlag],
   ['no-ssl-reuse', flag],
   ['no-tls-tickets', flag],
@@ -125,9 +153,10 @@ export const optionTable: ReadonlyMap<string, OptionSpec> = new Map<string, Opti
   ['on-error', value(oneOf('fastinter', 'fail-check', 'sudden-death', 'mark-down'))],
   ['on-marked-down', value(oneOf('shutdown-sessions'))],
   ['on-marked-up', value(oneOf('shutdown-backup-sessions'))],
+  ['pool-conn-name', later([3, 0], 1)],
   ['pool-low-conn', value(integerWithin(0, int31))],
   ['pool-max-conn', value(integerWithin(-1, int31))],
-  ['pool-purge-delay', value(durationWithin(0))],
+  ['pool-purge-delay', duration(0)],
   ['port', value(integerWithin(1, 65_535))],
   ['proto', notFromRegistry('a protocol that must fit the mode of the backend')],
   [
@@ -135,6 +164,7 @@ export const optionTable: ReadonlyMap<string, OptionSpec> = new Map<string, Opti
     value(listOf('ssl', 'cert-cn', 'ssl-cipher', 'cert-sig', 'cert-key', 'authority', 'crc32c', 'unique-id')),
   ],
   ['redir', value(matches(/^https?:\/\/[A-Za-z0-9_.:/[\]-]{1,512}$/), 'file')],
+  ['renegotiate', later([3, 3], 0)],
   ['resolve-net', notFromRegistry('networks of a resolver', 'moot')],
   ['resolve-opts', value(listOf('allow-dup-ip', 'ignore-weight', 'prevent-dup-ip'), 'moot')],
   ['resolve-prefer', value(oneOf('ipv4', 'ipv6'), 'moot')],
@@ -144,9 +174,11 @@ export const optionTable: ReadonlyMap<string, OptionSpec> = new Map<string, Opti
   ['send-proxy-v2', flag],
   ['send-proxy-v2-ssl', flag],
   ['send-proxy-v2-ssl-cn', flag],
-  ['shard', notFromRegistry('something that not every HAProxy knows', 'file')],
-  ['slowstart', value(durationWithin(0))],
+  ['shard', later([2, 7], 1)],
+  ['sigalgs', later([2, 9], 1)],
+  ['slowstart', duration(0)],
   ['sni', notFromRegistry('an expression that HAProxy would evaluate')],
+  ['sni-auto', laterMoot],
   ['socks4', notFromRegistry('another destination', 'file')],
   ['source', notFromRegistry(aHostThing, 'file')],
   ['ssl', flag],
@@ -154,6 +186,7 @@ export const optionTable: ReadonlyMap<string, OptionSpec> = new Map<string, Opti
   ['ssl-min-ver', notFromRegistry(tlsChoice)],
   ['ssl-reuse', mootFlag],
   ['stick', mootFlag],
+  ['strict-maxconn', later([3, 2], 0)],
   ['tcp-ut', value(durationWithin(0), 'file')],
   ['tfo', flag],
   ['tls-tickets', flag],

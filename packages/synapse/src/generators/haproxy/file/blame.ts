@@ -67,7 +67,10 @@ export function blame(
 ): Culprit | undefined {
   // What is new in `global` may be what takes too much; servers that come one by one are nobody's fault.
   if (isLimit === true) return { kind: 'base', isLimit };
-  if (number === undefined) return byName(text, desired);
+  if (number === undefined) {
+    const named = byName(text, desired);
+    return named?.kind === 'service' && isAddress ? { kind: 'frontend', service: named.service } : named;
+  }
   const lines = rendered.split('\n');
   const title = sectionAt(lines, number);
   const base: Culprit = { kind: 'base' };

@@ -12,7 +12,7 @@ export interface ConfigMessage {
 
 /** `[ALERT]    (7842) : config : [/path/x.cfg:17] : 'server web/a' : unknown keyword ...` */
 const message =
-  /^\[(ALERT|WARNING)\]\s+\(\d+\) : (?:config : )?(?:parsing )?(?:\[(?<place>[^\]]*?):(?<line>\d+)\]\s*:?\s*)?(?<text>.*)$/;
+  /^\[(ALERT|WARNING)\]\s+\(\d+\) : (?:config : )?(?:[Pp]arsing )?(?:\[(?<place>[^\]]*?):(?<line>\d+)\]\s*:?\s*)?(?<text>.*)$/;
 /** Sums up the messages before it, and names nobody. */
 const summary =
   /^(Error\(s\) found in configuration file|Fatal errors found in configuration|config : Fatal errors)/;
@@ -36,11 +36,17 @@ export function parseConfigMessages(output: string): readonly ConfigMessage[] {
 
 /** `[ALERT] (6515) : Binding [/path/x.cfg:29] for frontend web: cannot bind socket (Address already in use) for [...]` */
 const bindFailure = /^\[ALERT\]\s+\(\d+\) : Binding \[[^\]]*?:(?<line>\d+)\] for (?<text>.*)$/;
+/** HAProxy 2.4 names no line: `[ALERT] (6515) : Starting frontend web: cannot bind socket (...) [127.0.0.1:80]` */
+const startFailure = /^\[ALERT\]\s+\(\d+\) : Starting frontend (?<name>[^\s:]\S*): (?<text>.*)$/;
 
-/** Reads which addresses kept an HAProxy from starting, out of what it wrote on stderr. */
+/** Reads which addresses kept an HAProxy from starting, out of what it wrote on stderr, or answered to a reload. */
 export function parseBindFailures(output: string): readonly ConfigMessage[] {
   return output.split('\n').flatMap((line): ConfigMessage[] => {
     const { line: number, text = '' } = bindFailure.exec(line.trimEnd())?.groups ?? {};
-    return number === undefined ? [] : [{ severity: 'error', text, line: Number(number), isAddress: true }];
+    if (number !== undefined) return [{ severity: 'error', text, line: Number(number), isAddress: true }];
+    const { name, text: why = '' } = startFailure.exec(line.trimEnd())?.groups ?? {};
+    return name === undefined
+      ? []
+      : [{ severity: 'error', text: `frontend '${name}': ${why}`, isAddress: true }];
   });
 }

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { capabilitiesOf } from './capabilities.js';
 import { observedState, parseStat } from './observed.js';
 
 // As HAProxy 2.6.12 answers.
@@ -75,21 +74,5 @@ describe('parseStat', () => {
       ['s0', 'a "b", c', '9', undefined],
       ['BACKEND', '', '', undefined],
     ]);
-  });
-});
-
-describe('capabilitiesOf', () => {
-  it.each([
-    ['2.4.22', [false, false, false]],
-    ['2.5.0-dev3', [false, false, false]],
-    ['2.6.12-1+deb12u4', [true, false, false]],
-    ['HAProxy version 2.8.5-1 2024/01/01', [true, false, true]],
-    ['3.0-dev5-abc', [true, true, true]],
-    ['3.2.1', [true, true, true]],
-    ['10.0.1', [true, true, true]],
-    ['unknown', [false, false, false]],
-  ])('knows %s', (version, expected) => {
-    const { dynamicServers, dynamicCookie, reloadAnswers } = capabilitiesOf(version);
-    expect([dynamicServers, dynamicCookie, reloadAnswers]).toEqual(expected);
   });
 });

@@ -1,6 +1,7 @@
 import type { BackendContext } from '../desired/backendContext.js';
 import { isPlainWord, joinOptions, type Option, parseOptions } from '../desired/options.js';
 import type { Capabilities, Server } from '../types.js';
+import { isAtLeast } from './capabilities.js';
 
 /** A server as `add server` makes it. */
 export interface RuntimeServer {
@@ -13,6 +14,9 @@ const cancels = new Map<string, string>([
   ['stick', 'non-stick'],
   ['ssl-reuse', 'no-ssl-reuse'],
   ['enabled', 'disabled'],
+  ['sni-auto', 'no-sni-auto'],
+  ['check-sni-auto', 'no-check-sni-auto'],
+  ['no-check-reuse-pool', 'check-reuse-pool'],
   ...[
     ...['agent-check', 'backup', 'check', 'check-ssl', 'ssl', 'send-proxy', 'send-proxy-v2'],
     ...['send-proxy-v2-ssl', 'send-proxy-v2-ssl-cn'],
@@ -62,6 +66,21 @@ export function isChecked(server: Server, context: BackendContext): boolean {
   return effective(server, context).has('check');
 }
 
+/** From 3.3 on a short duration without its unit is warned of in the file, and makes `add server` refuse. */
+function withUnit(duration: string): string {
+  return /^\d+$/.test(duration) ? `${duration}ms` : duration;
+}
+
+/** The SNI that HAProxy gives a TLS server of its file, where `add server` would leave it out. */
+function sniOfFile(
+  options: ReadonlyMap<string, Option>,
+  context: BackendContext,
+  capabilities: Capabilities,
+): readonly string[] {
+  if (!capabilities.addServerForgetsSni || !context.http || !options.has('ssl')) return [];
+  return options.has('sni') || options.has('no-sni-auto') ? [] : ['sni', 'req.hdr(host),field(1,:)'];
+}
+
 /** What `add server` needs to make this server as the file would, or why only the file can. */
 export function runtimeServer(
   server: Server,
@@ -75,14 +94,15 @@ export function runtimeServer(
     const runtime = spec?.runtime ?? 'file';
     // Without a `cookie` directive in the backend a server's cookie does nothing.
     if (runtime === 'moot' || (runtime === 'cookie' && !context.cookie)) continue;
-    if (runtime === 'file') return { needsFile: `option ${keyword}` };
+    const known = spec?.since === undefined || isAtLeast(capabilities.release, spec.since);
+    if (runtime === 'file' || !known) return { needsFile: `option ${keyword}` };
     if (runtime === 'cookie' && !capabilities.dynamicCookie) return { needsFile: 'cookie' };
     if (![keyword, ...values].every(isPlainWord)) {
       return { needsFile: `option ${keyword} (its value cannot be sent as a command)` };
     }
-    taken.push(option);
+    taken.push(spec?.isDuration === true ? { ...option, values: values.map(withUnit) } : option);
   }
-  const words = joinOptions(taken);
+  const words = [...joinOptions(taken), ...sniOfFile(options, context, capabilities)];
   const checked = options.has('check');
   if (server.cookie === undefined || !context.cookie || options.has('cookie')) {
     return { options: words, checked };

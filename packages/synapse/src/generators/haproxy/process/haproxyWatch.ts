@@ -21,7 +21,8 @@ const informEachMs = 5_000;
 
 /**
  * Notices within about half a second that HAProxy died, came back, was restarted, reloaded by somebody else or
- * replaced, and asks for a reconcile. Also counts old workers, and reads what the status shows.
+ * replaced, and that another executable was installed, and asks for a reconcile. Also counts old workers, and
+ * reads what the status shows.
  */
 export class HaproxyWatch {
   readonly #options: HaproxyWatchOptions;
@@ -30,6 +31,7 @@ export class HaproxyWatch {
   readonly #info = new Map<string, ProcessInfo>();
   #informedAt = -Infinity;
   #oldWorkers: number | undefined;
+  #installed: string | undefined;
 
   constructor(wiring: Wiring, options: HaproxyWatchOptions) {
     this.#wiring = wiring;
@@ -51,6 +53,7 @@ export class HaproxyWatch {
     const { clock, timing } = this.#options;
     while (!signal.aborted) {
       await Promise.all(this.#wiring.targets.map((_, index) => this.#look(index, signal)));
+      await this.#lookAtExecutable(signal);
       await this.#inform(signal);
       await clock.sleep(timing.watchMs, signal).catch(() => undefined);
     }
@@ -84,6 +87,17 @@ export class HaproxyWatch {
     else logger.warn('haproxy does not answer', { socket, problem });
     target.invalidate();
     wake();
+  }
+
+  /** What another version refuses must be out of the file before that version is started on it. */
+  async #lookAtExecutable(signal: AbortSignal): Promise<void> {
+    const version = await this.#wiring.installed.version(signal);
+    if (version === undefined || version === this.#installed) return;
+    const before = this.#installed;
+    this.#installed = version;
+    if (before === undefined) return;
+    this.#options.logger.info('another haproxy is installed', { before, version });
+    this.#options.wake();
   }
 
   async #inform(signal: AbortSignal): Promise<void> {

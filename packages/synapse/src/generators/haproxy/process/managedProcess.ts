@@ -34,8 +34,13 @@ async function readLogFrom(path: string, offset: number): Promise<string> {
 }
 
 /** The failure, with what HAProxy itself wrote about it. */
-function withWords({ message, cause }: ReloadError, said: string): ReloadError {
-  return new ReloadError(said === '' ? message : `${message}: ${said}`, cause, parseBindFailures(said));
+function withWords({ message, cause, messages }: ReloadError, said: string): ReloadError {
+  const logged = parseBindFailures(said);
+  return new ReloadError(
+    said === '' ? message : `${message}: ${said}`,
+    cause,
+    logged.length > 0 ? logged : messages,
+  );
 }
 
 class ManagedProcess implements HaproxyProcess {

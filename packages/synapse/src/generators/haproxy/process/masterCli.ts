@@ -1,4 +1,5 @@
 import type { Clock } from '@smartstack/agent';
+import { parseBindFailures } from '../file/configMessages.js';
 import { ReloadError } from './reloadError.js';
 import { askOnce } from '../runtime/runtimeClient.js';
 import { RuntimeApiError } from '../runtime/runtimeError.js';
@@ -29,32 +30,51 @@ export interface MasterOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const masterLine = /^(\d+)\s+master\s+(\d+)(?: \[failed: (\d+)\])?/;
-const workerLine = /^(\d+)\s+worker\s+(\d+)/;
+/** A row of `show proc`: `8874  master  3 [failed: 0]  0d00h00m03s  2.6.12`. */
+const rowLine = /^(?<pid>\d+)\s+(?<type>master|worker)\s+(?<rest>\S.*)$/;
 
 /** Reads an answer of `show proc`; undefined when it is none. */
 export function parseShowProc(text: string): MasterStatus | undefined {
-  let master: RegExpExecArray | null = null;
+  let master:
+    { readonly pid: number; readonly reloads: number; readonly failed: number | undefined } | undefined;
   let section = '';
+  let hasRelativePid = false;
   const workers: Worker[] = [];
   const oldWorkers: Worker[] = [];
   for (const line of text.split('\n')) {
-    if (line.startsWith('# ')) section = line.slice(2).trim();
-    master ??= masterLine.exec(line);
-    const worker = workerLine.exec(line);
-    if (worker === null) continue;
-    const entry = { pid: Number(worker[1]), reloads: Number(worker[2]) };
-    if (section === 'old workers') oldWorkers.push(entry);
+    if (line.startsWith('#<PID>')) hasRelativePid = line.includes('<relative PID>');
+    else if (line.startsWith('# ')) section = line.slice(2).trim();
+    const { pid, type, rest = '' } = rowLine.exec(line)?.groups ?? {};
+    if (pid === undefined) continue;
+    // HAProxy 2.4 has another column before the reloads: `1`, or `[was: 1]` of an old worker.
+    const numbers = hasRelativePid ? rest.replace(/^(?:\[was: \d+\]|\d+)\s+/, '') : rest;
+    const [, reloads, failed] = /^(\d+)(?: \[failed: (\d+)\])?/.exec(numbers) ?? [];
+    const entry = { pid: Number(pid), reloads: Number(reloads ?? Number.NaN) };
+    if (type === 'master') master ??= { ...entry, failed: failed === undefined ? undefined : Number(failed) };
+    else if (section === 'old workers') oldWorkers.push(entry);
     else workers.push(entry);
   }
-  if (master === null) return undefined;
+  if (master === undefined || !Number.isInteger(master.reloads)) return undefined;
+  const isLoaded = workers.length > 0 || oldWorkers.length === 0;
+  // 2.4 does not count failures: none but old workers is what tells.
+  const status = { ...master, failed: master.failed ?? (isLoaded ? 0 : 1), workers, oldWorkers };
+  return isLoaded || status.failed === 0 ? status : withServingWorker(status);
+}
+
+/** After a reload that failed, HAProxy 2.4 and those from 3.1 on list the worker that goes on serving as an old one. */
+function withServingWorker(status: MasterStatus): MasterStatus {
+  const { oldWorkers } = status;
+  const fewest = Math.min(...oldWorkers.map((worker) => worker.reloads));
   return {
-    pid: Number(master[1]),
-    reloads: Number(master[2]),
-    failed: Number(master[3] ?? 0),
-    workers,
-    oldWorkers,
+    ...status,
+    workers: oldWorkers.filter((worker) => worker.reloads === fewest),
+    oldWorkers: oldWorkers.filter((worker) => worker.reloads !== fewest),
   };
+}
+
+/** True when a master that was as `before` has failed to reload since. */
+export function hasFailedSince(before: MasterStatus, now: MasterStatus): boolean {
+  return now.pid === before.pid && now.reloads > before.reloads && now.failed > 0;
 }
 
 function clientOptions({ clock, deadlineMs, signal }: MasterOptions) {
@@ -100,9 +120,34 @@ export async function awaitMaster(
   }
 }
 
+/** From 3.1 on a master loads one configuration at a time: somebody else's reload, or ours, is under way. */
+const busy = 'Another reload is still in progress';
+
+/** Asks for a reload; the answer, empty where the master gave none. */
+async function askReload(
+  path: string,
+  options: MasterOptions & { readonly patienceMs: number },
+): Promise<string> {
+  const { clock, patienceMs, signal } = options;
+  const end = clock.monotonic() + patienceMs;
+  for (;;) {
+    let answer: string;
+    try {
+      answer = await askOnce(path, 'reload', { ...clientOptions(options), deadlineMs: patienceMs });
+    } catch (error) {
+      // The master may cut the connection while it re-executes itself: what follows tells what became of it.
+      if (!(error instanceof RuntimeApiError) || signal?.aborted === true) throw error;
+      return '';
+    }
+    if (!answer.includes(busy) || clock.monotonic() >= end) return answer;
+    await clock.sleep(pollMs, signal);
+  }
+}
+
 /**
- * Reloads through the master CLI and waits for the outcome: HAProxy 2.6 answers `reload` with nothing, so
- * success is a worker that was not there before, and failure the master's own count. Throws ReloadError.
+ * Reloads through the master CLI and waits for the outcome. From 2.7 on the master answers with its success and
+ * what HAProxy said while it loaded; before, `reload` is answered with nothing, so that success is a worker that
+ * was not there before, and failure the master's own count. Throws ReloadError.
  */
 export async function reloadThroughMaster(
   path: string,
@@ -110,16 +155,12 @@ export async function reloadThroughMaster(
 ): Promise<MasterStatus> {
   const before = await readMaster(path, options);
   const known = new Set([...before.workers, ...before.oldWorkers].map(({ pid }) => pid));
-  let answer = '';
-  try {
-    answer = await askOnce(path, 'reload', { ...clientOptions(options), deadlineMs: options.patienceMs });
-  } catch (error) {
-    // The master may cut the connection while it re-executes itself: what follows tells what became of it.
-    if (!(error instanceof RuntimeApiError) || options.signal?.aborted === true) throw error;
+  const answer = await askReload(path, options);
+  if (answer.startsWith('Success=0')) {
+    const said = alertsOf(answer);
+    throw new ReloadError(`HAProxy refused to reload: ${said}`, undefined, parseBindFailures(answer));
   }
-  if (answer.startsWith('Success=0'))
-    throw new ReloadError(`HAProxy refused to reload: ${answer.slice(0, 500)}`);
-  const failed = (now: MasterStatus): boolean => now.reloads > before.reloads && now.failed > 0;
+  const failed = (now: MasterStatus): boolean => hasFailedSince(before, now);
   const status = await awaitMaster(
     path,
     options,
@@ -129,4 +170,11 @@ export async function reloadThroughMaster(
     throw new ReloadError(`HAProxy could not load the new file (${status.failed} failed in a row)`);
   }
   return status;
+}
+
+/** What matters of an answer that begins with its success: the alerts among the start-up messages. */
+function alertsOf(answer: string): string {
+  const lines = answer.split('\n').slice(1);
+  const alerts = lines.filter((line) => line.startsWith('[ALERT]'));
+  return (alerts.length > 0 ? alerts : lines).join('\n').trim().slice(0, 500);
 }

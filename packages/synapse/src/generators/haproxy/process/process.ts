@@ -1,7 +1,13 @@
 import { type Clock, describeError, type Logger } from '@smartstack/agent';
 import { runShell } from './command.js';
 import { haproxyLimit } from './descriptorLimit.js';
-import { awaitMaster, type MasterStatus, readMaster, reloadThroughMaster } from './masterCli.js';
+import {
+  awaitMaster,
+  hasFailedSince,
+  type MasterStatus,
+  readMaster,
+  reloadThroughMaster,
+} from './masterCli.js';
 import { ReloadError } from './reloadError.js';
 
 /** The HAProxy that follows our file: somebody else's, or one that we started. */
@@ -83,12 +89,13 @@ export function createExternalProcess(options: ExternalProcessOptions): HaproxyP
     logger.debug('reload command succeeded', { output: result.output.trim().slice(0, 500) });
     if (masterSocketPath !== undefined && masterBefore !== undefined) {
       const known = new Set(masterBefore.workers.map(({ pid }) => pid));
-      const { failed } = await awaitMaster(
+      const failed = (now: MasterStatus): boolean => hasFailedSince(masterBefore, now);
+      const after = await awaitMaster(
         masterSocketPath,
         master(signal),
-        (now) => now.failed > masterBefore.failed || now.workers.some(({ pid }) => !known.has(pid)),
+        (now) => failed(now) || now.workers.some(({ pid }) => !known.has(pid)),
       );
-      if (failed > masterBefore.failed) throw new ReloadError('HAProxy could not load the new file');
+      if (failed(after)) throw new ReloadError('HAProxy could not load the new file');
     } else if (before !== undefined || (await workerPid(signal)) !== undefined) {
       await awaitNewWorker(before, signal);
     }

@@ -16,10 +16,13 @@ function valuesOf(words: readonly string[], option: string): readonly string[] {
 /** Reads a `/proc/<pid>/cmdline`; undefined when it is no HAProxy that serves. */
 export function parseCommandLine(pid: number, cmdline: string): RunningHaproxy | undefined {
   const words = cmdline.split('\0');
-  // Whoever checks a file with `-c` uses none of its sockets.
-  if (words[0]?.includes('haproxy') !== true || words.includes('-c')) return undefined;
+  const files = valuesOf(words, '-f');
   const [master] = valuesOf(words, '-S');
-  return { pid, files: valuesOf(words, '-f'), masterSocket: master?.split(',')[0] };
+  // Not by its name alone: the executable may be called otherwise (`haproxy_binary`).
+  const isHaproxy = words[0]?.includes('haproxy') === true || (files.length > 0 && master !== undefined);
+  // Whoever checks a file with `-c` uses none of its sockets.
+  if (!isHaproxy || words.includes('-c')) return undefined;
+  return { pid, files, masterSocket: master?.split(',')[0] };
 }
 
 /** What a process was started with; undefined when it is gone, hidden from us, or no HAProxy. */

@@ -146,9 +146,9 @@ export async function carryOut(command: RuntimeCommand, context: CommandContext)
       case 'set-address': {
         const { address, port } = command;
         const place = `addr ${word(address)} port ${integer(port, 1, 65_535)}`;
-        // It answers with what it did ("IP changed from ..."), or that nothing needed to be done.
+        // It answers with what it did ("IP changed from ..."), or that nothing needed to be done (3.0: "nothing changed").
         await askExpecting(context.session, `set server ${targetOf(command)} ${place}`, (reply) =>
-          /(IP|port) changed from|no need to change/.test(reply),
+          /(IP|port) changed from|no need to change|^nothing changed/.test(reply),
         );
         return { result: 'done' };
       }

@@ -1,0 +1,83 @@
+import { systemClock } from '@smartstack/agent';
+import { afterEach, describe, expect, it } from 'vitest';
+import { BeliefStore } from '../loaded/beliefStore.js';
+import { hashOf } from '../file/fileHash.js';
+import type { ConfigKeeper } from '../file/configKeeper.js';
+import { render } from '../desired/render.js';
+import { FakeCli } from '../testing/fakeCli.js';
+import { aServer, aService, aState } from '../testing/sections.js';
+import { defaultProbe, Prober } from './probe.js';
+import { bringInStep, type PassContext, type PassResult } from './runtimePass.js';
+import { RuntimeTarget } from './runtimeTarget.js';
+
+const columns =
+  'be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_check_state srv_port';
+const [a, b] = [aServer('a', { options: [] }), aServer('b', { options: [] })];
+const loaded = aState([aService([a])]);
+const wanted = aState([aService([a, b])]);
+
+let cli: FakeCli | undefined;
+afterEach(async () => {
+  await cli?.stop();
+  cli = undefined;
+});
+
+describe('a process that becomes another version behind its socket', () => {
+  it('is planned for by what it is now, upgraded and downgraded', async () => {
+    const now = Date.now();
+    let process = { pid: 100, version: '2.4.0', startedAt: Math.floor(now / 1000) - 50 };
+    let servers = [a];
+    cli = await FakeCli.start((command) => {
+      const { pid, version, startedAt } = process;
+      if (command === 'show info')
+        return `Name: HAProxy\nVersion: ${version}\nPid: ${pid}\nUptime_sec: 50\nStart_time_sec: ${startedAt}`;
+      if (command === 'show backend') return '# name\nweb';
+      if (command.startsWith('show servers state')) {
+        const rows = servers.map(({ id, name, address, port }) =>
+          [3, 'web', id, name, address, 2, 0, 1, 0, port].join(' '),
+        );
+        return ['1', `# ${columns}`, ...rows].join('\n');
+      }
+      if (command.startsWith('add server web/b ')) {
+        if (version.startsWith('2.4')) return 'This command is restricted to experimental mode only.';
+        servers = [a, b];
+        return 'New server registered.';
+      }
+      return '';
+    });
+    const beliefs = await BeliefStore.open(undefined);
+    const sha256 = hashOf(render(loaded));
+    // In place before any of the processes began.
+    beliefs.written = { desired: loaded, sha256, at: now - 1_000_000 };
+    const keeper = { diskHash: () => Promise.resolve(sha256) } as unknown as ConfigKeeper;
+    const target = new RuntimeTarget({
+      ...{ clock: systemClock, socketPath: cli.path, deadlineMs: 2_000, observeAgainMs: 60_000 },
+      prober: new Prober({ ...defaultProbe, mode: 'off' }, systemClock),
+    });
+    const context: PassContext = {
+      ...{ clock: systemClock, beliefs, keeper, now },
+      signal: new AbortController().signal,
+      isAudit: false,
+      isKnown: () => false,
+    };
+    const pass = (): Promise<PassResult> => bringInStep(target, wanted, context);
+    const summary = ({ plan, applied }: PassResult) => ({
+      commands: applied.map(({ command, outcome }) => `${command.kind} ${outcome.result}`),
+      reload: plan.reload.map(({ kind, detail }) => `${kind}: ${detail}`),
+    });
+    const onOld = {
+      commands: [],
+      reload: ['no-dynamic-servers: web/b: HAProxy 2.4.0 takes no servers at run time'],
+    };
+
+    expect(summary(await pass())).toEqual(onOld);
+    // The observation is fresh, and of somebody else.
+    process = { pid: 200, version: '3.2.0', startedAt: process.startedAt + 10 };
+    expect(summary(await pass())).toEqual({ commands: ['add-server done'], reload: [] });
+    expect(summary(await pass())).toEqual({ commands: [], reload: [] });
+    // Also where the pid is the same, as in a container.
+    process = { pid: 200, version: '2.4.0', startedAt: process.startedAt + 10 };
+    servers = [a];
+    expect(summary(await pass())).toEqual(onOld);
+  });
+});
