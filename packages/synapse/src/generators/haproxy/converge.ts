@@ -100,7 +100,7 @@ export class Converger {
           ...(again !== undefined && { againInMs: again }),
         };
       }
-      if (await this.#reload(kept, wanted, signal)) outcome = 'reload';
+      outcome = (await this.#reload(kept, wanted, signal)) ?? outcome;
     }
     return { outcome, againInMs: this.#retry.next() };
   }
@@ -172,34 +172,48 @@ export class Converger {
     return this.#wiring.gate.waitMs(this.#reasons, hashOf(render(kept.accepted)));
   }
 
-  /** False when HAProxy refused for the sake of something that can be held back, and now is. */
-  async #reload({ accepted }: Kept, wanted: Desire, signal: AbortSignal): Promise<boolean> {
+  /** Undefined when HAProxy refused for the sake of something that can be held back, and now is. */
+  async #reload(
+    { accepted }: Kept,
+    wanted: Desire,
+    signal: AbortSignal,
+  ): Promise<'reload' | 'start' | undefined> {
     if (accepted === undefined) throw new AgentError('config-rejected', 'there is no configuration to load');
     const { logger, metrics, clock } = this.#context;
     const { keeper, beliefs, gate } = this.#wiring;
     const reasons = this.#reasons;
     gate.attempted(reasons, hashOf(render(accepted)));
     const startedAt = clock.monotonic();
+    let how: 'reloaded' | 'started';
     try {
-      const { silent } = await reload(this.#wiring, this.#context, this.#results, accepted, signal);
-      for (const socket of silent) {
+      const done = await reload(this.#wiring, this.#context, this.#results, accepted, signal);
+      how = done.how;
+      for (const socket of done.silent) {
         logger.error('haproxy was reloaded but does not answer on its admin socket', { socket });
         this.#deafUntil.set(socket, clock.monotonic() + deafMs);
       }
     } catch (error) {
-      metrics.reloaded(reasons, 'failure');
-      logger.error('haproxy could not be reloaded', { reasons, problem: describeError(error) });
+      const problem = describeError(error);
+      if (error instanceof ReloadError && error.action === 'start') {
+        logger.error('haproxy could not be started', { problem });
+      } else {
+        metrics.reloaded(reasons, 'failure');
+        logger.error('haproxy could not be reloaded', { reasons, problem });
+      }
       const messages = error instanceof ReloadError ? error.messages : [];
-      if (keeper.reject(messages, accepted, wanted.desired, wanted.shared)) return false;
+      if (keeper.reject(messages, accepted, wanted.desired, wanted.shared)) return undefined;
       throw error;
     }
     this.#blindLoaded = accepted;
     this.#failures.clear();
-    metrics.reloaded(reasons, 'success');
-    logger.info('haproxy reloaded', { reasons, ms: Math.round(clock.monotonic() - startedAt) });
+    // A start has a line and a metric of its own, where it happens.
+    if (how === 'reloaded') {
+      metrics.reloaded(reasons, 'success');
+      logger.info('haproxy reloaded', { reasons, ms: Math.round(clock.monotonic() - startedAt) });
+    }
     await beliefs.save();
     await keeper.keepLastGood();
-    return true;
+    return how === 'reloaded' ? 'reload' : 'start';
   }
 
   async #finish(

@@ -3,6 +3,7 @@ import type { Clock, Logger } from '@smartstack/agent';
 import { BeliefStore } from './loaded/beliefStore.js';
 import { ConfigKeeper } from './file/configKeeper.js';
 import type { HaproxyMetrics } from './haproxyMetrics.js';
+import { CounterReader } from './runtime/counterReader.js';
 import { createManagedProcess } from './process/managedProcess.js';
 import { defaultProbe, Prober } from './runtime/probe.js';
 import {
@@ -15,6 +16,7 @@ import { ReloadGate } from './process/reloadGate.js';
 import { RuntimeTarget } from './runtime/runtimeTarget.js';
 import type { HaproxyConfig } from './block/schema.js';
 import { StateFile } from './file/stateFile.js';
+import type { Traffic } from './traffic.js';
 import { Validator } from './file/validate.js';
 
 /** Durations of the generator, in milliseconds. */
@@ -25,6 +27,8 @@ export interface GeneratorTiming extends ProcessTiming {
   readonly observeAgainMs: number;
   /** How often it is looked whether the process is still the same. */
   readonly watchMs: number;
+  /** How often HAProxy's counters are read at most. */
+  readonly countMs: number;
   /** For one check of a candidate. */
   readonly checkMs: number;
   /** How often addresses that were taken are tried again. */
@@ -37,6 +41,7 @@ export const defaultGeneratorTiming: GeneratorTiming = {
   commandMs: 2_000,
   observeAgainMs: 10_000,
   watchMs: 500,
+  countMs: 2_000,
   checkMs: 30_000,
   retryAddressesMs: 10_000,
 };
@@ -46,6 +51,7 @@ export interface WiringContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: HaproxyMetrics;
+  readonly traffic: Traffic;
   readonly timing: GeneratorTiming;
   readonly random: () => number;
 }
@@ -58,6 +64,7 @@ export interface Wiring {
   readonly gate: ReloadGate;
   readonly stateFile: StateFile;
   readonly beliefs: BeliefStore;
+  readonly counters: CounterReader;
 }
 
 /** The settings that parts are built from; the rest of the block is read anew at each reconcile. */
@@ -78,7 +85,7 @@ function processOf(
   targets: readonly RuntimeTarget[],
   context: WiringContext,
 ): HaproxyProcess {
-  const { clock, logger, timing, random } = context;
+  const { clock, logger, metrics, timing, random } = context;
   const { managed, masterSocketPath, reloadCommand, haproxyBinary, configFilePath } = config;
   if (managed && masterSocketPath !== undefined) {
     return createManagedProcess({
@@ -86,6 +93,7 @@ function processOf(
       configFile: configFilePath,
       logFile: join(configFilePath, '..', 'haproxy.log'),
       superviseMs: timing.watchMs,
+      onStart: (result) => metrics.started(result),
     });
   }
   const workerPid = async (signal: AbortSignal): Promise<number | undefined> => {
@@ -97,7 +105,7 @@ function processOf(
 
 /** Builds the parts, and reads what an earlier run left on disk. */
 export async function wire(config: HaproxyConfig, context: WiringContext): Promise<Wiring> {
-  const { clock, logger, metrics, timing, random } = context;
+  const { clock, logger, metrics, timing, random, traffic } = context;
   const { configFilePath: configPath, candidateConfigFilePath: candidatePath, doWrites, doSocket } = config;
   const prober = new Prober({ ...defaultProbe, mode: config.probeNewServers }, clock);
   const targets = (doSocket ? config.socketFilePaths : []).map(
@@ -123,9 +131,11 @@ export async function wire(config: HaproxyConfig, context: WiringContext): Promi
     },
   });
   const { restartIntervalMs: intervalMs, restartJitter: jitter } = config;
+  const process = processOf(config, targets, context);
+  const { countMs } = timing;
   return {
-    ...{ targets, keeper, beliefs },
-    process: processOf(config, targets, context),
+    ...{ targets, keeper, beliefs, process },
+    counters: new CounterReader({ clock, logger, targets, process, traffic, countMs }),
     gate: new ReloadGate({ clock, intervalMs, jitter, random }),
     stateFile: new StateFile(config.stateFilePath, clock),
   };

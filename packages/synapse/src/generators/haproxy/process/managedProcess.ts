@@ -3,7 +3,7 @@ import { mkdir, open, readdir, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Backoff, type Clock, describeError, type Logger } from '@smartstack/agent';
 import { parseBindFailures } from '../file/configMessages.js';
-import { awaitMaster, type MasterStatus, readMaster, reloadThroughMaster } from './masterCli.js';
+import { askWorker, awaitMaster, type MasterStatus, readMaster, reloadThroughMaster } from './masterCli.js';
 import type { HaproxyProcess, ProcessTiming } from './process.js';
 import { ReloadError } from './reloadError.js';
 import { RuntimeApiError } from '../runtime/runtimeError.js';
@@ -20,6 +20,8 @@ export interface ManagedProcessOptions {
   readonly logFile: string;
   /** How often its master is looked after, in milliseconds. */
   readonly superviseMs: number;
+  /** Called after each attempt to start it. */
+  readonly onStart: (result: 'success' | 'failure') => void;
   readonly random?: () => number;
 }
 
@@ -44,8 +46,13 @@ async function readLogFrom(path: string, offset: number): Promise<string> {
 }
 
 /** The failure, with what HAProxy itself wrote about it. */
-function withWords({ message, cause }: ReloadError, said: string): ReloadError {
-  return new ReloadError(said === '' ? message : `${message}: ${said}`, cause, parseBindFailures(said));
+function withWords(
+  { message, cause }: ReloadError,
+  said: string,
+  action: ReloadError['action'] = 'reload',
+): ReloadError {
+  const messages = parseBindFailures(said);
+  return new ReloadError(said === '' ? message : `${message}: ${said}`, { cause, messages, action });
 }
 
 class ManagedProcess implements HaproxyProcess {
@@ -64,9 +71,13 @@ class ManagedProcess implements HaproxyProcess {
     return readMaster(this.#options.masterSocketPath, this.#master(signal)).catch(() => undefined);
   }
 
-  async reload(signal: AbortSignal): Promise<void> {
-    await this.#exclusively(async () => {
-      if ((await this.#ensureRunning(signal)) === 'started') return;
+  askWorker(pid: number, command: string, signal: AbortSignal): Promise<string> {
+    return askWorker(this.#options.masterSocketPath, pid, command, this.#master(signal));
+  }
+
+  reload(signal: AbortSignal): Promise<'reloaded' | 'started'> {
+    return this.#exclusively(async () => {
+      if ((await this.#ensureRunning(signal)) === 'started') return 'started';
       const { logFile } = this.#options;
       const size = await stat(logFile).then(
         (file) => file.size,
@@ -74,13 +85,14 @@ class ManagedProcess implements HaproxyProcess {
       );
       try {
         await reloadThroughMaster(this.#options.masterSocketPath, this.#master(signal));
+        return 'reloaded';
       } catch (error) {
         if (signal.aborted) throw error;
         if (error instanceof ReloadError) {
           const said = await readLogFrom(logFile, size);
           throw withWords(error, said);
         }
-        throw new ReloadError(`the master does not answer: ${describeError(error)}`, error);
+        throw new ReloadError(`the master does not answer: ${describeError(error)}`, { cause: error });
       }
     });
   }
@@ -133,7 +145,7 @@ class ManagedProcess implements HaproxyProcess {
     } catch (error) {
       if (!(error instanceof RuntimeApiError) || signal.aborted) throw error;
       if (error.code === 'runtime-timeout')
-        throw new ReloadError('HAProxy is alive but does not answer', error);
+        throw new ReloadError('HAProxy is alive but does not answer', { cause: error });
     }
     const end = this.#options.clock.monotonic() + timing.reloadMs;
     while ((await findHaproxy(masterSocketPath)).length > 0) {
@@ -148,7 +160,8 @@ class ManagedProcess implements HaproxyProcess {
   }
 
   async #start(signal: AbortSignal): Promise<void> {
-    const { haproxyBinary, configFile, masterSocketPath, logFile, logger } = this.#options;
+    const { haproxyBinary, configFile, masterSocketPath, logFile, logger, clock, onStart } = this.#options;
+    const startedAt = clock.monotonic();
     await Promise.all([masterSocketPath, logFile].map((path) => mkdir(dirname(path), { recursive: true })));
     await unlink(masterSocketPath).catch(() => undefined);
     const log = await open(logFile, 'a', 0o640);
@@ -176,11 +189,13 @@ class ManagedProcess implements HaproxyProcess {
         },
         ({ workers }) => workers.length > 0,
       );
-      logger.info('haproxy started', { pid });
+      onStart('success');
+      logger.info('haproxy started', { pid, ms: Math.round(clock.monotonic() - startedAt) });
     } catch (error) {
       if (!(error instanceof ReloadError)) throw error;
+      onStart('failure');
       const said = await readLogFrom(logFile, size);
-      throw withWords(error, said);
+      throw withWords(error, said, 'start');
     } finally {
       await log.close();
     }

@@ -8,6 +8,8 @@ interface Worker {
   readonly pid: number;
   /** Reloads since it was started; 0 for the newest. */
   readonly reloads: number;
+  /** Seconds since it was started. */
+  readonly uptimeSeconds: number;
 }
 
 /** What a master says of itself and its workers (`show proc`). */
@@ -30,7 +32,7 @@ export interface MasterOptions {
 }
 
 const masterLine = /^(\d+)\s+master\s+(\d+)(?: \[failed: (\d+)\])?/;
-const workerLine = /^(\d+)\s+worker\s+(\d+)/;
+const workerLine = /^(\d+)\s+worker\s+(\d+)(?:\s+(\d+)d(\d+)h(\d+)m(\d+)s)?/;
 
 /** Reads an answer of `show proc`; undefined when it is none. */
 export function parseShowProc(text: string): MasterStatus | undefined {
@@ -43,7 +45,10 @@ export function parseShowProc(text: string): MasterStatus | undefined {
     master ??= masterLine.exec(line);
     const worker = workerLine.exec(line);
     if (worker === null) continue;
-    const entry = { pid: Number(worker[1]), reloads: Number(worker[2]) };
+    const [pid = 0, reloads = 0, days = 0, hours = 0, minutes = 0, seconds = 0] = worker
+      .slice(1)
+      .map((part: string | undefined) => Number(part ?? 0));
+    const entry = { pid, reloads, uptimeSeconds: ((days * 24 + hours) * 60 + minutes) * 60 + seconds };
     if (section === 'old workers') oldWorkers.push(entry);
     else workers.push(entry);
   }
@@ -67,6 +72,16 @@ export async function readMaster(path: string, options: MasterOptions): Promise<
   if (status === undefined)
     throw new RuntimeApiError('runtime-protocol', `no HAProxy master answers on ${path}`);
   return status;
+}
+
+/** Asks one worker through its master, also one that has left its sockets to a successor. Throws RuntimeApiError. */
+export function askWorker(
+  path: string,
+  pid: number,
+  command: string,
+  options: MasterOptions,
+): Promise<string> {
+  return askOnce(path, `@!${pid} ${command}`, clientOptions(options));
 }
 
 const pollMs = 10;
@@ -94,7 +109,9 @@ export async function awaitMaster(
     const stop = stopIf?.();
     if (stop !== undefined) throw stop;
     if (clock.monotonic() >= end) {
-      throw new ReloadError(`the master on ${path} did not get there within ${patienceMs} ms`, failure);
+      throw new ReloadError(`the master on ${path} did not get there within ${patienceMs} ms`, {
+        cause: failure,
+      });
     }
     await clock.sleep(pollMs, signal);
   }
