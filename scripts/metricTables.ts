@@ -2,6 +2,7 @@ import type { Counter, Gauge, Histogram, MetricOptions, Metrics } from '@smartst
 import { declareZooKeeperMetrics } from '@smartstack/registry';
 import { declareMetrics } from '../packages/nerve/src/metrics.ts';
 import { createHaproxyMetrics } from '../packages/synapse/src/generators/haproxy/haproxyMetrics.ts';
+import { createTrafficMetrics } from '../packages/synapse/src/generators/haproxy/trafficMetrics.ts';
 import { createSynapseMetrics } from '../packages/synapse/src/metrics.ts';
 
 interface Declared {
@@ -49,7 +50,11 @@ export function metricTables(): string {
     '### nerve',
     table(declared(declareMetrics)),
     '### synapse',
-    table([...declared(createSynapseMetrics), ...declared(createHaproxyMetrics)]),
+    table([
+      ...declared(createSynapseMetrics),
+      ...declared(createHaproxyMetrics),
+      ...declared(createTrafficMetrics),
+    ]),
   ].join('\n\n');
 }
 

@@ -94,7 +94,8 @@ interface HaproxyStatus {
     readonly info?: { readonly version: string };
     readonly lingering: readonly string[];
   }[];
-  readonly oldWorkers?: number;
+  readonly oldWorkers: 'unknown' | readonly { readonly pid: number; readonly drainingSeconds: number }[];
+  readonly traffic: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly issues: readonly { readonly reason: string }[];
   readonly file: { readonly problem?: string };
 }

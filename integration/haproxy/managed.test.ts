@@ -57,11 +57,19 @@ describe('a managed HAProxy', () => {
   }
 
   it('is started with the first configuration, and reloaded once only where that is needed', async () => {
-    expect(reloads(await bed.settle(web([1])))).toBe(1);
+    const outcomes = await bed.settle(web([1]));
+    expect(outcomes.filter((outcome) => outcome === 'start' || outcome === 'reload')).toEqual(['start']);
+    const told = (): readonly string[] =>
+      bed.logger.records.flatMap(({ message }) => (/haproxy (re|st)/.test(message) ? [message] : []));
+    expect(told()).toEqual(['haproxy started']);
+    const metrics = await bed.metrics();
+    expect(metrics).toContain('smartstack_haproxy_start_total{result="success"} 1');
+    expect(metrics).not.toContain('smartstack_haproxy_reload_total{');
     expect(await get({ port })).toEqual({ status: 200, body: 'u1' });
     const pid = await masterPid();
     expect(await bed.settle(web([1, 2]))).not.toContain('reload');
     expect(reloads(await bed.settle(web([1, 2], { backend: ['timeout server 3s'] })))).toBe(1);
+    expect(told()).toEqual(['haproxy started', 'haproxy reloaded']);
     expect(await masterPid()).toBe(pid);
     expect(await inRotation(haproxyPaths(dir).adminSocket, 'web')).toHaveLength(2);
   });
@@ -95,7 +103,9 @@ describe('a managed HAProxy', () => {
     expect(await inRotation(paths.adminSocket, 'web')).toHaveLength(2);
     await eventually(() => bed.wakes > wakes, { what: 'the loop was woken' });
     await bed.settle(web([1, 2]));
-    expect(workersOf(await showProc(), 'old workers')).toEqual([]);
+    await eventually(async () => workersOf(await showProc(), 'old workers').length === 0, {
+      what: 'no old worker is left',
+    });
   });
 
   it('starts from the last file although nobody reconciles: ZooKeeper may be down', async () => {
@@ -136,6 +146,10 @@ describe('a managed HAProxy', () => {
     const more = [...global, `chroot ${elsewhere}`];
     bed = startGenerator(topLevel(dir, { managed: true, global: more }));
     await expect(bed.reconcile(web([1]))).rejects.toThrow(/cannot chroot/i);
+    const metrics = await bed.metrics();
+    expect(metrics).toMatch(/smartstack_haproxy_start_total\{result="failure"\} [1-9]/);
+    expect(metrics).not.toContain('smartstack_haproxy_reload_total{');
+    expect(bed.logger.records.map(({ message }) => message)).toContain('haproxy could not be started');
     await mkdir(elsewhere);
     await bed.settle(web([1]));
     expect(await get({ port })).toEqual({ status: 200, body: 'u1' });

@@ -65,6 +65,9 @@ describe("the operator's switches", () => {
     expect(reloads(await bed.settle(web([1])))).toBe(1);
     expect(await get({ port })).toEqual({ status: 200, body: 'u1' });
     expect((await readFile(log, 'utf8')).split('\n')).toHaveLength(2);
+    // Without a master nobody can tell how many old workers there are: not none.
+    expect(bed.status().oldWorkers).toBe('unknown');
+    expect(await bed.metrics()).not.toMatch(/^smartstack_haproxy_old_workers /m);
   });
 
   it('a reload_command that fails, or does nothing, is a failure with its output', async () => {
@@ -83,7 +86,10 @@ describe("the operator's switches", () => {
     expect(reloads(await bed.settle(web([1])))).toBe(1);
     expect(reloads(await bed.settle(web([1])))).toBe(0);
     expect(reloads(await bed.settle(web([1, 2])))).toBe(1);
-    expect(await inRotation(haproxy.adminSocket, 'web')).toHaveLength(2);
+    // Without a socket the generator cannot wait for the old worker to stop listening on it.
+    await eventually(async () => (await inRotation(haproxy.adminSocket, 'web')).length === 2, {
+      what: 'the new worker answers',
+    });
   });
 
   it('do_reloads: false changes servers at run time and tells what it would reload for', async () => {

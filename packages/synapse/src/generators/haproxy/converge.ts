@@ -1,6 +1,6 @@
 import { AgentError, Backoff, describeError } from '@smartstack/agent';
 import type { ReconcileOutcome } from '../../catalog/types.js';
-import { serverKey } from './runtime/apply.js';
+import { serverKey, summaryOf } from './runtime/apply.js';
 import { hashOf } from './file/fileHash.js';
 import { type ProcessIdentity, sameProcess } from './loaded/beliefs.js';
 import { portsOf } from './desired/bindLines.js';
@@ -115,7 +115,7 @@ export class Converger {
           ...(again !== undefined && { againInMs: again }),
         };
       }
-      if (await this.#reload(kept, wanted, signal)) outcome = 'reload';
+      outcome = (await this.#reload(kept, wanted, signal)) ?? outcome;
     }
     return { outcome, againInMs: this.#retry.next() };
   }
@@ -142,7 +142,7 @@ export class Converger {
     for (const { applied, socket } of this.#results) {
       if (applied.length === 0) continue;
       metrics.applied(applied);
-      logger.info('servers changed at run time', { socket, ...summary(applied) });
+      logger.info('servers changed at run time', { socket, ...summaryOf(applied) });
     }
     const names = new Set(desired.services.map(({ backend }) => backend.name));
     metrics.observed(
@@ -194,36 +194,50 @@ export class Converger {
     return this.#wiring.gate.waitMs(this.#reasons, hashOf(render(kept.accepted)));
   }
 
-  /** False when HAProxy refused for the sake of something that can be held back, and now is. */
-  async #reload({ accepted }: Kept, wanted: Desire, signal: AbortSignal): Promise<boolean> {
+  /** Undefined when HAProxy refused for the sake of something that can be held back, and now is. */
+  async #reload(
+    { accepted }: Kept,
+    wanted: Desire,
+    signal: AbortSignal,
+  ): Promise<'reload' | 'start' | undefined> {
     if (accepted === undefined) throw new AgentError('config-rejected', 'there is no configuration to load');
     const { logger, metrics, clock } = this.#context;
     const { keeper, beliefs, gate } = this.#wiring;
     const reasons = this.#reasons;
     gate.attempted(reasons, hashOf(render(accepted)));
     const startedAt = clock.monotonic();
+    let how: 'reloaded' | 'started';
     try {
-      const { silent } = await reload(this.#wiring, this.#context, this.#results, accepted, signal);
-      for (const socket of silent) {
+      const done = await reload(this.#wiring, this.#context, this.#results, accepted, signal);
+      how = done.how;
+      for (const socket of done.silent) {
         logger.error('haproxy was reloaded but does not answer on its admin socket', { socket });
         this.#deafUntil.set(socket, clock.monotonic() + deafMs);
       }
     } catch (error) {
-      metrics.reloaded(reasons, 'failure');
-      logger.error('haproxy could not be reloaded', { reasons, problem: describeError(error) });
+      const problem = describeError(error);
+      if (error instanceof ReloadError && error.action === 'start') {
+        logger.error('haproxy could not be started', { problem });
+      } else {
+        metrics.reloaded(reasons, 'failure');
+        logger.error('haproxy could not be reloaded', { reasons, problem });
+      }
       const messages = error instanceof ReloadError ? error.messages : [];
-      if (keeper.reject(messages, accepted, wanted.desired, wanted.shared)) return false;
+      if (keeper.reject(messages, accepted, wanted.desired, wanted.shared)) return undefined;
       this.#noteUnloadable(wanted);
       throw error;
     }
     this.#unloadable.clear();
     this.#blindLoaded = accepted;
     this.#failures.clear();
-    metrics.reloaded(reasons, 'success');
-    logger.info('haproxy reloaded', { reasons, ms: Math.round(clock.monotonic() - startedAt) });
+    // A start has a line and a metric of its own, where it happens.
+    if (how === 'reloaded') {
+      metrics.reloaded(reasons, 'success');
+      logger.info('haproxy reloaded', { reasons, ms: Math.round(clock.monotonic() - startedAt) });
+    }
     await beliefs.save();
     await keeper.keepLastGood();
-    return true;
+    return how === 'reloaded' ? 'reload' : 'start';
   }
 
   async #finish(
@@ -283,18 +297,4 @@ export class Converger {
     );
     return new Set(loaded.flatMap((state) => (state === undefined ? [] : portsOf(state))));
   }
-}
-
-function summary(applied: PassResult['applied']): Readonly<Record<string, unknown>> {
-  const count = (kind: string): number => applied.filter(({ command }) => command.kind === kind).length;
-  const notes = applied.flatMap(({ command, outcome }) =>
-    outcome.detail === undefined ? [] : [`${serverKey(command)}: ${outcome.detail}`],
-  );
-  return {
-    added: count('add-server'),
-    removed: count('remove-server'),
-    weights: count('set-weight'),
-    states: count('set-state') + count('set-address'),
-    ...(notes.length > 0 && { notes: notes.slice(0, 10) }),
-  };
 }

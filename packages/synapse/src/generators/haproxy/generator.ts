@@ -7,6 +7,7 @@ import type { HaproxyIssue } from './desired/desired.js';
 import { FileClaim } from './file/fileClaim.js';
 import { statusOf } from './generatorStatus.js';
 import { HaproxyWatch } from './process/haproxyWatch.js';
+import { hardStopAfterMs } from './process/oldWorkers.js';
 import { HostResolver, type Lookup } from './hosts.js';
 import { foreignIds } from './loaded/strangers.js';
 import { addLastGood, type Memory } from './desired/memory.js';
@@ -84,7 +85,11 @@ export class HaproxyGenerator implements Generator {
 
   status(): unknown {
     const { wiring, watch, converger } = this.#ready ?? {};
-    return statusOf({ desire: this.#desire, report: converger?.report, wiring, watch, hosts: this.#hosts });
+    const { traffic } = this.#options;
+    return statusOf({
+      ...{ desire: this.#desire, report: converger?.report, wiring, watch, traffic },
+      hosts: this.#hosts,
+    });
   }
 
   async run(wake: () => void, signal: AbortSignal): Promise<void> {
@@ -97,6 +102,7 @@ export class HaproxyGenerator implements Generator {
         [
           (inner) => watch.run(inner),
           (inner) => wiring.process.run(wake, inner),
+          (inner) => wiring.counters.run(inner),
           (inner) => this.#refreshState(wiring, inner),
         ],
         both,
@@ -129,6 +135,7 @@ export class HaproxyGenerator implements Generator {
     const wanted = await desire(view, { ...known, lastGood, now, cache: this.#sections });
     this.#memory = wanted.memory;
     this.#desire = wanted;
+    this.#options.traffic.serve(wanted.desired.services);
     this.#reportIssues(wanted.issues);
     return converger.converge(wanted, this.#config, signal);
   }
@@ -154,7 +161,10 @@ export class HaproxyGenerator implements Generator {
     const parts = {
       wiring,
       converger: new Converger(wiring, this.#options, wake),
-      watch: new HaproxyWatch(wiring, { clock, logger, metrics, timing, wake }),
+      watch: new HaproxyWatch(wiring, {
+        ...{ clock, logger, metrics, timing, wake },
+        hardStopAfterMs: () => hardStopAfterMs(this.#config.base),
+      }),
     };
     if (config === this.#config) this.#ready = parts;
     return parts;

@@ -3,6 +3,7 @@ import type { Desire } from './desire.js';
 import type { HaproxyWatch } from './process/haproxyWatch.js';
 import type { HostResolver } from './hosts.js';
 import type { ObservedServer } from './types.js';
+import type { Traffic } from './traffic.js';
 import type { Wiring } from './wiring.js';
 
 /** What the status is made of; parts are undefined before the first pass. */
@@ -12,6 +13,7 @@ export interface StatusSources {
   readonly wiring: Wiring | undefined;
   readonly watch: HaproxyWatch | undefined;
   readonly hosts: HostResolver;
+  readonly traffic: Traffic;
 }
 
 function countStates(servers: Iterable<ObservedServer>): Readonly<Record<string, number>> {
@@ -32,7 +34,7 @@ function backendsOf(wiring: Wiring | undefined, socket: string): unknown {
 }
 
 /** The generator's part of `/status`: JSON. */
-export function statusOf({ desire, report, wiring, watch, hosts }: StatusSources): unknown {
+export function statusOf({ desire, report, wiring, watch, hosts, traffic }: StatusSources): unknown {
   return {
     desired: desire?.desired.services.map(({ service, backend }) => ({
       service,
@@ -61,6 +63,7 @@ export function statusOf({ desire, report, wiring, watch, hosts }: StatusSources
     quarantined: wiring?.keeper.quarantine.entries ?? [],
     issues: desire?.issues ?? [],
     unresolvedHosts: Object.fromEntries(hosts.problems),
-    oldWorkers: watch?.oldWorkers,
+    oldWorkers: watch?.oldWorkers ?? 'unknown',
+    traffic: traffic.status(),
   };
 }

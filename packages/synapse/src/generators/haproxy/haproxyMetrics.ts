@@ -7,7 +7,10 @@ export interface HaproxyMetrics {
   /** A reload ended; counted once for each kind of reason. */
   reloaded(reasons: readonly ReloadReason[], result: 'success' | 'failure'): void;
   applied(commands: readonly AppliedCommand[]): void;
-  oldWorkers(count: number): void;
+  /** Our own HAProxy was started, or could not be. */
+  started(result: 'success' | 'failure'): void;
+  /** Undefined when nobody can tell: then there is no such series. */
+  oldWorkers(count: number | undefined): void;
   /** Servers by state over all backends of the plan, as observed; and what is held back. */
   observed(states: readonly ObservedState[], backends: ReadonlySet<string>): void;
   quarantined(count: number): void;
@@ -44,6 +47,11 @@ export function createHaproxyMetrics(metrics: Metrics): HaproxyMetrics {
     help: 'Reloads of HAProxy by reason and result.',
     labels: ['reason', 'result'],
   });
+  const starts = metrics.counter({
+    name: 'smartstack_haproxy_start_total',
+    help: 'Starts of an HAProxy by synapse (`managed`) by result.',
+    labels: ['result'],
+  });
   const commands = metrics.counter({
     name: 'smartstack_haproxy_runtime_command_total',
     help: 'Changes of a running HAProxy through its Runtime API by result.',
@@ -51,8 +59,10 @@ export function createHaproxyMetrics(metrics: Metrics): HaproxyMetrics {
   });
   const oldWorkers = metrics.gauge({
     name: 'smartstack_haproxy_old_workers',
-    help: 'Workers of earlier configurations that still end their requests.',
+    help: 'Workers of earlier configurations that still end their requests; absent without a master to tell.',
   });
+  // It begins as 0, which nobody has said yet.
+  oldWorkers.remove({});
   const servers = metrics.gauge({
     name: 'smartstack_backends',
     help: 'Servers that HAProxy runs for the configured services, by state.',
@@ -82,7 +92,8 @@ export function createHaproxyMetrics(metrics: Metrics): HaproxyMetrics {
     applied: (applied) => {
       for (const { outcome } of applied) commands.inc({ result: outcome.result });
     },
-    oldWorkers: (count) => oldWorkers.set(count),
+    started: (result) => starts.inc({ result }),
+    oldWorkers: (count) => (count === undefined ? oldWorkers.remove({}) : oldWorkers.set(count)),
     observed: (all, backends) => {
       const sums = { up: 0, down: 0, drain: 0, maint: 0 };
       for (const { backends: sections } of all) {

@@ -13,6 +13,8 @@ import { withPrepared } from './desired/prepared.js';
 import { render } from './desired/render.js';
 import { Turn } from './process/turn.js';
 import type { HaproxyConfig } from './block/schema.js';
+import { Traffic } from './traffic.js';
+import { createTrafficMetrics } from './trafficMetrics.js';
 import { defaultGeneratorTiming, type GeneratorTiming } from './wiring.js';
 
 /** Everything the generator needs; what is optional has the product's defaults. */
@@ -49,6 +51,7 @@ export function createHaproxyGenerator(options: CreateHaproxyGeneratorOptions): 
     config: configOf(block, hostname),
     readConfig: (next) => readHaproxyBlock(next, hostname).config,
     metrics: createHaproxyMetrics(metrics),
+    traffic: new Traffic(clock, createTrafficMetrics(metrics)),
     timing: { ...defaultGeneratorTiming, ...options.timing },
     ...(lookup && { lookup }),
   });

@@ -4,6 +4,7 @@ import { BeliefStore } from './loaded/beliefStore.js';
 import { ConfigKeeper } from './file/configKeeper.js';
 import type { HaproxyMetrics } from './haproxyMetrics.js';
 import { InstalledHaproxy } from './process/installed.js';
+import { CounterReader } from './runtime/counterReader.js';
 import { createManagedProcess } from './process/managedProcess.js';
 import { defaultProbe, Prober } from './runtime/probe.js';
 import {
@@ -17,6 +18,7 @@ import type { Turn } from './process/turn.js';
 import { RuntimeTarget } from './runtime/runtimeTarget.js';
 import type { HaproxyConfig } from './block/schema.js';
 import { StateFile } from './file/stateFile.js';
+import type { Traffic } from './traffic.js';
 import { Validator } from './file/validate.js';
 
 /** Durations of the generator, in milliseconds. */
@@ -27,6 +29,8 @@ export interface GeneratorTiming extends ProcessTiming {
   readonly observeAgainMs: number;
   /** How often it is looked whether the process is still the same. */
   readonly watchMs: number;
+  /** How often HAProxy's counters are read at most. */
+  readonly countMs: number;
   /** For one check of a candidate. */
   readonly checkMs: number;
   /** How often addresses that were taken are tried again. */
@@ -39,6 +43,7 @@ export const defaultGeneratorTiming: GeneratorTiming = {
   commandMs: 2_000,
   observeAgainMs: 10_000,
   watchMs: 500,
+  countMs: 2_000,
   checkMs: 30_000,
   retryAddressesMs: 10_000,
 };
@@ -48,6 +53,7 @@ export interface WiringContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: HaproxyMetrics;
+  readonly traffic: Traffic;
   readonly timing: GeneratorTiming;
   readonly random: () => number;
   /** One start or reload at a time, also while parts are replaced. */
@@ -63,6 +69,7 @@ export interface Wiring {
   readonly gate: ReloadGate;
   readonly stateFile: StateFile;
   readonly beliefs: BeliefStore;
+  readonly counters: CounterReader;
 }
 
 /** The settings that parts are built from; the rest of the block is read anew at each reconcile. */
@@ -83,7 +90,7 @@ function processOf(
   targets: readonly RuntimeTarget[],
   context: WiringContext,
 ): HaproxyProcess {
-  const { clock, logger, timing, random, turn } = context;
+  const { clock, logger, metrics, timing, random, turn } = context;
   const { managed, masterSocketPath, reloadCommand, haproxyBinary, configFilePath } = config;
   if (managed && masterSocketPath !== undefined) {
     return createManagedProcess({
@@ -91,6 +98,7 @@ function processOf(
       configFile: configFilePath,
       logFile: join(configFilePath, '..', 'haproxy.log'),
       superviseMs: timing.watchMs,
+      onStart: (result) => metrics.started(result),
     });
   }
   const workerPid = async (signal: AbortSignal): Promise<number | undefined> => {
@@ -102,7 +110,7 @@ function processOf(
 
 /** Builds the parts, and reads what an earlier run left on disk. `wake` asks for a pass. */
 export async function wire(config: HaproxyConfig, context: WiringContext, wake: () => void): Promise<Wiring> {
-  const { clock, logger, metrics, timing, random } = context;
+  const { clock, logger, metrics, timing, random, traffic } = context;
   const { configFilePath: configPath, candidateConfigFilePath: candidatePath, doWrites, doSocket } = config;
   const prober = new Prober({ ...defaultProbe, mode: config.probeNewServers }, clock);
   const targets = (doSocket ? config.socketFilePaths : []).map(
@@ -131,6 +139,7 @@ export async function wire(config: HaproxyConfig, context: WiringContext, wake: 
     },
   });
   const { restartIntervalMs: intervalMs, restartJitter: jitter } = config;
+  const { countMs } = timing;
   return {
     ...{ targets, keeper, beliefs, process },
     installed: new InstalledHaproxy(config.haproxyBinary, {
@@ -138,6 +147,7 @@ export async function wire(config: HaproxyConfig, context: WiringContext, wake: 
       timeoutMs: timing.checkMs,
       onChange: wake,
     }),
+    counters: new CounterReader({ clock, logger, targets, process, traffic, countMs }),
     gate: new ReloadGate({ clock, intervalMs, jitter, random }),
     stateFile: new StateFile(config.stateFilePath, clock),
   };

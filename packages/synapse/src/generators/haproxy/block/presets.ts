@@ -21,6 +21,9 @@ export const presetsSchema = z
     hard_stop_after: duration
       .default('10m')
       .describe('How long an old worker may finish its requests after a reload.'),
+    max_old_workers: integer(1, 10_000)
+      .default(50)
+      .describe('Old workers kept after reloads; the oldest beyond that is ended, whatever it does.'),
     retries: integer(0, 1000).default(3).describe('Further attempts to connect after a failed one.'),
     timeout_connect: duration.default('2s').describe('Longest wait for a connection to a server.'),
     timeout_client: duration.default('1m').describe("Longest silence of a client (TCP: timeout_tunnel's)."),
@@ -52,6 +55,7 @@ export function presetGlobal(presets: Presets, adminSockets: readonly string[]):
     ...adminSockets.map((path) => `stats socket ${path} mode 660 level admin expose-fd listeners`),
     'stats timeout 2m',
     `hard-stop-after ${presets.hard_stop_after}`,
+    `mworker-max-reloads ${presets.max_old_workers}`,
     `maxconn ${presets.maxconn}`,
     ...(presets.nbthread === undefined ? [] : [`nbthread ${presets.nbthread}`]),
     ...(presets.log === null ? [] : [`log ${presets.log}`]),

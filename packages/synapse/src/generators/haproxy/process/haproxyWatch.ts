@@ -1,6 +1,7 @@
 import { type Clock, describeError, type Logger } from '@smartstack/agent';
 import { type ProcessIdentity, sameProcess } from '../loaded/beliefs.js';
 import type { HaproxyMetrics } from '../haproxyMetrics.js';
+import { type OldWorker, OldWorkers } from './oldWorkers.js';
 import { RuntimeApiError } from '../runtime/runtimeError.js';
 import { type ProcessInfo, readProcessInfo } from '../runtime/runtimeSdk.js';
 import type { GeneratorTiming, Wiring } from '../wiring.js';
@@ -12,6 +13,8 @@ export interface HaproxyWatchOptions {
   readonly metrics: HaproxyMetrics;
   readonly timing: GeneratorTiming;
   readonly wake: () => void;
+  /** When HAProxy itself ends an old worker, in milliseconds; undefined when never. */
+  readonly hardStopAfterMs: () => number | undefined;
 }
 
 type Seen = 'unknown' | 'silent' | 'gone' | `worker ${string}`;
@@ -29,18 +32,19 @@ export class HaproxyWatch {
   readonly #wiring: Wiring;
   readonly #seen = new Map<string, Seen>();
   readonly #info = new Map<string, ProcessInfo>();
+  readonly #oldWorkers: OldWorkers;
   #informedAt = -Infinity;
-  #oldWorkers: number | undefined;
   #installed: string | undefined;
 
   constructor(wiring: Wiring, options: HaproxyWatchOptions) {
     this.#wiring = wiring;
     this.#options = options;
+    this.#oldWorkers = new OldWorkers(options.logger, options.hardStopAfterMs);
   }
 
   /** Workers of earlier configurations; undefined when no master socket tells. */
-  get oldWorkers(): number | undefined {
-    return this.#oldWorkers;
+  get oldWorkers(): readonly OldWorker[] | undefined {
+    return this.#oldWorkers.workers;
   }
 
   /** What each process says of itself, by socket path; absent while it does not answer. */
@@ -103,8 +107,8 @@ export class HaproxyWatch {
   async #inform(signal: AbortSignal): Promise<void> {
     const { clock, timing, metrics } = this.#options;
     const status = await this.#wiring.process.status(signal);
-    this.#oldWorkers = status?.oldWorkers.length;
-    metrics.oldWorkers(this.#oldWorkers ?? 0);
+    if (!signal.aborted) this.#oldWorkers.update(status, clock.monotonic());
+    metrics.oldWorkers(this.oldWorkers?.length);
     if (clock.monotonic() - this.#informedAt < informEachMs) return;
     this.#informedAt = clock.monotonic();
     for (const { socketPath: socket } of this.#wiring.targets) {

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { Backoff, type Clock, describeError, type Logger } from '@smartstack/agent';
 import { descriptorLimit, haproxyLimit } from './descriptorLimit.js';
 import { parseBindFailures } from '../file/configMessages.js';
-import { awaitMaster, type MasterStatus, readMaster, reloadThroughMaster } from './masterCli.js';
+import { askWorker, awaitMaster, type MasterStatus, readMaster, reloadThroughMaster } from './masterCli.js';
 import type { HaproxyProcess, ProcessTiming } from './process.js';
 import { ReloadError } from './reloadError.js';
 import { haproxyOf, type RunningHaproxy, runningHaproxies } from './runningHaproxy.js';
@@ -25,6 +25,8 @@ export interface ManagedProcessOptions {
   readonly superviseMs: number;
   /** Starts and reloads are one at a time, whoever asks, also across a change of these options. */
   readonly turn: Turn;
+  /** Called after each attempt to start it. */
+  readonly onStart: (result: 'success' | 'failure') => void;
   readonly random?: () => number;
 }
 
@@ -34,13 +36,16 @@ async function readLogFrom(path: string, offset: number): Promise<string> {
 }
 
 /** The failure, with what HAProxy itself wrote about it. */
-function withWords({ message, cause, messages }: ReloadError, said: string): ReloadError {
+function withWords(
+  { message, cause, messages }: ReloadError,
+  said: string,
+  action: ReloadError['action'] = 'reload',
+): ReloadError {
   const logged = parseBindFailures(said);
-  return new ReloadError(
-    said === '' ? message : `${message}: ${said}`,
-    cause,
-    logged.length > 0 ? logged : messages,
-  );
+  return new ReloadError(said === '' ? message : `${message}: ${said}`, {
+    ...{ cause, action },
+    messages: logged.length > 0 ? logged : messages,
+  });
 }
 
 class ManagedProcess implements HaproxyProcess {
@@ -60,9 +65,13 @@ class ManagedProcess implements HaproxyProcess {
     return readMaster(this.#masterSocket, this.#master(signal)).catch(() => undefined);
   }
 
-  async reload(signal: AbortSignal): Promise<void> {
-    await this.#options.turn.take(async () => {
-      if ((await this.#ensureRunning(signal)) === 'started') return;
+  askWorker(pid: number, command: string, signal: AbortSignal): Promise<string> {
+    return askWorker(this.#masterSocket, pid, command, this.#master(signal));
+  }
+
+  reload(signal: AbortSignal): Promise<'reloaded' | 'started'> {
+    return this.#options.turn.take(async () => {
+      if ((await this.#ensureRunning(signal)) === 'started') return 'started';
       await this.#refuseOtherFile(signal);
       const { logFile } = this.#options;
       const size = await stat(logFile).then(
@@ -71,13 +80,14 @@ class ManagedProcess implements HaproxyProcess {
       );
       try {
         await reloadThroughMaster(this.#masterSocket, this.#master(signal));
+        return 'reloaded';
       } catch (error) {
         if (signal.aborted) throw error;
         if (error instanceof ReloadError) {
           const said = await readLogFrom(logFile, size);
           throw withWords(error, said);
         }
-        throw new ReloadError(`the master does not answer: ${describeError(error)}`, error);
+        throw new ReloadError(`the master does not answer: ${describeError(error)}`, { cause: error });
       }
     });
   }
@@ -147,7 +157,7 @@ class ManagedProcess implements HaproxyProcess {
     } catch (error) {
       if (!(error instanceof RuntimeApiError) || signal.aborted) throw error;
       if (error.code === 'runtime-timeout')
-        throw new ReloadError('HAProxy is alive but does not answer', error);
+        throw new ReloadError('HAProxy is alive but does not answer', { cause: error });
       return false;
     }
   }
@@ -191,7 +201,8 @@ class ManagedProcess implements HaproxyProcess {
   }
 
   async #start(signal: AbortSignal): Promise<void> {
-    const { haproxyBinary, configFile, masterSocketPath, logFile, logger } = this.#options;
+    const { haproxyBinary, configFile, masterSocketPath, logFile, logger, clock, onStart } = this.#options;
+    const startedAt = clock.monotonic();
     await Promise.all([masterSocketPath, logFile].map((path) => mkdir(dirname(path), { recursive: true })));
     await unlink(masterSocketPath).catch(() => undefined);
     const log = await open(logFile, 'a', 0o640);
@@ -221,11 +232,13 @@ class ManagedProcess implements HaproxyProcess {
         },
         ({ workers }) => workers.length > 0,
       );
-      logger.info('haproxy started', { pid });
+      onStart('success');
+      logger.info('haproxy started', { pid, ms: Math.round(clock.monotonic() - startedAt) });
     } catch (error) {
       if (!(error instanceof ReloadError)) throw error;
+      onStart('failure');
       const said = await readLogFrom(logFile, size);
-      throw withWords(error, said);
+      throw withWords(error, said, 'start');
     } finally {
       await log.close();
     }

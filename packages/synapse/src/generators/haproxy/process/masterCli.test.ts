@@ -30,7 +30,7 @@ describe('parseShowProc', () => {
       '# workers',
       '9469            worker          0               0d00h00m00s     2.6.12-1+deb12u4',
       '# old workers',
-      '8877            worker          3               0d00h00m02s     2.6.12-1+deb12u4',
+      '8877            worker          3               1d02h03m04s     2.6.12-1+deb12u4',
       '8878            worker          2               0d00h00m02s     2.6.12-1+deb12u4',
       '# programs',
       '',
@@ -39,10 +39,10 @@ describe('parseShowProc', () => {
       pid: 8874,
       reloads: 3,
       failed: 0,
-      workers: [{ pid: 9469, reloads: 0 }],
+      workers: [{ pid: 9469, reloads: 0, uptimeSeconds: 0 }],
       oldWorkers: [
-        { pid: 8877, reloads: 3 },
-        { pid: 8878, reloads: 2 },
+        { pid: 8877, reloads: 3, uptimeSeconds: 93_784 },
+        { pid: 8878, reloads: 2, uptimeSeconds: 2 },
       ],
     });
   });
@@ -66,7 +66,7 @@ describe('reloadThroughMaster', () => {
 
   it('succeeds when a new worker is there', async () => {
     const status = await reload({ reload: '', after: showProc(2, 0, '11 worker 0 0d 2.6') });
-    expect(status.workers).toEqual([{ pid: 11, reloads: 0 }]);
+    expect(status.workers).toEqual([{ pid: 11, reloads: 0, uptimeSeconds: 0 }]);
   });
 
   it("fails on the master's own count of failures, on its word, and on a worker that never comes", async () => {

@@ -9,6 +9,8 @@ interface Worker {
   readonly pid: number;
   /** Reloads since it was started; 0 for the newest. */
   readonly reloads: number;
+  /** Seconds since it was started. */
+  readonly uptimeSeconds: number;
 }
 
 /** What a master says of itself and its workers (`show proc`). */
@@ -33,6 +35,13 @@ export interface MasterOptions {
 /** A row of `show proc`: `8874  master  3 [failed: 0]  0d00h00m03s  2.6.12`. */
 const rowLine = /^(?<pid>\d+)\s+(?<type>master|worker)\s+(?<rest>\S.*)$/;
 
+/** The uptime in a row, `1d02h03m04s`, in seconds. */
+function uptimeOf(row: string): number {
+  const [, ...parts] = /\s(\d+)d(\d+)h(\d+)m(\d+)s/.exec(row) ?? [];
+  const [days = 0, hours = 0, minutes = 0, seconds = 0] = parts.map(Number);
+  return ((days * 24 + hours) * 60 + minutes) * 60 + seconds;
+}
+
 /** Reads an answer of `show proc`; undefined when it is none. */
 export function parseShowProc(text: string): MasterStatus | undefined {
   let master:
@@ -49,7 +58,10 @@ export function parseShowProc(text: string): MasterStatus | undefined {
     // HAProxy 2.4 has another column before the reloads: `1`, or `[was: 1]` of an old worker.
     const numbers = hasRelativePid ? rest.replace(/^(?:\[was: \d+\]|\d+)\s+/, '') : rest;
     const [, reloads, failed] = /^(\d+)(?: \[failed: (\d+)\])?/.exec(numbers) ?? [];
-    const entry = { pid: Number(pid), reloads: Number(reloads ?? Number.NaN) };
+    const entry = {
+      ...{ pid: Number(pid), reloads: Number(reloads ?? Number.NaN) },
+      uptimeSeconds: uptimeOf(rest),
+    };
     if (type === 'master') master ??= { ...entry, failed: failed === undefined ? undefined : Number(failed) };
     else if (section === 'old workers') oldWorkers.push(entry);
     else workers.push(entry);
@@ -89,6 +101,16 @@ export async function readMaster(path: string, options: MasterOptions): Promise<
   return status;
 }
 
+/** Asks one worker through its master, also one that has left its sockets to a successor. Throws RuntimeApiError. */
+export function askWorker(
+  path: string,
+  pid: number,
+  command: string,
+  options: MasterOptions,
+): Promise<string> {
+  return askOnce(path, `@!${pid} ${command}`, clientOptions(options));
+}
+
 const pollMs = 10;
 
 /**
@@ -114,7 +136,9 @@ export async function awaitMaster(
     const stop = stopIf?.();
     if (stop !== undefined) throw stop;
     if (clock.monotonic() >= end) {
-      throw new ReloadError(`the master on ${path} did not get there within ${patienceMs} ms`, failure);
+      throw new ReloadError(`the master on ${path} did not get there within ${patienceMs} ms`, {
+        cause: failure,
+      });
     }
     await clock.sleep(pollMs, signal);
   }
@@ -158,7 +182,7 @@ export async function reloadThroughMaster(
   const answer = await askReload(path, options);
   if (answer.startsWith('Success=0')) {
     const said = alertsOf(answer);
-    throw new ReloadError(`HAProxy refused to reload: ${said}`, undefined, parseBindFailures(answer));
+    throw new ReloadError(`HAProxy refused to reload: ${said}`, { messages: parseBindFailures(answer) });
   }
   const failed = (now: MasterStatus): boolean => hasFailedSince(before, now);
   const status = await awaitMaster(

@@ -2,6 +2,7 @@ import { type Clock, describeError, type Logger } from '@smartstack/agent';
 import { runShell } from './command.js';
 import { haproxyLimit } from './descriptorLimit.js';
 import {
+  askWorker,
   awaitMaster,
   hasFailedSince,
   type MasterStatus,
@@ -9,17 +10,20 @@ import {
   reloadThroughMaster,
 } from './masterCli.js';
 import { ReloadError } from './reloadError.js';
+import { RuntimeApiError } from '../runtime/runtimeError.js';
 
 /** The HAProxy that follows our file: somebody else's, or one that we started. */
 export interface HaproxyProcess {
-  /** Makes HAProxy load the file on disk and waits until that is verified. Throws ReloadError. */
-  reload(signal: AbortSignal): Promise<void>;
+  /** Makes HAProxy load the file on disk and waits until that is verified; starts ours where it is gone. Throws ReloadError. */
+  reload(signal: AbortSignal): Promise<'reloaded' | 'started'>;
   /** Starts it when it does not run; absent where that is somebody else's task. Throws ReloadError. */
   ensure?(signal: AbortSignal): Promise<'running' | 'started'>;
   /** Master and workers; undefined without a master socket, or when it does not answer. */
   status(signal: AbortSignal): Promise<MasterStatus | undefined>;
   /** How many file descriptors the process that loads the file may open; undefined when nobody knows. */
   descriptorLimit(signal: AbortSignal): Promise<number | undefined>;
+  /** Asks one worker through the master. Throws RuntimeApiError, also where no master socket is known. */
+  askWorker(pid: number, command: string, signal: AbortSignal): Promise<string>;
   /** Keeps it running, where that is our task; `wake` is called after each start. Returns when `signal` aborts. */
   run(wake: () => void, signal: AbortSignal): Promise<void>;
 }
@@ -110,16 +114,21 @@ export function createExternalProcess(options: ExternalProcessOptions): HaproxyP
     reload: async (signal) => {
       if (reloadCommand !== undefined) {
         await reloadByCommand(reloadCommand, signal);
-        return;
+        return 'reloaded';
       }
       if (masterSocketPath === undefined)
         throw new ReloadError('there is neither a reload_command nor a master socket');
       try {
         await reloadThroughMaster(masterSocketPath, master(signal));
+        return 'reloaded';
       } catch (error) {
         if (error instanceof ReloadError || signal.aborted) throw error;
-        throw new ReloadError(`the master does not answer: ${describeError(error)}`, error);
+        throw new ReloadError(`the master does not answer: ${describeError(error)}`, { cause: error });
       }
+    },
+    askWorker: (pid, command, signal) => {
+      if (masterSocketPath !== undefined) return askWorker(masterSocketPath, pid, command, master(signal));
+      return Promise.reject(new RuntimeApiError('runtime-unreachable', 'no master socket is known'));
     },
     run: (_wake, signal) =>
       new Promise((resolve) => {

@@ -7,7 +7,8 @@ import type { Wiring, WiringContext } from '../wiring.js';
 const pollMs = 10;
 
 /**
- * Makes every process load the file, and waits until its new worker answers. `silent` lists the sockets on which
+ * Makes every process load the file, and waits until its new worker answers; one of ours that is gone is started
+ * instead. `silent` lists the sockets on which
  * nobody did although the reload itself succeeded. Throws ReloadError; the old workers then go on serving.
  */
 export async function reload(
@@ -16,13 +17,15 @@ export async function reload(
   results: readonly PassResult[],
   accepted: DesiredState,
   signal: AbortSignal,
-): Promise<{ readonly silent: readonly string[] }> {
-  const { process, targets, beliefs } = wiring;
+): Promise<{ readonly how: 'reloaded' | 'started'; readonly silent: readonly string[] }> {
+  const { process, targets, beliefs, counters } = wiring;
   const before = new Map(results.map((result) => [result.socket, result.process]));
   const nobody = results.length > 0 && results.every((result) => result.process === undefined);
   // A process that was gone and is started now has loaded the file: reloading it again would be for nothing.
-  if (!nobody || process.ensure === undefined || (await process.ensure(signal)) === 'running') {
-    await process.reload(signal);
+  let how: 'reloaded' | 'started' = 'started';
+  if (!nobody || (await process.ensure?.(signal)) !== 'started') {
+    await counters.lastReading(signal);
+    how = await process.reload(signal);
   }
   const answers = await Promise.all(
     targets.map(async (target) => {
@@ -35,7 +38,7 @@ export async function reload(
       return [];
     }),
   );
-  return { silent: answers.flat() };
+  return { how, silent: answers.flat() };
 }
 
 /** The worker that answers now, once it is not the old one; that may still accept a connection after the reload. */

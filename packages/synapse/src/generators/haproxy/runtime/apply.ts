@@ -91,3 +91,18 @@ export async function applyCommands(
     outcome: outcomes.get(command) ?? { result: 'failed', detail: 'not carried out' },
   }));
 }
+
+/** What commands came to, for the log. */
+export function summaryOf(applied: readonly AppliedCommand[]): Readonly<Record<string, unknown>> {
+  const count = (kind: string): number => applied.filter(({ command }) => command.kind === kind).length;
+  const notes = applied.flatMap(({ command, outcome }) =>
+    outcome.detail === undefined ? [] : [`${serverKey(command)}: ${outcome.detail}`],
+  );
+  return {
+    added: count('add-server'),
+    removed: count('remove-server'),
+    weights: count('set-weight'),
+    states: count('set-state') + count('set-address'),
+    ...(notes.length > 0 && { notes: notes.slice(0, 10) }),
+  };
+}

@@ -1,0 +1,228 @@
+import { createMetrics, systemClock } from '@smartstack/agent';
+import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { HaproxyProcess } from '../process/process.js';
+import { type Answer, FakeCli } from '../testing/fakeCli.js';
+import { Traffic } from '../traffic.js';
+import { createTrafficMetrics } from '../trafficMetrics.js';
+import type { ServiceSections } from '../types.js';
+import { CounterReader } from './counterReader.js';
+import { Pace } from './pace.js';
+import { defaultProbe, Prober } from './probe.js';
+import { RuntimeTarget } from './runtimeTarget.js';
+
+const columns =
+  'pxname,svname,scur,stot,bin,bout,ereq,econ,eresp,wretr,wredis,sid,type,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other,cli_abrt';
+
+/** One worker of HAProxy, as its socket shows it. */
+interface Worker {
+  readonly pid: number;
+  requests: number;
+  uptime: number;
+  stopping: boolean;
+  connections: number;
+}
+
+const worker = (pid: number): Worker => ({
+  ...{ pid, requests: 0, uptime: 0, stopping: false, connections: 0 },
+});
+
+const info = ({ pid, uptime, stopping, connections }: Worker): string =>
+  [
+    ...['Name: HAProxy', 'Version: 2.6.12', `Pid: ${pid}`, `Uptime_sec: ${uptime}`, 'Start_time_sec: 1000'],
+    ...[`Stopping: ${stopping ? 1 : 0}`, `CurrConns: ${connections}`],
+  ].join('\n');
+
+const stat = ({ requests }: Worker): string =>
+  [`# ${columns},`, `web,BACKEND,0,${requests},0,0,,0,0,0,0,0,1,0,${requests},0,0,0,0,0,`].join('\n');
+
+const sections: ServiceSections = { service: 'web', backend: { name: 'web', lines: [], servers: [] } };
+
+const cleanups: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+/** A reader whose rounds the test asks for, on a socket that answers as told. */
+async function start(answer: Answer, process: Partial<HaproxyProcess> = {}, commandMs = 2_000) {
+  const cli = await FakeCli.start(answer);
+  cleanups.push(() => cli.stop());
+  const logger = new RecordingLogger();
+  const metrics = createMetrics();
+  const clock = new FakeClock();
+  const traffic = new Traffic(clock, createTrafficMetrics(metrics));
+  traffic.serve([sections]);
+  const target = new RuntimeTarget({
+    ...{ clock: systemClock, socketPath: cli.path, deadlineMs: commandMs, observeAgainMs: 10_000 },
+    prober: new Prober({ ...defaultProbe, mode: 'off' }, systemClock),
+  });
+  const reader = new CounterReader({
+    ...{ clock, logger, traffic, targets: [target], countMs: 2_000 },
+    process: {
+      status: () => Promise.resolve(undefined),
+      reload: () => Promise.reject(new Error('not here')),
+      askWorker: () => Promise.reject(new Error('not here')),
+      descriptorLimit: () => Promise.resolve(undefined),
+      run: () => Promise.resolve(),
+      ...process,
+    },
+  });
+  const stop = new AbortController();
+  const running = reader.run(stop.signal);
+  cleanups.push(async () => {
+    stop.abort();
+    await running;
+  });
+  const text = async (): Promise<string> => (await metrics.expose()).body;
+  const value = async (name: string): Promise<number> =>
+    Number(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'm').exec(await text())?.[1] ?? Number.NaN);
+  return { cli, clock, logger, reader, traffic, value, read: () => reader.lastReading(stop.signal) };
+}
+
+const answering =
+  (current: () => Worker): Answer =>
+  (command) =>
+    command === 'show info' ? info(current()) : stat(current());
+
+describe('CounterReader', () => {
+  it('follows a worker from its beginning, over one session that it keeps', async () => {
+    const one = worker(1);
+    one.requests = 5;
+    const { cli, read, value } = await start(answering(() => one));
+    await read();
+    one.requests = 8;
+    await read();
+    expect(await value('smartstack_request_total')).toBe(8);
+    await expect.poll(() => cli.connections).toBe(1);
+  });
+
+  it('leaves out what a worker that is older than synapse had counted before', async () => {
+    const one = worker(1);
+    one.uptime = 3_600;
+    one.requests = 1_000;
+    const { read, value } = await start(answering(() => one));
+    await read();
+    one.requests = 1_001;
+    await read();
+    expect(await value('smartstack_request_total')).toBe(1);
+  });
+
+  it('holds an old worker until it has no clients, and then lets it go with all that it counted', async () => {
+    const [old, young] = [worker(1), worker(2)];
+    let current = old;
+    const owners = new Map<unknown, Worker>();
+    const { cli, read, value } = await start((command, socket) => {
+      const owner = owners.get(socket) ?? current;
+      owners.set(socket, owner);
+      return command === 'show info' ? info(owner) : stat(owner);
+    });
+    old.requests = 10;
+    await read();
+    current = young;
+    old.stopping = true;
+    old.connections = 1;
+    old.requests = 11;
+    young.requests = 3;
+    await read();
+    expect(await value('smartstack_request_total')).toBe(14);
+    await expect.poll(() => cli.connections).toBe(2);
+    old.requests = 12;
+    old.connections = 0;
+    await read();
+    expect(await value('smartstack_request_total')).toBe(15);
+    await expect.poll(() => cli.connections).toBe(1);
+  });
+
+  it('reads old workers that it does not hold through their master', async () => {
+    const [old, young] = [worker(1), worker(2)];
+    old.requests = 7;
+    const asked: string[] = [];
+    const oldWorkers = [{ pid: 1, reloads: 1, uptimeSeconds: 0 }];
+    const { read, value } = await start(
+      answering(() => young),
+      {
+        status: () => Promise.resolve({ pid: 9, reloads: 1, failed: 0, workers: [], oldWorkers }),
+        askWorker: (pid, command) => {
+          asked.push(`${pid} ${command}`);
+          return Promise.resolve(command === 'show info' ? info(old) : stat(old));
+        },
+      },
+    );
+    await read();
+    old.requests = 9;
+    await read();
+    expect(await value('smartstack_request_total')).toBe(9);
+    expect(asked.slice(0, 2)).toEqual(['1 show info', '1 show stat -1 3 -1']);
+  });
+
+  it.each([
+    ['garbage', () => 'Permission denied'],
+    ['a table that is cut', (one: Worker) => stat(one).slice(0, -30)],
+    ['a row of another shape', (one: Worker) => `${stat(one)}\nweb,x`],
+  ])('takes %s for nothing at all, counts it, and tells it once', async (_, broken) => {
+    const one = worker(1);
+    one.requests = 10;
+    let isBroken = false;
+    const { read, value, logger } = await start((command) => {
+      if (command === 'show info') return info(one);
+      return isBroken ? broken(one) : stat(one);
+    });
+    await read();
+    isBroken = true;
+    one.requests = 11;
+    await read();
+    await read();
+    expect(await value('smartstack_request_total')).toBe(10);
+    expect(await value('smartstack_haproxy_counter_failures_total')).toBeGreaterThanOrEqual(2);
+    isBroken = false;
+    await read();
+    expect(await value('smartstack_request_total')).toBe(11);
+    const told = logger.records.filter(({ message }) => message.includes('counters'));
+    expect(told.map(({ level }) => level)).toEqual(['warn', 'info']);
+  });
+
+  it('counts a worker once that is silent for a while', async () => {
+    const one = worker(1);
+    one.requests = 10;
+    let isFrozen = false;
+    const answer = answering(() => one);
+    const { read, value } = await start((...all) => (isFrozen ? undefined : answer(...all)), {}, 50);
+    await read();
+    isFrozen = true;
+    await read();
+    isFrozen = false;
+    one.requests = 12;
+    const again = async (): Promise<number> => {
+      await read();
+      return value('smartstack_request_total');
+    };
+    await expect.poll(again, { timeout: 4_000 }).toBe(12);
+  });
+
+  it('never keeps a reload waiting for a HAProxy that is silent', async () => {
+    const { clock, reader } = await start(() => undefined);
+    const before = clock.pending;
+    const reading = reader.lastReading(new AbortController().signal);
+    expect(clock.pending).toBe(before + 1);
+    await clock.advance(200);
+    await reading;
+  });
+});
+
+describe('Pace', () => {
+  it('is due at once, then after the interval or as long as its share asks for', async () => {
+    const clock = new FakeClock();
+    const pace = new Pace(clock, 2_000, 0.005);
+    expect(pace.isDue).toBe(true);
+    pace.took(5);
+    await clock.advance(1_999);
+    expect(pace.isDue).toBe(false);
+    await clock.advance(1);
+    expect(pace.isDue).toBe(true);
+    pace.took(400);
+    await clock.advance(79_999);
+    expect(pace.isDue).toBe(false);
+    await clock.advance(1);
+    expect(pace.isDue).toBe(true);
+  });
+});

@@ -1,0 +1,60 @@
+import type { ProcessIdentity } from '../loaded/beliefs.js';
+import { parseInfo } from '../plan/observed.js';
+import { readColumns, readRow, type StatRow } from '../counters/statTable.js';
+import { RuntimeApiError } from './runtimeError.js';
+
+/** How one worker is asked. Rejects with RuntimeApiError. */
+export type Ask = (command: string) => Promise<string>;
+
+/** How a worker is. */
+export interface Vitals {
+  readonly identity: ProcessIdentity;
+  readonly uptimeSeconds: number;
+  /** A reload, or somebody who ends HAProxy gently, told it to take no new connections. */
+  readonly isStopping: boolean;
+  /** Clients' connections; ours to its admin socket is none. */
+  readonly connections: number;
+}
+
+/** Asks a worker how it is. Throws RuntimeApiError. */
+export async function readVitals(ask: Ask): Promise<Vitals> {
+  const facts = parseInfo(await ask('show info'));
+  const number = (name: string): number => Number(facts.get(name) || Number.NaN);
+  const [pid, startedAt, uptimeSeconds] = [number('Pid'), number('Start_time_sec'), number('Uptime_sec')];
+  if (![pid, startedAt, uptimeSeconds].every(Number.isFinite)) {
+    throw new RuntimeApiError('runtime-protocol', 'the answer to "show info" is not a worker of HAProxy');
+  }
+  return {
+    identity: { pid, startedAt },
+    uptimeSeconds,
+    isStopping: number('Stopping') === 1,
+    // A version that does not say is never taken for drained.
+    connections: facts.has('CurrConns') ? number('CurrConns') : Infinity,
+  };
+}
+
+/** Rows between which other work gets its turn: 20,000 at once would hold it up for a tenth of a second. */
+const sliceRows = 500;
+
+/**
+ * Asks a worker what it counted. All rows or none: one that were left out would count anew when it is back.
+ * Throws RuntimeApiError.
+ */
+export async function readRows(ask: Ask, hasServers: boolean): Promise<readonly StatRow[]> {
+  // By type: 1 frontends, 2 backends, 4 servers. Never `show stat json`, which is twenty times as long.
+  const text = await ask(`show stat -1 ${hasServers ? 7 : 3} -1`);
+  const [header = '', ...lines] = text.split('\n').filter((line) => line !== '');
+  const columns = readColumns(header);
+  const refuse = (line: string): never => {
+    throw new RuntimeApiError('runtime-protocol', `no counters of HAProxy: ${line.slice(0, 100)}`);
+  };
+  if (columns === undefined) return refuse(header);
+  const rows: StatRow[] = [];
+  for (const [index, line] of lines.entries()) {
+    if (index % sliceRows === sliceRows - 1) await new Promise((resolve) => setImmediate(resolve));
+    const row = readRow(line, columns);
+    if (row === 'malformed') return refuse(line);
+    if (row !== undefined) rows.push(row);
+  }
+  return rows;
+}

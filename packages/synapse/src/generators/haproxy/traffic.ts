@@ -1,0 +1,138 @@
+import type { Clock } from '@smartstack/agent';
+import { type Counts, minus, noCounts } from './counters/counts.js';
+import { rowKey } from './counters/statTable.js';
+import {
+  advance,
+  forgetRows,
+  forgetWorker,
+  noTotals,
+  openNow,
+  type Reading,
+  type Totals,
+} from './counters/totals.js';
+import type { TrafficMetrics } from './trafficMetrics.js';
+import type { ServiceSections } from './types.js';
+
+/** Workers that fell silent keep their place: a frozen one that comes back must not count twice. */
+const maxSilent = 8;
+/** The status shows counters of single servers up to so many. */
+const maxServersShown = 1_000;
+
+interface ServiceRows {
+  readonly backend: string;
+  readonly frontend: string | undefined;
+  readonly servers: readonly { readonly name: string; readonly key: string }[];
+}
+
+function rowsOf({ frontend, backend }: ServiceSections): ServiceRows {
+  const name = frontend?.title.split(' ')[1];
+  return {
+    backend: rowKey('backend', backend.name),
+    frontend: name === undefined ? undefined : rowKey('frontend', name),
+    servers: backend.servers.map((server) => ({
+      name: server.name,
+      key: rowKey('server', backend.name, server.name),
+    })),
+  };
+}
+
+/** For people: what is not zero. */
+function shown(counts: Counts | undefined): Readonly<Record<string, number>> {
+  return Object.fromEntries(Object.entries(counts ?? {}).filter(([, value]) => value > 0));
+}
+
+/**
+ * What HAProxy counted since synapse started, carried over reloads, restarts of HAProxy and servers that come
+ * again. Gives each service what its sections gained; what a section gained before its service was known follows.
+ */
+export class Traffic {
+  readonly #clock: Clock;
+  readonly #metrics: TrafficMetrics;
+  readonly #startedAt: number;
+  #totals: Totals = noTotals;
+  #services: ReadonlyMap<string, ServiceRows> = new Map();
+  /** What the metrics have of each row already. */
+  readonly #published = new Map<string, Counts>();
+
+  constructor(clock: Clock, metrics: TrafficMetrics) {
+    this.#clock = clock;
+    this.#metrics = metrics;
+    this.#startedAt = clock.monotonic();
+  }
+
+  /** Whose sections are counted for whom, from now on. A service that left loses its series. */
+  serve(services: readonly ServiceSections[]): void {
+    const before = this.#services;
+    this.#services = new Map(services.map((sections) => [sections.service, rowsOf(sections)]));
+    for (const service of before.keys()) if (!this.#services.has(service)) this.#metrics.remove(service);
+  }
+
+  /** Takes a reading; `uptimeSeconds` is the worker's age. */
+  add(reading: Omit<Reading, 'isOlder'>, uptimeSeconds: number): void {
+    const isOlder = uptimeSeconds * 1000 > this.#clock.monotonic() - this.#startedAt;
+    this.#totals = advance(this.#totals, { ...reading, isOlder });
+  }
+
+  /** A worker has ended, and was read to its end. */
+  forget(worker: string): void {
+    this.#totals = forgetWorker(this.#totals, worker);
+  }
+
+  /** A reading failed. */
+  failed(): void {
+    this.#metrics.failed();
+  }
+
+  /** Brings the metrics up to date. `live` are the workers that answer now; `hasServers`: all of them were read in full. */
+  publish(live: readonly string[], hasServers: boolean): void {
+    this.#forgetEnded(live);
+    if (hasServers) this.#forgetServers();
+    for (const [service, { backend, frontend }] of this.#services) {
+      const row = this.#totals.sums.get(backend);
+      if (row === undefined) continue;
+      const open = openNow(this.#totals, live, backend);
+      this.#metrics.gained(service, row.http, this.#gained(backend), open);
+      if (frontend !== undefined) this.#metrics.refused(service, this.#gained(frontend).ereq);
+    }
+  }
+
+  /** Totals by service, and of the servers of each while they are few. */
+  status(): unknown {
+    const { sums } = this.#totals;
+    const servers = [...this.#services.values()].reduce((count, rows) => count + rows.servers.length, 0);
+    return Object.fromEntries(
+      [...this.#services].map(([service, rows]) => [
+        service,
+        {
+          ...shown(sums.get(rows.backend)?.counts),
+          ...(servers <= maxServersShown && {
+            servers: Object.fromEntries(
+              rows.servers.map(({ name, key }) => [name, shown(sums.get(key)?.counts)]),
+            ),
+          }),
+        },
+      ]),
+    );
+  }
+
+  #gained(key: string): Counts {
+    const now = this.#totals.sums.get(key)?.counts ?? noCounts;
+    const before = this.#published.get(key) ?? noCounts;
+    this.#published.set(key, now);
+    return minus(now, before);
+  }
+
+  #forgetEnded(live: readonly string[]): void {
+    const silent = [...this.#totals.workers.keys()].filter((worker) => !live.includes(worker));
+    for (const worker of silent.slice(0, -maxSilent)) this.forget(worker);
+  }
+
+  #forgetServers(): void {
+    const keep = new Set(
+      [...this.#services.values()].flatMap(({ servers }) => servers.map(({ key }) => key)),
+    );
+    const isServer = (key: string): boolean => this.#totals.sums.get(key)?.kind === 'server';
+    // Sections stay: they are few, and their sums must not begin again should they come back.
+    this.#totals = forgetRows(this.#totals, (key) => keep.has(key) || !isServer(key));
+  }
+}
