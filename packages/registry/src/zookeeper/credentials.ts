@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type ConnectionOptions } from 'node:tls';
 import { describeError, type Clock, type Logger, within } from '@smartstack/agent';
@@ -44,6 +45,8 @@ async function readAuth(file: string): Promise<ZkAuth> {
 async function readTls({ caFile, certFile, keyFile, serverName, verify }: ZkTls): Promise<ConnectionOptions> {
   const [ca, cert, key] = await Promise.all([caFile, certFile, keyFile].map(readPem));
   try {
+    // Node takes an authority that is none without a word, and then trusts nobody.
+    if (ca) new X509Certificate(ca);
     return {
       secureContext: createSecureContext({ ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) }),
       rejectUnauthorized: verify ?? true,
@@ -59,7 +62,6 @@ async function readPem(file: string | undefined): Promise<Buffer | undefined> {
   if (file === undefined) return undefined;
   try {
     const text = await readFile(file);
-    // An authority's file without a certificate would trust nobody, and say so only at the handshake.
     if (!text.includes('-----BEGIN ')) throw new Error('this is no PEM file');
     return text;
   } catch (error) {
