@@ -7,6 +7,7 @@ import {
   runMain,
   systemClock,
 } from '@smartstack/agent';
+import { onHangup } from '@smartstack/agent/hangups';
 import { killAllGroups } from './checks/processGroups.js';
 import { checkConfig } from './cli/checkConfig.js';
 import { plainCommand } from './cli/command.js';
@@ -54,7 +55,10 @@ async function main(): Promise<void> {
         {
           clock: systemClock,
           logger,
-          onSignal: (signal, listener) => void process.on(signal, listener),
+          onSignal: (signal, listener) => {
+            if (signal === 'SIGHUP') onHangup(listener);
+            else process.on(signal, listener);
+          },
           onUncaught: (listener) =>
             void process.on('uncaughtException', listener).on('unhandledRejection', listener),
           exit: (code) => process.exit(code),
