@@ -135,7 +135,7 @@ describe('TLS', () => {
 
   it('by name and by address, with the certificate checked', async () => {
     const port = await forward('127.0.0.1', serverSide());
-    const tls = { ca: readFileSync(cert) };
+    const tls = { caFile: cert };
     for (const host of ['zk.example', '127.0.0.1']) {
       const { session, connected } = testSession(`${host}:${port}`, { tls, resolve });
       await connected();
@@ -149,7 +149,7 @@ describe('TLS', () => {
   ])('%s: refused, with the reason', async (_, host, trusted, reason) => {
     const port = await forward('127.0.0.1', serverSide());
     const { session, log } = testSession(`${host}:${port}`, {
-      tls: trusted ? { ca: readFileSync(cert) } : {},
+      tls: trusted ? { caFile: cert } : {},
       resolve,
     });
     await eventually(() => log.records.some(({ fields }) => reason.test(String(fields.problem))), {

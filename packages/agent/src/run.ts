@@ -1,3 +1,5 @@
+import type { Clock } from './clock.js';
+
 /** A long-running part of an agent. It returns when the signal aborts, and throws only when it cannot go on. */
 export type Task = (signal: AbortSignal) => Promise<void>;
 
@@ -44,4 +46,22 @@ export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): P
   } finally {
     signal.removeEventListener('abort', stop);
   }
+}
+
+/** As `unlessAborted`, and undefined after `limitMs`, too: what can hang must hang alone. */
+export async function within<T>(
+  work: Promise<T>,
+  limitMs: number,
+  clock: Clock,
+  signal?: AbortSignal,
+): Promise<T | undefined> {
+  const limit = new AbortController();
+  const timer = clock.setTimeout(() => limit.abort(), limitMs);
+  const either = signal === undefined ? limit.signal : AbortSignal.any([signal, limit.signal]);
+  return unlessAborted(work, either).finally(() => timer.cancel());
+}
+
+/** Lets everything else that is due have its turn: for work that would hold up the event loop. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

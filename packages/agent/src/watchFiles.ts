@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type FSWatcher, watch } from 'chokidar';
+import type { FSWatcher } from 'chokidar';
 import type { Clock } from './clock.js';
 import { Coalescer } from './coalesce.js';
 import { fingerprint, watchTargets, type WatchTargets } from './diskLook.js';
@@ -82,6 +82,8 @@ class DiskWatch {
   async #rewatch(targets: WatchTargets): Promise<void> {
     await this.#watcher?.close();
     this.#targets = targets;
+    // Not before it is needed: an agent starts sooner.
+    const { watch } = await import('chokidar');
     const watcher = watch([...targets.directories], {
       ignoreInitial: true,
       depth: 0,

@@ -1,2 +1,5 @@
 #!/usr/bin/env node
-import '../dist/main.js';
+// First of all, and alone: the rest takes a while to load, and a SIGHUP meanwhile would end the process.
+import '@smartstack/agent/hangups';
+
+await import('../dist/main.js');

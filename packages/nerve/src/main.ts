@@ -7,9 +7,10 @@ import {
   runMain,
   systemClock,
 } from '@smartstack/agent';
+import { onHangup } from '@smartstack/agent/hangups';
 import { killAllGroups } from './checks/processGroups.js';
 import { checkConfig } from './cli/checkConfig.js';
-import { parseCommandLine } from './cli/commandLine.js';
+import { plainCommand } from './cli/command.js';
 import { runNerve } from './nerve.js';
 import { version } from './version.js';
 
@@ -22,7 +23,9 @@ function loggerFor(settings: LogSettings): Logger {
 async function main(): Promise<void> {
   // Whoever reads what we print may go away; that is no failure.
   for (const stream of [stdout, stderr]) stream.on('error', () => undefined);
-  const command = parseCommandLine(process.argv.slice(2), env, version);
+  const args = process.argv.slice(2);
+  const command =
+    plainCommand(args, env) ?? (await import('./cli/commandLine.js')).parseCommandLine(args, env, version);
   switch (command.kind) {
     case 'help':
     case 'version':
@@ -52,7 +55,10 @@ async function main(): Promise<void> {
         {
           clock: systemClock,
           logger,
-          onSignal: (signal, listener) => void process.on(signal, listener),
+          onSignal: (signal, listener) => {
+            if (signal === 'SIGHUP') onHangup(listener);
+            else process.on(signal, listener);
+          },
           onUncaught: (listener) =>
             void process.on('uncaughtException', listener).on('unhandledRejection', listener),
           exit: (code) => process.exit(code),

@@ -1,3 +1,5 @@
+import { onHangup } from '@smartstack/agent/hangups';
+
 import { runCommandLine } from './cli/commands.js';
 import { generators } from './generators/index.js';
 
@@ -9,7 +11,10 @@ await runCommandLine(
     out: (line) => void process.stdout.write(`${line}\n`),
     err: (line) => void process.stderr.write(`${line}\n`),
     process: {
-      onSignal: (signal, listener) => void process.on(signal, listener),
+      onSignal: (signal, listener) => {
+        if (signal === 'SIGHUP') onHangup(listener);
+        else process.on(signal, listener);
+      },
       onUncaught: (listener) => {
         process.on('uncaughtException', listener);
         process.on('unhandledRejection', listener);

@@ -230,9 +230,9 @@ export class Synapse {
   }
 
   #acquireSession(hosts: readonly string[]): SessionLease {
-    const { sessionTimeoutMs, auth } = this.#options.settings.zookeeper;
+    const { sessionTimeoutMs, auth, tls } = this.#options.settings.zookeeper;
     const credentials = auth.map(({ scheme, data }) => ({ scheme, data: Buffer.from(data) }));
-    return this.#sessions.acquire({ hosts, sessionTimeoutMs, auth: credentials });
+    return this.#sessions.acquire({ hosts, sessionTimeoutMs, auth: credentials, ...(tls && { tls }) });
   }
 
   #trigger(): void {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { plainCommand } from './command.js';
 import { parseCommandLine } from './commandLine.js';
 
 const parse = (line: string, env: Readonly<Record<string, string>> = {}) =>
@@ -62,5 +63,22 @@ describe('parseCommandLine', () => {
     });
     expect(parse('--help')).toMatchObject({ kind: 'help' });
     expect(parse('--version')).toEqual({ kind: 'version', text: '1.2.3' });
+  });
+});
+
+describe('plainCommand', () => {
+  it('says of what it understands exactly what the whole parser says, and leaves it the rest', () => {
+    const env = { NERVE_INSTANCE_ID: 'i-env', NERVE_CHECK_CONFIG: '' };
+    for (const args of [
+      ['-c', 'a.yaml'],
+      ['--config', 'b c'],
+    ]) {
+      for (const one of [env, {}]) {
+        expect(plainCommand(args, one)).toBeDefined();
+        expect(plainCommand(args, one)).toEqual(parseCommandLine(args, one, '1'));
+      }
+    }
+    for (const line of ['', '-c', '-c -k', '-c a -k', '-ca', '--config=a', '-h', '-c a b'])
+      expect(plainCommand(line.split(' '), env), line).toBeUndefined();
   });
 });

@@ -1,13 +1,5 @@
 import yargs from 'yargs';
-
-/** What the command line and the environment ask for. */
-export type Command =
-  | { readonly kind: 'run' | 'check'; readonly file: string; readonly instanceId: string | undefined }
-  | { readonly kind: 'help' | 'version'; readonly text: string }
-  /** It makes no sense; `text` says why. */
-  | { readonly kind: 'usage'; readonly text: string };
-
-type Environment = Readonly<Record<string, string | undefined>>;
+import { type Command, type Environment, toCommand } from './command.js';
 
 /** Reads the arguments (without the program's own name). Flags go before the environment. */
 export function parseCommandLine(args: readonly string[], env: Environment, version: string): Command {
@@ -46,12 +38,10 @@ export function parseCommandLine(args: readonly string[], env: Environment, vers
     const flags = parser.parseSync([...args]);
     if (flags.help) return { kind: 'help', text: plainHelp(parser) };
     if (flags.version) return { kind: 'version', text: version };
-    const file = flags.config || env.NERVE_CONFIG;
-    if (!file) return { kind: 'usage', text: 'no configuration: give --config or NERVE_CONFIG' };
-    const instanceId = flags.instance_id ?? env.NERVE_INSTANCE_ID;
-    // Ruby: any value is true, even 0 and the empty one.
-    const check = flags['check-config'] ?? env.NERVE_CHECK_CONFIG !== undefined;
-    return { kind: check ? 'check' : 'run', file, instanceId };
+    return toCommand(
+      { file: flags.config, instanceId: flags.instance_id, check: flags['check-config'] },
+      env,
+    );
   } catch (error) {
     if (error instanceof Error) return { kind: 'usage', text: error.message };
     throw error;

@@ -1,9 +1,10 @@
-import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import {
   ConfigError,
   type ConfigIssue,
   listServiceFiles,
+  nextTurn,
   type ParsedFile,
   readConfigFile,
   readConfigFiles,
@@ -11,7 +12,7 @@ import {
 import { nodeNameProblem } from '@smartstack/registry';
 import { z } from 'zod';
 import { validateLeniently } from './lenient.js';
-import { readService, type ServiceSource } from './readService.js';
+import { type Asked, readService, type ServiceSource } from './readService.js';
 import { type MainConfig, mainSchema } from './schema.js';
 import type { ServiceDefinition } from './service.js';
 
@@ -37,6 +38,9 @@ export interface LoadOptions {
   readonly instanceId?: string | undefined;
 }
 
+/** Definitions are read so many at a time. */
+const servicesPerTurn = 16;
+
 /** Reads the whole configuration. Whatever is wrong with it is in `issues`, each with its place. */
 export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   const parsed = await readConfigFile(options.file);
@@ -44,13 +48,13 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   // The services are looked at even when the keys beside them are wrong: all issues at once.
   const written = mainShape.safeParse(parsed.value).data ?? {};
   const id = chooseInstanceId(options, value, parsed);
-  const dir = serviceDirectory(options.file, written.service_conf_dir);
+  const dir = await serviceDirectory(options.file, written.service_conf_dir);
   const directory = await readDirectory(dir);
   const general = [...parsed.issues, ...issues, ...id.issues, ...directory.issues];
   const files = directory.sources ?? [];
-  const read = (source: ServiceSource) => ({ source, ...readService(source, id.value ?? '') });
-  const inline = inlineSources(parsed, written.services ?? {}, files).map(read);
-  const all = [...inline, ...files.map(read)];
+  const inlined = inlineSources(parsed, written.services ?? {}, files);
+  const all = await readServices([...inlined, ...files], id.value ?? '');
+  const inline = all.slice(0, inlined.length);
   const known = value !== undefined && id.value !== undefined && directory.sources !== undefined;
   return {
     main: known ? { ...value, instanceId: id.value } : undefined,
@@ -103,10 +107,28 @@ function chooseInstanceId(
  * The directory of definitions. A relative one starts at the working directory, as with airbnb's nerve;
  * where that does not exist, beside the main file.
  */
-function serviceDirectory(file: string, dir: string | undefined): string | undefined {
+async function serviceDirectory(file: string, dir: string | undefined): Promise<string | undefined> {
   if (dir === undefined) return undefined;
   const beside = resolve(dirname(file), dir);
-  return !existsSync(dir) && existsSync(beside) ? beside : resolve(dir);
+  return !(await exists(dir)) && (await exists(beside)) ? beside : resolve(dir);
+}
+
+function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** One service after the other: thousands of them leave everything else its turn. */
+async function readServices(sources: readonly ServiceSource[], instanceId: string) {
+  const asked: Asked = new Map();
+  const read = [];
+  for (const source of sources) {
+    read.push({ source, ...(await readService(source, instanceId, asked)) });
+    if (read.length % servicesPerTurn === 0) await nextTurn();
+  }
+  return read;
 }
 
 async function readDirectory(dir: string | undefined): Promise<{

@@ -12,14 +12,18 @@ export interface ServiceSource {
   readonly at: readonly PropertyKey[];
 }
 
+/** Answers about files that services name, for one reading of the configuration. */
+export type Asked = Map<string, Promise<string | undefined>>;
+
 /** Reads one service's definition. No definitions: it has errors. */
-export function readService(
+export async function readService(
   { name, parsed, at }: ServiceSource,
   instanceId: string,
-): {
+  asked: Asked,
+): Promise<{
   readonly definitions: readonly ServiceDefinition[] | undefined;
   readonly issues: readonly ConfigIssue[];
-} {
+}> {
   const { value, issues: found } = validateLeniently(parsed, serviceSchema, at);
   // The main file's own issues were reported with the main file.
   const issues = at.length === 0 ? [...parsed.issues, ...found] : [...found];
@@ -29,9 +33,9 @@ export function readService(
     return { file: parsed.file, ...parsed.at(path), path: formatPath(path), message, severity };
   };
   const definitions = serviceDefinitions(name, value, instanceId);
-  const problems = definitions
-    .slice(0, 1)
-    .flatMap(({ reporter }) => reporters[reporter.type].problems(reporter.settings));
+  // Copies differ in their names only.
+  const reporter = definitions[0]?.reporter;
+  const problems = reporter ? await reporters[reporter.type].problems(reporter.settings, asked) : [];
   issues.push(...problems.map((problem) => place(problem, 'error')));
   issues.push(...remarks(value).map((remark) => place(remark, 'warning')));
   return { definitions: problems.length === 0 ? definitions : undefined, issues };

@@ -1,9 +1,6 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { camelKeys } from '../config/camel.js';
-import { configDir } from '../testing/configDir.js';
 import { aclEntry, ensembleKeys, placeOfEnsemble, sessionHosts, sessionOptions } from './ensemble.js';
 
 const settings = (keys: object) => camelKeys(z.strictObject(ensembleKeys).parse(keys));
@@ -34,23 +31,23 @@ describe('the keys of an ensemble', () => {
     });
   });
 
-  it('read credentials and certificates from their files', async () => {
-    const dir = await configDir({ auth: 'digest:nerve:pa:ss\n', 'ca.pem': 'CA', 'key.pem': 'KEY' });
-    const options = sessionOptions(
-      settings({
-        zk_hosts: ['a:1'],
-        zk_auth_file: join(dir, 'auth'),
-        zk_tls: { ca_file: join(dir, 'ca.pem'), key_file: join(dir, 'key.pem'), server_name: 'zk.internal' },
+  it('hand on whose files they name, and what stands in the definition itself', () => {
+    const options = (keys: object) => sessionOptions(settings({ zk_hosts: ['a:1'], ...keys }));
+    expect(options({ zk_auth: 'digest:nerve:pa:ss' }).auth).toEqual([
+      { scheme: 'digest', data: Buffer.from('nerve:pa:ss') },
+    ]);
+    expect(
+      options({
+        zk_auth: 'digest:u:p',
+        zk_auth_file: '/auth',
+        zk_tls: { ca_file: '/ca.pem', server_name: 'zk.internal' },
       }),
-    );
-    expect(options.auth).toEqual([{ scheme: 'digest', data: Buffer.from('nerve:pa:ss') }]);
-    expect(options.tls).toEqual({
-      rejectUnauthorized: true,
-      servername: 'zk.internal',
-      ca: Buffer.from('CA'),
-      key: Buffer.from('KEY'),
+    ).toEqual({
+      hosts: ['a:1'],
+      sessionTimeoutMs: 32_000,
+      authFile: '/auth',
+      tls: { caFile: '/ca.pem', serverName: 'zk.internal', verify: true },
     });
-    await writeFile(join(dir, 'auth'), '');
   });
 
   it('are the same place for the same hosts in any order, and another for another identity', () => {

@@ -1,9 +1,7 @@
-import { readFileSync } from 'node:fs';
-import type { ConnectionOptions } from 'node:tls';
-import type { SessionOptions, ZkAcl } from '@smartstack/registry';
+import { parseAuth, type SessionOptions, tlsSettings, type ZkAcl } from '@smartstack/registry';
 import { z } from 'zod';
-import { type CamelKeys, camelKeys } from '../config/camel.js';
-import { host, listOf, optional, withDefault } from '../config/values.js';
+import type { CamelKeys } from '../config/camel.js';
+import { listOf, optional } from '../config/values.js';
 
 /** What airbnb's nerve asks for, in milliseconds. */
 const sessionTimeoutMs = 32_000;
@@ -31,17 +29,7 @@ export const ensembleKeys = {
     'Who the session is: digest:user:password. Prefer zk_auth_file, which keeps it out of this file.',
   ),
   zk_auth_file: optional(file).describe('A file that holds what zk_auth would.'),
-  zk_tls: optional(
-    z
-      .strictObject({
-        ca_file: optional(file).describe("Authorities to trust, in PEM; Node's own by default."),
-        cert_file: optional(file).describe('Our certificate, in PEM.'),
-        key_file: optional(file).describe('Its key, in PEM.'),
-        server_name: optional(host).describe('The name that the certificate must carry.'),
-        verify: withDefault(z.boolean(), true).describe('Whether to verify the certificate.'),
-      })
-      .transform((value) => camelKeys(value)),
-  ).describe('Connect with TLS.'),
+  zk_tls: optional(tlsSettings).describe('Connect with TLS.'),
 };
 
 /** The same, as the code sees it. */
@@ -64,26 +52,16 @@ export function sessionHosts(hosts: readonly string[]): readonly string[] {
   return sorted.map((entry, index) => (index === sorted.length - 1 ? entry + chroot : entry));
 }
 
-/** What opens a session. Reads the files that the settings name; throws when one cannot be read. */
+/** What opens a session. */
 export function sessionOptions(settings: EnsembleSettings): SessionOptions {
   const { zkAuth, zkAuthFile, zkTls } = settings;
-  const auth = zkAuthFile === undefined ? zkAuth : readFileSync(zkAuthFile, 'utf8').trim();
-  const [scheme = '', ...credentials] = auth?.split(':') ?? [];
   return {
     hosts: sessionHosts(settings.zkHosts),
     sessionTimeoutMs,
-    ...(auth === undefined ? {} : { auth: [{ scheme, data: Buffer.from(credentials.join(':')) }] }),
-    ...(zkTls === undefined ? {} : { tls: tlsOptions(zkTls) }),
-  };
-}
-
-function tlsOptions(tls: NonNullable<EnsembleSettings['zkTls']>): ConnectionOptions {
-  return {
-    rejectUnauthorized: tls.verify,
-    ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
-    ...(tls.caFile === undefined ? {} : { ca: readFileSync(tls.caFile) }),
-    ...(tls.certFile === undefined ? {} : { cert: readFileSync(tls.certFile) }),
-    ...(tls.keyFile === undefined ? {} : { key: readFileSync(tls.keyFile) }),
+    ...(zkAuthFile === undefined
+      ? zkAuth !== undefined && { auth: [parseAuth(zkAuth)] }
+      : { authFile: zkAuthFile }),
+    ...(zkTls && { tls: zkTls }),
   };
 }
 

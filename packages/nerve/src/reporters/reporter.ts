@@ -40,8 +40,14 @@ export interface ReporterKind<Type extends string, Options, Settings> {
   readonly type: Type;
   /** Schemas of the keys, spelt as in the file; they stand beside the service's own keys. */
   readonly options: Options;
-  /** What cannot be used although it is well-formed, such as a key file that is missing. */
-  readonly problems: (settings: Settings) => readonly { readonly key: string; readonly message: string }[];
+  /**
+   * What cannot be used although it is well-formed, such as a key file that is missing. `asked` remembers
+   * answers for one reading of the configuration: thousands of services name the same few files.
+   */
+  readonly problems: (
+    settings: Settings,
+    asked: Map<string, Promise<string | undefined>>,
+  ) => Promise<readonly { readonly key: string; readonly message: string }[]>;
   /** Equal for settings under which a registration can stay where it is, and be updated in place. */
   readonly place: (settings: Settings) => string;
   /** True when registrations under both settings would get into each other's way. */

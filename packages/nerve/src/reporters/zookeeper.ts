@@ -1,6 +1,6 @@
-import { accessSync, constants } from 'node:fs';
 import { describeError } from '@smartstack/agent';
 import {
+  credentialProblem,
   type Instance,
   nerveCodec,
   nodeNameFor,
@@ -45,9 +45,9 @@ export type ZooKeeperSettings = CamelKeys<z.output<z.ZodObject<typeof keys>>>;
 export const zookeeperReporter: ReporterKind<'zookeeper', typeof keys, ZooKeeperSettings> = {
   type: 'zookeeper',
   options: keys,
-  problems: ({ zkAuthFile, zkTls }) => [
-    ...unreadable('zk_auth_file', zkAuthFile),
-    ...[zkTls?.caFile, zkTls?.certFile, zkTls?.keyFile].flatMap((file) => unreadable('zk_tls', file)),
+  problems: async ({ zkAuthFile: authFile, zkTls: tls }, asked) => [
+    ...(await problem('zk_auth_file', { authFile }, asked)),
+    ...(await problem('zk_tls', { tls }, asked)),
   ],
   place: (settings) =>
     JSON.stringify([placeOfEnsemble(settings), settings.zkPath, settings.nodeType, settings.zkAcl]),
@@ -58,13 +58,16 @@ export const zookeeperReporter: ReporterKind<'zookeeper', typeof keys, ZooKeeper
   create: (settings, context) => new ZooKeeperReporter(settings, context),
 };
 
-function unreadable(key: string, file: string | undefined): { key: string; message: string }[] {
-  try {
-    if (file !== undefined) accessSync(file, constants.R_OK);
-    return [];
-  } catch (error) {
-    return [{ key, message: describeError(error) }];
-  }
+async function problem(
+  key: string,
+  settings: Parameters<typeof credentialProblem>[0],
+  asked: Map<string, Promise<string | undefined>>,
+): Promise<{ key: string; message: string }[]> {
+  const question = JSON.stringify(settings);
+  const answer = asked.get(question) ?? credentialProblem(settings);
+  asked.set(question, answer);
+  const message = await answer;
+  return message === undefined ? [] : [{ key, message }];
 }
 
 /** How often to look whether a renewal is due, in milliseconds. */

@@ -5,8 +5,8 @@ import {
   type Clock,
   type Logger,
   type Timer,
+  within,
 } from '@smartstack/agent';
-import type { ConnectionOptions } from 'node:tls';
 import { resolveServers, type HostPort, type Resolve } from './addresses.js';
 import type {
   CloseReason,
@@ -16,18 +16,18 @@ import type {
   WatchEvent,
   ZkTransport,
 } from './connection.js';
+import type { Credentials, CredentialReader } from './credentials.js';
 import { deferred } from './deferred.js';
 import { startHeartbeat } from './heartbeat.js';
 import type { Live } from './link.js';
 import type { ZooKeeperMetrics } from './metrics.js';
 import { Outage } from './outage.js';
-import type { SessionState, ZkAuth } from './types.js';
+import type { SessionState } from './types.js';
 
 export interface ConnectorOptions {
   readonly servers: readonly HostPort[];
   readonly sessionTimeoutMs: number;
-  readonly auth: readonly ZkAuth[];
-  readonly tls: ConnectionOptions | undefined;
+  readonly credentials: CredentialReader;
   readonly backoff: BackoffOptions;
   /** After so long of nothing but refusals, forget which transactions were seen. */
   readonly refusalsResetMs: number;
@@ -103,13 +103,8 @@ export class Connector {
     const { servers, resolve, random, clock } = this.#options;
     if (this.#queue.length === 0) {
       // A resolver that hangs must not hold up dialling what is known already.
-      const deadline = deferred<undefined>();
-      const giveUp = (): void => deadline.resolve(undefined);
-      const timer = clock.setTimeout(giveUp, this.#timeoutMs / 3);
-      signal.addEventListener('abort', giveUp, { once: true });
-      const resolution = await Promise.race([resolveServers(servers, resolve, random), deadline.promise]);
-      timer.cancel();
-      signal.removeEventListener('abort', giveUp);
+      const resolving = resolveServers(servers, resolve, random);
+      const resolution = await within(resolving, this.#timeoutMs / 3, clock, signal);
       if (signal.aborted) return undefined;
       const problems = resolution?.problems ?? ['the resolver does not answer'];
       for (const problem of problems) this.#outage.failed(`cannot resolve ${problem}`);
@@ -121,7 +116,10 @@ export class Connector {
   }
 
   async #attempt(server: ServerAddress, signal: AbortSignal): Promise<'dial-at-once' | 'pause'> {
-    const { transport, auth, tls, sessionTimeoutMs, clock, metrics, metricLabels } = this.#options;
+    const { transport, sessionTimeoutMs, clock, metrics, metricLabels } = this.#options;
+    const credentials = await this.#readCredentials(signal);
+    if (credentials === undefined) return 'pause';
+    const { auth, tls } = credentials;
     const closed = deferred<CloseReason>();
     const resume = this.#session;
     const servers = this.#known.length;
@@ -152,7 +150,7 @@ export class Connector {
       };
       if (signal.aborted) giveUp();
       signal.addEventListener('abort', giveUp, { once: true });
-      await this.#serve(result, closed.promise, signal);
+      await this.#serve(result, closed.promise, auth.length > 0, signal);
       signal.removeEventListener('abort', giveUp);
       this.#failed = server;
       this.#queue = [];
@@ -174,6 +172,15 @@ export class Connector {
     return 'pause';
   }
 
+  async #readCredentials(signal: AbortSignal): Promise<Credentials | undefined> {
+    try {
+      return await this.#options.credentials.read(this.#timeoutMs / 3, signal);
+    } catch (error) {
+      if (!signal.aborted) this.#outage.failed(describeError(error));
+      return undefined;
+    }
+  }
+
   /** Servers whose data were thrown away refuse whoever has seen newer ones, for ever and without a word. */
   #forgetTransactions(): void {
     this.#options.logger.warn(
@@ -192,8 +199,13 @@ export class Connector {
     this.#set({ kind: 'connecting', attempt: 0, since: this.#options.clock.now() });
   }
 
-  async #serve(result: Connected, closed: Promise<CloseReason>, signal: AbortSignal): Promise<void> {
-    const { clock, logger, auth, metrics, metricLabels } = this.#options;
+  async #serve(
+    result: Connected,
+    closed: Promise<CloseReason>,
+    authenticates: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock, logger, metrics, metricLabels } = this.#options;
     const { connection } = result;
     const fresh = this.#session?.id !== result.session.id;
     if (fresh) {
@@ -203,7 +215,7 @@ export class Connector {
     this.#session = result.session;
     this.#timeoutMs = result.sessionTimeoutMs;
     // Servers refuse credentials only after the handshake: an answer proves that they took ours.
-    if (auth.length > 0)
+    if (authenticates)
       await connection
         .request('exists', { path: '/', watch: false }, this.#timeoutMs / 3)
         .catch(() => undefined);

@@ -27,17 +27,19 @@ describe('SessionPool', () => {
 
   it('never shares a session between users who differ in credentials, certificates or timeout', () => {
     const pool = new SessionPool(() => ({}) as ZkSession);
-    const ca = (text: string) => ({ tls: { ca: Buffer.from(text), rejectUnauthorized: true } });
+    const ca = (caFile: string) => ({ tls: { caFile, verify: true } });
     const digest = (text: string) => ({ auth: [{ scheme: 'digest', data: Buffer.from(text) }] });
     const users = (): readonly Partial<SessionOptions>[] => [
       {},
       { sessionTimeoutMs: 2 },
       digest('u:p'),
       digest('u:q'),
-      ca('one'),
-      ca('two'),
-      { ...ca('one'), ...digest('u:p') },
-      { tls: { rejectUnauthorized: false } },
+      { authFile: '/one' },
+      { authFile: '/two' },
+      ca('/one'),
+      ca('/two'),
+      { ...ca('/one'), ...digest('u:p') },
+      { tls: { verify: false } },
       { tls: {} },
     ];
     const acquire = (user: Partial<SessionOptions>): ZkSession =>

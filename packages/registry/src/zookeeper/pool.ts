@@ -64,11 +64,12 @@ export class SessionPool {
   }
 }
 
-/** True when one session can serve both. Certificates and keys are compared by content. */
+/** True when one session can serve both. Files are compared by path: what is in them may change while the session lives. */
 function sameUser(a: SessionOptions, b: SessionOptions): boolean {
   return (
     a.sessionTimeoutMs === b.sessionTimeoutMs &&
     isDeepStrictEqual(a.auth ?? [], b.auth ?? []) &&
+    a.authFile === b.authFile &&
     isDeepStrictEqual(a.tls, b.tls)
   );
 }

@@ -3,6 +3,7 @@ import { ensembleKey, parseHosts, systemResolve, type Resolve } from './addresse
 import { ChildrenReader } from './childrenWatch.js';
 import type { ZkTransport } from './connection.js';
 import { Connector } from './connector.js';
+import { CredentialReader } from './credentials.js';
 import { deferred } from './deferred.js';
 import { Limiter } from './limiter.js';
 import type { SessionLink } from './link.js';
@@ -91,8 +92,10 @@ class Session implements ZkSession {
     const connector = new Connector({
       servers: ensemble.servers,
       sessionTimeoutMs,
-      auth: options.auth ?? [],
-      tls: options.tls,
+      credentials: new CredentialReader({
+        ...(options.auth && { auth: options.auth }),
+        ...{ authFile: options.authFile, tls: options.tls, clock, logger },
+      }),
       backoff: options.backoff ?? { minMs: 50, maxMs: 2_000 },
       refusalsResetMs: options.refusalsResetMs ?? Math.min(3_000, sessionTimeoutMs),
       transport: options.transport ?? createTransport({ clock }),

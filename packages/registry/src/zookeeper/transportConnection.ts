@@ -14,6 +14,7 @@ import {
   replyLayouts,
   watchEventLayout,
 } from './transportFrames.js';
+import { describeSocketError } from './tlsProblem.js';
 import { openSocket } from './transportSocket.js';
 import type { OpName, ZkPath } from './types.js';
 
@@ -100,7 +101,10 @@ export class TransportConnection implements ZkConnection {
       let failure: Error | undefined;
       socket.on('error', (error) => (failure = error));
       socket.on('close', () =>
-        this.#close({ kind: 'remote', message: failure ? describeError(failure) : 'the server hung up' }),
+        this.#close({
+          kind: 'remote',
+          message: failure ? describeSocketError(failure) : 'the server hung up',
+        }),
       );
       socket.on('drain', () => this.#guard(() => this.#codec.drain()));
       socket.on('data', (chunk: Buffer) => this.#onData(chunk));

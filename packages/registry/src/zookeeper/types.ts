@@ -1,5 +1,5 @@
-import type { ConnectionOptions } from 'node:tls';
 import type { AgentError } from '@smartstack/agent';
+import type { ZkTls } from './tlsSettings.js';
 
 export type ZkPath = `/${string}`;
 export type Zxid = bigint;
@@ -192,5 +192,7 @@ export interface SessionOptions {
   readonly hosts: readonly string[];
   readonly sessionTimeoutMs: number;
   readonly auth?: readonly ZkAuth[];
-  readonly tls?: ConnectionOptions;
+  /** A file with one more, as `digest:user:password`. Like those of `tls`, it is read anew for each connection. */
+  readonly authFile?: string;
+  readonly tls?: ZkTls;
 }

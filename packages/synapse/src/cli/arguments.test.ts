@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { version } from '../version.js';
 import { parseArguments } from './arguments.js';
+import { plainInvocation } from './invocation.js';
 
 const files = (configFile: string, agentFile: string, agentFileNamed = false) => ({
   configFile,
@@ -63,5 +64,39 @@ describe('parseArguments', () => {
 
   it('tells its version', () => {
     expect(parseArguments(['--version'], {})).toEqual({ kind: 'text', text: version });
+  });
+});
+
+describe('plainInvocation', () => {
+  const env = { SYNAPSE_AGENT_CONFIG: '/a.yaml', DEBUG: '' };
+
+  it('says of what it understands exactly what the whole parser says', () => {
+    for (const argv of [
+      ['-c', 'x.yaml'],
+      ['--config', '/etc/synapse/synapse.yaml'],
+      ['-c', 'with space'],
+      ['-c', 'render'],
+    ]) {
+      for (const one of [env, {}]) {
+        const plain = plainInvocation(argv, one);
+        expect(plain).toBeDefined();
+        expect(plain).toEqual(parseArguments(argv, one));
+      }
+    }
+  });
+
+  it.each([
+    [[]],
+    [['-c']],
+    [['-c', '']],
+    [['-c', '-k']],
+    [['-c', 'x', '-k']],
+    [['-cx']],
+    [['--config=x']],
+    [['render', '-c', 'x']],
+    [['--help']],
+    [['-c', 'x', 'y']],
+  ])('leaves %j to the whole parser', (argv) => {
+    expect(plainInvocation(argv, env)).toBeUndefined();
   });
 });

@@ -1,25 +1,7 @@
-import { dirname, join } from 'node:path';
-
 import yargs from 'yargs';
 
 import { version } from '../version.js';
-
-/** Where the settings come from. */
-export interface Files {
-  readonly configFile: string;
-  readonly agentFile: string;
-  /** The agent file was named, so that it must exist. */
-  readonly agentFileNamed: boolean;
-}
-
-/** What the command line asks for. */
-export type Invocation =
-  | { readonly kind: 'run'; readonly files: Files; readonly debug: boolean }
-  | { readonly kind: 'check'; readonly files: Files }
-  | { readonly kind: 'render'; readonly files: Files; readonly catalogFile: string | undefined }
-  /** Help, or the version. */
-  | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'usage'; readonly message: string };
+import { filesOf, type Invocation, toRun } from './invocation.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -70,17 +52,16 @@ export function parseArguments(argv: readonly string[], env: Environment): Invoc
   });
   if (parsed.help === true || parsed.version === true) return { kind: 'text', text: output };
   if (failure !== undefined) return { kind: 'usage', message: failure };
-  const configFile = nonEmpty(parsed.config) ?? nonEmpty(env.SYNAPSE_CONFIG);
-  if (configFile === undefined)
+  const files = filesOf(
+    { config: nonEmpty(parsed.config), agentConfig: nonEmpty(parsed['agent-config']) },
+    env,
+  );
+  if (files === undefined)
     return { kind: 'usage', message: 'name the configuration with -c or SYNAPSE_CONFIG' };
-  const named = nonEmpty(parsed['agent-config']) ?? nonEmpty(env.SYNAPSE_AGENT_CONFIG);
-  const agentFile = named ?? join(dirname(configFile), 'agent.yaml');
-  const files = { configFile, agentFile, agentFileNamed: named !== undefined };
   if (parsed['check-config'] === true) return { kind: 'check', files };
   if (parsed._[0] === 'render')
     return { kind: 'render', files, catalogFile: nonEmpty((parsed as { catalog?: unknown }).catalog) };
-  // As in Ruby: any value, even an empty one.
-  return { kind: 'run', files, debug: env.DEBUG !== undefined };
+  return toRun(files, env);
 }
 
 function nonEmpty(value: unknown): string | undefined {

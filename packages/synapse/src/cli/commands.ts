@@ -18,8 +18,8 @@ import { runDaemon } from '../daemon.js';
 import type { GeneratorTable } from '../generators/types.js';
 import { Synapse } from '../synapse.js';
 import { version } from '../version.js';
-import { type Invocation, parseArguments } from './arguments.js';
 import { check } from './check.js';
+import { type Invocation, plainInvocation } from './invocation.js';
 import type { Output } from './output.js';
 import { type Environment, load, startable } from './load.js';
 import { printIssues, readCatalog, renderAll, viewOf } from './render.js';
@@ -35,7 +35,9 @@ export interface CommandHost extends Output {
 
 /** Carries out a command line, and ends the process with its exit code. */
 export async function runCommandLine(host: CommandHost, generators: GeneratorTable): Promise<void> {
-  const invocation = parseArguments(host.argv, host.env);
+  const invocation =
+    plainInvocation(host.argv, host.env) ??
+    (await import('./arguments.js')).parseArguments(host.argv, host.env);
   switch (invocation.kind) {
     case 'text':
       host.out(invocation.text);

@@ -6,7 +6,7 @@ import { hasErrors } from '../config/source.js';
 import type { GeneratorTable } from '../generators/types.js';
 import { variantsOf } from '../synapse.js';
 import type { Discovery } from '../watchers/index.js';
-import type { Files } from './arguments.js';
+import type { Files } from './invocation.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -9,9 +9,10 @@ import {
   readConfigFile,
   validateConfig,
 } from '@smartstack/agent';
+import { credentialProblem, tlsSettings, type ZkTls } from '@smartstack/registry';
 import { z } from 'zod';
 
-import { hasErrors } from './source.js';
+import { hasErrors, issueAt } from './source.js';
 
 const seconds = (max: number) => z.number().min(0).max(max);
 const milliseconds = (value: number) => Math.round(value * 1000);
@@ -51,6 +52,7 @@ export const agentFileSchema = z.strictObject({
         .array(z.strictObject({ scheme: z.string().min(1), data: z.string() }))
         .default([])
         .describe('Credentials: `{scheme: digest, data: "user:password"}`.'),
+      tls: tlsSettings.nullish().describe('Connect with TLS.'),
     })
     .prefault({})
     .describe('Sessions with ZooKeeper.'),
@@ -67,6 +69,7 @@ export interface AgentSettings {
   readonly zookeeper: {
     readonly sessionTimeoutMs: number;
     readonly auth: readonly { readonly scheme: string; readonly data: string }[];
+    readonly tls?: ZkTls;
   };
 }
 
@@ -79,7 +82,11 @@ function toSettings({ admin, log, reconcile, zookeeper }: z.output<typeof agentF
     holdoffMaxMs: Math.max(milliseconds(reconcile.holdoff_max), holdoffMs),
     startupDeadlineMs: milliseconds(reconcile.startup_deadline),
     resyncMs: milliseconds(reconcile.resync_interval),
-    zookeeper: { sessionTimeoutMs: milliseconds(zookeeper.session_timeout), auth: zookeeper.auth },
+    zookeeper: {
+      sessionTimeoutMs: milliseconds(zookeeper.session_timeout),
+      auth: zookeeper.auth,
+      ...(zookeeper.tls && { tls: zookeeper.tls }),
+    },
   };
 }
 
@@ -94,7 +101,11 @@ export async function readAgentSettings(
   if (optional && !(await exists(file))) return { settings: defaultAgentSettings, issues: [] };
   const parsed = await readConfigFile(file);
   const { value, issues: found } = validateConfig(parsed, agentFileSchema);
-  const issues = [...parsed.issues, ...found];
+  const tls = value?.zookeeper.tls ?? undefined;
+  const problem = await credentialProblem({ tls });
+  const unusable =
+    problem === undefined ? [] : [issueAt({ parsed, path: ['zookeeper', 'tls'] }, 'error', problem)];
+  const issues = [...parsed.issues, ...found, ...unusable];
   const settings = value === undefined || hasErrors(issues) ? undefined : toSettings(value);
   return { settings, issues };
 }

@@ -1,6 +1,14 @@
 import { resolve } from 'node:path';
 
-import { ConfigError, type ConfigIssue, listServiceFiles } from '@smartstack/agent';
+import {
+  ConfigError,
+  type ConfigIssue,
+  expandErbEnv,
+  listServiceFiles,
+  nextTurn,
+  type ParsedFile,
+  readConfigFiles,
+} from '@smartstack/agent';
 
 import { type MainFile, readMain } from './main.js';
 import type { DiscoveryOptions, ServiceDefinition } from './service.js';
@@ -42,7 +50,7 @@ export async function loadConfiguration<D extends DiscoveryOptions>(
   const basis = main ?? attempt;
   if (basis === undefined) return { configuration: undefined, issues: mainIssues };
   const generators = [...basis.generators.keys()];
-  const inline = readInline(basis, variants, generators);
+  const inline = await readInline(basis, variants, generators);
   const directory = await readDirectory(basis, options, generators);
   const issues = [...mainIssues, ...inline.flatMap((one) => one.issues), ...directory.issues];
   if (main === undefined) return { configuration: undefined, issues };
@@ -62,15 +70,39 @@ export async function loadConfiguration<D extends DiscoveryOptions>(
   return { configuration: { main, services, unreadable, paths }, issues };
 }
 
+/** Services are read so many at a time: thousands of them leave everything else its turn. */
+const servicesPerTurn = 16;
+
+/** Reads `sources` one after the other, in their order. */
+async function readAll<S, R>(sources: readonly S[], read: (source: S) => R): Promise<readonly R[]> {
+  const results: R[] = [];
+  for (const source of sources) {
+    results.push(read(source));
+    if (results.length % servicesPerTurn === 0) await nextTurn();
+  }
+  return results;
+}
+
 function readInline<D extends DiscoveryOptions>(
   { parsed }: MainFile,
   variants: Variants<D>,
   generators: readonly string[],
-): readonly ReadService<D>[] {
+): Promise<readonly ReadService<D>[]> {
   const services = isMapping(parsed.value) ? parsed.value.services : undefined;
-  return Object.entries(isMapping(services) ? services : {}).map(([name, raw]) =>
+  return readAll(Object.entries(isMapping(services) ? services : {}), ([name, raw]) =>
     readService(name, { parsed, path: ['services', name] }, raw, variants, generators),
   );
+}
+
+function readFile<D extends DiscoveryOptions>(
+  name: string,
+  parsed: ParsedFile,
+  variants: Variants<D>,
+  generators: readonly string[],
+): ReadService<D> {
+  if (parsed.value === undefined) return { name, definition: undefined, issues: parsed.issues };
+  const read = readService(name, { parsed, path: [] }, parsed.value, variants, generators);
+  return { ...read, issues: [...parsed.issues, ...read.issues] };
 }
 
 interface Directory<D extends DiscoveryOptions> {
@@ -89,14 +121,10 @@ async function readDirectory<D extends DiscoveryOptions>(
   try {
     // Ruby's glob is `*.{json,yaml}`: of two files for one service the yaml counts.
     const files = await listServiceFiles(resolve(main.serviceConfDir), ['json', 'yaml']);
-    const services = await Promise.all(
-      files.map(async ({ service, file }): Promise<ReadService<D>> => {
-        const parsed = await readSource(file, env);
-        if (parsed.value === undefined)
-          return { name: service, definition: undefined, issues: parsed.issues };
-        const read = readService(service, { parsed, path: [] }, parsed.value, variants, generators);
-        return { ...read, issues: [...parsed.issues, ...read.issues] };
-      }),
+    const paths = files.map(({ file }) => file);
+    const parsed = await readConfigFiles(paths, (file, text) => expandErbEnv(file, text, env));
+    const services = await readAll([...parsed.entries()], ([index, one]) =>
+      readFile(files[index]?.service ?? '', one, variants, generators),
     );
     return { services, issues: services.flatMap(({ issues }) => issues), listed: true };
   } catch (error) {

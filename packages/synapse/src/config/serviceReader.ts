@@ -40,6 +40,15 @@ export interface ReadService<D extends DiscoveryOptions> {
   readonly issues: readonly ConfigIssue[];
 }
 
+const schemas = new WeakMap<object, unknown>();
+
+/** One schema for all services: building and compiling it costs a hundred times what a definition does. */
+function schemaOf<D extends DiscoveryOptions>(discovery: z.ZodType<D>): ReturnType<typeof serviceSchema<D>> {
+  const schema = schemas.get(discovery) ?? serviceSchema(discovery);
+  schemas.set(discovery, schema);
+  return schema as ReturnType<typeof serviceSchema<D>>;
+}
+
 /** Reads the service at `place`. `generators` are those that the top level configures. */
 export function readService<D extends DiscoveryOptions>(
   name: string,
@@ -53,12 +62,12 @@ export function readService<D extends DiscoveryOptions>(
   }
   const below = (...path: PropertyKey[]): Place => ({ ...place, path: [...place.path, ...path] });
   const unsupported = unsupportedIssues(raw, below, variants);
-  const { value, issues } = validateConfig(place.parsed, serviceSchema(variants.discovery), place.path);
+  const { value, issues } = validateConfig(place.parsed, schemaOf(variants.discovery), place.path);
   const blocks = Object.fromEntries(generators.map((generator) => [generator, raw[generator] ?? {}]));
   const all: ConfigIssue[] = [
     // A method that is known but missing is not also an invalid one.
     ...(unsupported.length > 0 ? unsupported : issues),
-    ...unknownKeys(place, [
+    ...unknownKeys(place, raw, [
       ...Object.keys(serviceShape),
       'discovery',
       'name',
@@ -111,5 +120,5 @@ function discoveryWarnings<D extends DiscoveryOptions>(
   const deprecated = Object.hasOwn(discovery, 'label_filter')
     ? [issueAt(below('discovery', 'label_filter'), 'warning', 'Deprecated: use label_filters, a list', 'key')]
     : [];
-  return [...deprecated, ...(known === undefined ? [] : unknownKeys(below('discovery'), known))];
+  return [...deprecated, ...(known === undefined ? [] : unknownKeys(below('discovery'), discovery, known))];
 }

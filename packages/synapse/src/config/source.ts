@@ -57,9 +57,16 @@ export function blockIssues(place: Place, found: readonly BlockIssue[]): readonl
   );
 }
 
-/** A warning for each key of the mapping at `place` that is not among `known`, with the likely intention. */
-export function unknownKeys(place: Place, known: Iterable<string>): readonly ConfigIssue[] {
-  const shape = Object.fromEntries([...known].map((key) => [key, z.unknown().optional()]));
+/** A warning for each key of `mapping`, which is at `place`, that is not among `known`, with the likely intention. */
+export function unknownKeys(
+  place: Place,
+  mapping: Readonly<Record<string, unknown>>,
+  known: Iterable<string>,
+): readonly ConfigIssue[] {
+  const names = new Set(known);
+  // A schema costs more than all else that is read of a file, and nearly no file needs this one.
+  if (Object.keys(mapping).every((key) => names.has(key))) return [];
+  const shape = Object.fromEntries([...names].map((key) => [key, z.unknown().optional()]));
   const { issues } = validateConfig(place.parsed, z.strictObject(shape), place.path);
   return issues.map((issue) => ({ ...issue, severity: 'warning' }));
 }

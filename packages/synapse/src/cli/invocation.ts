@@ -1,0 +1,49 @@
+import { dirname, join } from 'node:path';
+
+/** Where the settings come from. */
+export interface Files {
+  readonly configFile: string;
+  readonly agentFile: string;
+  /** The agent file was named, so that it must exist. */
+  readonly agentFileNamed: boolean;
+}
+
+/** What the command line asks for. */
+export type Invocation =
+  | { readonly kind: 'run'; readonly files: Files; readonly debug: boolean }
+  | { readonly kind: 'check'; readonly files: Files }
+  | { readonly kind: 'render'; readonly files: Files; readonly catalogFile: string | undefined }
+  /** Help, or the version. */
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'usage'; readonly message: string };
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The files that the flags and the environment name; undefined without a configuration. Empty ones count as absent. */
+export function filesOf(
+  flags: { readonly config?: string | undefined; readonly agentConfig?: string | undefined },
+  env: Environment,
+): Files | undefined {
+  const configFile = flags.config || env.SYNAPSE_CONFIG;
+  if (!configFile) return undefined;
+  const named = flags.agentConfig || env.SYNAPSE_AGENT_CONFIG;
+  const agentFile = named || join(dirname(configFile), 'agent.yaml');
+  return { configFile, agentFile, agentFileNamed: Boolean(named) };
+}
+
+/** To run with these files. As in Ruby, any value of DEBUG counts, even an empty one. */
+export function toRun(files: Files, env: Environment): Invocation {
+  return { kind: 'run', files, debug: env.DEBUG !== undefined };
+}
+
+/**
+ * Understands the command lines of unit files, `-c FILE` and no more, without the parser of all others, whose
+ * loading would take a fifth of the start. Undefined for any other.
+ */
+export function plainInvocation(argv: readonly string[], env: Environment): Invocation | undefined {
+  const [flag, config, ...rest] = argv;
+  if ((flag !== '-c' && flag !== '--config') || !config || config.startsWith('-') || rest.length > 0)
+    return undefined;
+  const files = filesOf({ config }, env);
+  return files && toRun(files, env);
+}
