@@ -2,7 +2,9 @@ import type { CatalogView, ServiceView } from '../../catalog/types.js';
 import { readServiceBlock } from './block/blocks.js';
 import { desiredState, type HaproxyIssue, isUnknown } from './desired/desired.js';
 import type { HostResolver } from './hosts.js';
+import { hostNamesOf } from './desired/hostNames.js';
 import { isAddress, serverName } from './desired/names.js';
+import type { SectionCache } from './desired/sectionCache.js';
 import { type Memory, serviceMemory } from './desired/memory.js';
 import type { SharedLines } from './file/quarantineStore.js';
 import type { HaproxyConfig } from './block/schema.js';
@@ -21,6 +23,8 @@ export interface DesireContext {
   readonly config: HaproxyConfig;
   readonly memory: Memory;
   readonly hosts: HostResolver;
+  /** Of the look before. */
+  readonly cache?: SectionCache;
   /**
    * What was accepted last, also by an earlier run of the agent: services whose definition or block cannot be
    * read, or of which nothing is known yet, keep their sections of it.
@@ -32,7 +36,7 @@ export interface DesireContext {
 
 function* hostsOf(view: CatalogView, memory: Memory): Iterable<string> {
   for (const service of view.services) {
-    for (const { host } of service.instances) yield host;
+    yield* hostNamesOf(service);
     if (!isUnknown(service)) continue;
     for (const { instance } of serviceMemory(memory, service.name).servers.values()) yield instance.host;
   }
@@ -97,11 +101,11 @@ function isDisabled({ blocks }: ServiceView): boolean {
 
 /** Computes what haproxy.cfg should hold from scratch; host names are resolved on the way. */
 export async function desire(view: CatalogView, context: DesireContext): Promise<Desire> {
-  const { config, memory, hosts, lastGood, now } = context;
+  const { config, memory, hosts, lastGood, now, cache } = context;
   const addresses = await hosts.resolve(hostsOf(view, memory), (names) =>
     addressesBefore(names, view, lastGood),
   );
-  const result = desiredState(config, view, memory, addresses, now);
+  const result = desiredState(config, view, memory, addresses, now, cache);
   // Sections of an unknown service may come from a block that only its source carries, so that the file
   // of the last run says more about it than any memory of its servers.
   const unknown = view.services.filter((service) => isUnknown(service) && !isDisabled(service));

@@ -9,6 +9,7 @@ import { statusOf } from './generatorStatus.js';
 import { HaproxyWatch } from './process/haproxyWatch.js';
 import { HostResolver, type Lookup } from './hosts.js';
 import { addLastGood, type Memory } from './desired/memory.js';
+import { SectionCache } from './desired/sectionCache.js';
 import type { HaproxyConfig } from './block/schema.js';
 import { wire, type Wiring, type WiringContext, wiringKey } from './wiring.js';
 
@@ -38,6 +39,7 @@ export class HaproxyGenerator implements Generator {
   #ready: Parts | undefined;
   #replaced = new AbortController();
   #memory: Memory | undefined;
+  readonly #sections = new SectionCache();
   #desire: Desire | undefined;
   #reported = new Set<string>();
   #wake: () => void = () => undefined;
@@ -99,7 +101,7 @@ export class HaproxyGenerator implements Generator {
     const lastGood = wiring.keeper.written?.desired;
     this.#memory ??= addLastGood(await wiring.stateFile.read(), lastGood, Math.floor(now / 1000));
     const known = { config: this.#config, memory: this.#memory, hosts: this.#hosts };
-    const wanted = await desire(view, { ...known, lastGood, now });
+    const wanted = await desire(view, { ...known, lastGood, now, cache: this.#sections });
     this.#memory = wanted.memory;
     this.#desire = wanted;
     this.#reportIssues(wanted.issues);

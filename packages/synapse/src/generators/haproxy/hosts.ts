@@ -42,6 +42,8 @@ export class HostResolver {
   readonly #options: Required<HostResolverOptions>;
   readonly #queue: (() => void)[] = [];
   #running = 0;
+  /** What `resolve` answered last: the same answer is the same value. */
+  #found: ReadonlyMap<string, string> = new Map();
 
   constructor(options: HostResolverOptions) {
     const lookup: Lookup = async (host) =>
@@ -94,7 +96,8 @@ export class HostResolver {
       const address = this.#entries.get(name)?.address;
       if (address !== undefined) found.set(name, address);
     }
-    return found;
+    if (!sameAddresses(found, this.#found)) this.#found = found;
+    return this.#found;
   }
 
   #create(name: string, address: string | undefined): Entry {
@@ -143,4 +146,8 @@ export class HostResolver {
       this.#queue.shift()?.();
     }
   }
+}
+
+function sameAddresses(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
+  return a.size === b.size && [...a].every(([host, address]) => b.get(host) === address);
 }

@@ -168,12 +168,11 @@ describe('desiredState', () => {
     const without = desire(views);
     expect(without.desired.sharedFrontend).toBeUndefined();
     expect(without.issues).toHaveLength(1);
-    const { desired, sharedLines } = desire(views, { top: { shared_frontend: ['bind *:80'] } });
+    const { desired } = desire(views, { top: { shared_frontend: ['bind *:80'] } });
     expect(desired.sharedFrontend).toEqual({
       title: 'frontend shared-frontend',
       lines: ['bind *:80', 'acl a path /'],
     });
-    expect(sharedLines).toEqual(new Map([['web', ['acl a path /']]]));
   });
 
   it('renders the same bytes for any order of instances, where the order is by name', () => {

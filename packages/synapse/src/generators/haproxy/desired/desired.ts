@@ -13,6 +13,9 @@ import {
 } from './memory.js';
 import type { HaproxyConfig } from '../block/schema.js';
 import { sectionName } from '../block/schemaFields.js';
+import { hostNamesOf } from './hostNames.js';
+import { remember } from './remember.js';
+import { SectionCache, type ServiceParts } from './sectionCache.js';
 import { backendServers, type BackendServers } from './servers.js';
 import type { HaproxyServiceConfig } from '../block/serviceSchema.js';
 import type { DesiredState, Section, ServiceSections } from '../types.js';
@@ -33,9 +36,10 @@ export interface DesiredResult {
   readonly issues: readonly HaproxyIssue[];
   /** Services whose block cannot be used at all: they have no sections here. */
   readonly refused: readonly string[];
-  /** What each service added to the shared frontend. */
-  readonly sharedLines: ReadonlyMap<string, readonly string[]>;
 }
+
+/** Vanished servers whose ids stay reserved. More than that in one TTL is churn, whose early ids are long free. */
+const maxVanished = 1000;
 
 type Report = (severity: HaproxyIssue['severity'], reason: string, instance?: string) => void;
 
@@ -45,32 +49,11 @@ function bindLine(service: HaproxyServiceConfig, config: HaproxyConfig): string 
   return ['bind', `${address}${port}`, service.bindOptions ?? ''].filter((word) => word !== '').join(' ');
 }
 
-/** Vanished servers whose ids stay reserved. More than that in one TTL is churn, whose early ids are long free. */
-const maxVanished = 1000;
-
-/** Adds what was discovered now; what was not stays with its older time, the newest `limit` of it. */
-function remember(
-  remembered: ServiceMemory,
-  live: BackendServers['live'],
-  limit: number,
-  nowSeconds: number,
-): ServiceMemory['servers'] {
-  const servers = new Map(remembered.servers);
-  for (const [name, { instance, id }] of live) {
-    servers.set(name, { instance, serverId: id, seen: nowSeconds });
-  }
-  const vanished = [...servers].filter(([name]) => !live.has(name));
-  const excess = vanished.sort(([, a], [, b]) => b.seen - a.seen).slice(limit);
-  for (const [name] of excess) servers.delete(name);
-  return servers;
-}
-
 class DesiredBuilder {
   readonly #services: ServiceSections[] = [];
   readonly #issues: HaproxyIssue[] = [];
   readonly #refused: string[] = [];
   readonly #shared: string[] = [];
-  readonly #sharedLines = new Map<string, readonly string[]>();
   readonly #memory: Map<string, ServiceMemory>;
   readonly #claims: Claims;
   readonly #defaults: readonly string[];
@@ -81,6 +64,7 @@ class DesiredBuilder {
     memory: Memory,
     private readonly addresses: ReadonlyMap<string, string>,
     private readonly nowSeconds: number,
+    private readonly cache: SectionCache,
   ) {
     this.#memory = new Map(memory);
     this.#defaults = effectiveDefaults(config.base);
@@ -139,17 +123,15 @@ class DesiredBuilder {
   }
 
   #addSections(view: ServiceView, service: HaproxyServiceConfig, report: Report): void {
-    const sorted = sortLines(service, this.config.sectionKeywords);
-    for (const warning of sorted.warnings) report('warning', warning);
     const name = service.backendName ?? view.name;
+    const { sorted, made } = this.#parts(view, service);
+    for (const warning of sorted.warnings) report('warning', warning);
     const frontend = this.#frontend(view.name, name, service, sorted.frontend, report);
-    const made = this.#servers(view, service, sorted.backend, report);
-    this.#services.push({
-      service: view.name,
-      ...(frontend === undefined ? {} : { frontend }),
-      backend: { name, lines: sorted.backend, servers: made.servers },
-    });
-    if (service.sharedFrontend !== undefined) this.#share(view.name, service.sharedFrontend, report);
+    for (const { reason, instance } of made.refusals) report('error', reason, instance);
+    for (const { reason, instance } of made.warnings) report('warning', reason, instance);
+    this.#services.push(this.cache.sections(view.name, name, frontend));
+    if (!isUnknown(view)) this.#remember(view, made);
+    if (service.sharedFrontend !== undefined) this.#share(service.sharedFrontend, report);
   }
 
   #frontend(
@@ -170,39 +152,35 @@ class DesiredBuilder {
     return { title: `frontend ${title}`, lines: [...lines, bind, `default_backend ${backend}`] };
   }
 
-  #servers(
-    view: ServiceView,
-    service: HaproxyServiceConfig,
-    lines: readonly string[],
-    report: Report,
-  ): BackendServers {
-    const unknown = isUnknown(view);
+  #parts(view: ServiceView, service: HaproxyServiceConfig): ServiceParts {
+    const { config, addresses } = this;
     const remembered = serviceMemory(this.#memory, view.name);
-    const last = unknown ? lastDiscovered(remembered) : [];
+    const last = isUnknown(view) ? lastDiscovered(remembered) : [];
     const instances = last.length > 0 ? last : view.instances;
-    const made = backendServers(instances, remembered, {
-      config: this.config,
-      service,
-      backend: backendContext(this.#defaults, lines),
-      serverVerifyNone: this.#serverVerifyNone,
-      addresses: this.addresses,
+    // Remembered instances may have any host name; the others depend on the addresses of their own names.
+    const all = config.keepVanished || last.length > 0 ? addresses : undefined;
+    const own = hostNamesOf(view).map((host) => addresses.get(host));
+    const inputs = [config, view, service, remembered.servers, all, ...own];
+    return this.cache.parts(view.name, inputs, () => {
+      const sorted = sortLines(service, config.sectionKeywords);
+      const backend = backendContext(this.#defaults, sorted.backend);
+      const serverVerifyNone = this.#serverVerifyNone;
+      const context = { config, service, backend, serverVerifyNone, addresses };
+      return { sorted, made: backendServers(instances, remembered, context) };
     });
-    for (const { reason, instance } of made.refusals) report('error', reason, instance);
-    for (const { reason, instance } of made.warnings) report('warning', reason, instance);
-    // What is only remembered does not become fresh by being used.
-    if (!unknown) {
-      const { keepVanished, maxServerId } = this.config;
-      const limit = keepVanished ? maxServerId : maxVanished;
-      const servers = remember(remembered, made.live, limit, this.nowSeconds);
-      const { block } = readServiceBlock(view.blocks.haproxy).config
-        ? { block: view.blocks.haproxy }
-        : remembered;
-      this.#memory.set(view.name, { servers, block: rememberedBlock(block) });
-    }
-    return made;
   }
 
-  #share(service: string, lines: readonly string[], report: Report): void {
+  /** What is only remembered does not become fresh by being used. */
+  #remember(view: ServiceView, { live }: BackendServers): void {
+    const { keepVanished, maxServerId } = this.config;
+    const remembered = serviceMemory(this.#memory, view.name);
+    const limit = keepVanished ? maxServerId : maxVanished;
+    const isStated = readServiceBlock(view.blocks.haproxy).config !== undefined;
+    const block = rememberedBlock(isStated ? view.blocks.haproxy : remembered.block);
+    this.#memory.set(view.name, { ...remember(remembered, live, limit, this.nowSeconds), block });
+  }
+
+  #share(lines: readonly string[], report: Report): void {
     if (this.config.sharedFrontend === undefined) {
       report('warning', 'shared_frontend is left out: the top level has no `shared_frontend`');
       return;
@@ -210,7 +188,6 @@ class DesiredBuilder {
     const kept = selectLines('frontend', lines, this.config.sectionKeywords, 'shared_frontend');
     for (const warning of kept.warnings) report('warning', warning);
     this.#shared.push(...kept.lines);
-    this.#sharedLines.set(service, kept.lines);
   }
 
   finish(): DesiredResult {
@@ -224,7 +201,6 @@ class DesiredBuilder {
       memory: this.#memory,
       issues: this.#issues,
       refused: this.#refused,
-      sharedLines: this.#sharedLines,
     };
   }
 }
@@ -241,7 +217,8 @@ export function isUnknown({ source, instances }: ServiceView): boolean {
  * What haproxy.cfg should hold, computed from scratch: never fails, and what is wrong with one instance
  * or service leaves the others as they are. `addresses` maps host names to IP addresses; `now` is in
  * milliseconds since the epoch. A service of which nothing is known (`isUnknown`) gets the servers that
- * memory last saw in rotation, and failing these the view's own.
+ * memory last saw in rotation, and failing these the view's own. With the `cache` of the look before, services
+ * that did not change cost next to nothing, and their sections are the same values.
  */
 export function desiredState(
   config: HaproxyConfig,
@@ -249,12 +226,14 @@ export function desiredState(
   memory: Memory,
   addresses: ReadonlyMap<string, string>,
   now: number,
+  cache = new SectionCache(),
 ): DesiredResult {
   const nowSeconds = Math.floor(now / 1000);
   const pending = view.services.filter(isUnknown).map(({ name }) => name);
   const unknown = new Set([...pending, ...(view.unreadable ?? [])]);
   const fresh = expireMemory(memory, nowSeconds, config.stateFileTtlSeconds, unknown);
-  const builder = new DesiredBuilder(config, fresh, addresses, nowSeconds);
+  const builder = new DesiredBuilder(config, fresh, addresses, nowSeconds, cache);
   for (const service of view.services) builder.add(service);
+  cache.turn();
   return builder.finish();
 }

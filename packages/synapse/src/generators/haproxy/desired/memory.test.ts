@@ -15,21 +15,15 @@ import {
 } from './memory.js';
 
 const instance = (host: string): Instance => ({ host, port: 80 });
-const remember = (entries: Readonly<Record<string, Partial<RememberedServer>>>): Memory =>
-  new Map([
-    [
-      'web',
-      {
-        block: undefined,
-        servers: new Map(
-          Object.entries(entries).map(([host, rest]) => [
-            `${host}:80`,
-            { instance: instance(host), serverId: undefined, seen: 100, ...rest },
-          ]),
-        ),
-      },
-    ],
-  ]);
+/** Servers of `web` by host; those seen last (at 100, if nothing is said) were in rotation then. */
+const remember = (entries: Readonly<Record<string, Partial<RememberedServer>>>): Memory => {
+  const last = Math.max(...Object.values(entries).map(({ seen = 100 }) => seen));
+  const servers = Object.entries(entries).map(([host, { serverId, seen = 100 }]) => {
+    const remembered = { instance: instance(host), serverId, seen: seen === last ? undefined : seen };
+    return [`${host}:80`, remembered] as const;
+  });
+  return new Map([['web', { block: undefined, seen: last, servers: new Map(servers) }]]);
+};
 const web = (memory: Memory) => serviceMemory(memory, 'web');
 
 describe("Ruby's state file", () => {
@@ -62,7 +56,7 @@ describe("Ruby's state file", () => {
     expect(web(memory).servers.get('10.0.0.1:80')).toEqual({
       instance: { host: '10.0.0.1', port: 80 },
       serverId: undefined,
-      seen: 0,
+      seen: undefined,
     });
     expect(parseMemory(serialiseMemory(memory))).toEqual(memory);
     expect(({} as Record<string, unknown>)['10.0.0.2:80']).toBeUndefined();
@@ -168,7 +162,7 @@ describe('assignIds', () => {
     );
     fc.assert(
       fc.property(unique, known, fc.integer({ min: 1, max: 9 }), (wanted, remembered, maxId) => {
-        const memory = { servers: new Map(Object.entries(remembered)), block: undefined };
+        const memory = { servers: new Map(Object.entries(remembered)), seen: 9, block: undefined };
         const result = assignIds(wanted, memory, maxId);
         expect(new Set(result.ids.values()).size).toBe(result.ids.size);
         expect(result.ids.size + result.exhausted.length + result.conflicting.length).toBe(wanted.length);

@@ -6,13 +6,18 @@ import type { DesiredState, Server } from '../types.js';
 export interface RememberedServer {
   readonly instance: Instance;
   readonly serverId: number | undefined;
-  /** When it was last discovered, in seconds since the epoch. */
-  readonly seen: number;
+  /**
+   * When it was last discovered, in seconds since the epoch; undefined for one that was in rotation whenever
+   * anything of its service was: then the service's time is its own.
+   */
+  readonly seen: number | undefined;
 }
 
 /** What is remembered of one service, by server name, in the order of first appearance. */
 export interface ServiceMemory {
   readonly servers: ReadonlyMap<string, RememberedServer>;
+  /** When anything of the service was last discovered, in seconds since the epoch. */
+  readonly seen: number;
   /** The service's `haproxy` block as Ruby keeps it, with its defaults. */
   readonly block: Readonly<Record<string, unknown>> | undefined;
 }
@@ -25,7 +30,7 @@ export const emptyMemory: Memory = new Map();
 
 /** The key under which Ruby keeps a service's block among its servers. */
 const blockKey = 'watcher_config_for_generator';
-const emptyService: ServiceMemory = { servers: new Map(), block: undefined };
+const emptyService: ServiceMemory = { servers: new Map(), seen: 0, block: undefined };
 
 type Raw = Readonly<Record<string, unknown>>;
 
@@ -49,7 +54,14 @@ function parseInstance(raw: Raw): Instance | undefined {
   };
 }
 
-function parseServer(raw: unknown): (RememberedServer & { readonly name: string }) | undefined {
+interface ParsedServer {
+  readonly name: string;
+  readonly instance: Instance;
+  readonly serverId: number | undefined;
+  readonly seen: number;
+}
+
+function parseServer(raw: unknown): ParsedServer | undefined {
   const instance = isRecord(raw) ? parseInstance(raw) : undefined;
   if (!isRecord(raw) || instance === undefined) return undefined;
   const name = serverName(instance);
@@ -58,6 +70,18 @@ function parseServer(raw: unknown): (RememberedServer & { readonly name: string 
   const serverId = typeof id === 'number' && Number.isInteger(id) && id > 0 && id < 2 ** 31 ? id : undefined;
   const seen = typeof timestamp === 'number' && timestamp >= 0 ? timestamp : 0;
   return { name: name.value, instance, serverId, seen };
+}
+
+/** Those that were seen last were in rotation then; the others had vanished before. */
+function fromTimes(parsed: readonly ParsedServer[]): Pick<ServiceMemory, 'servers' | 'seen'> {
+  const newest = parsed.reduce((latest, { seen }) => Math.max(latest, seen), 0);
+  const servers = new Map(
+    parsed.map(({ name, instance, serverId, seen }): [string, RememberedServer] => [
+      name,
+      { instance, serverId, seen: seen === newest ? undefined : seen },
+    ]),
+  );
+  return { servers, seen: newest };
 }
 
 /** Reads Ruby's state file. Never fails: what is not understood is forgotten, and rebuilt from discovery. */
@@ -72,24 +96,19 @@ export function parseMemory(text: string): Memory {
   const memory = new Map<string, ServiceMemory>();
   for (const [service, entries] of Object.entries(raw)) {
     if (!isRecord(entries)) continue;
-    const servers = new Map<string, RememberedServer>();
-    for (const [key, value] of Object.entries(entries)) {
-      if (key === blockKey) continue;
-      const server = parseServer(value);
-      if (server === undefined) continue;
-      const { name, ...remembered } = server;
-      servers.set(name, remembered);
-    }
+    const parsed = Object.entries(entries).flatMap(([key, value]) =>
+      key === blockKey ? [] : (parseServer(value) ?? []),
+    );
     const block = entries[blockKey];
-    memory.set(service, { servers, block: isRecord(block) ? block : undefined });
+    memory.set(service, { ...fromTimes(parsed), block: isRecord(block) ? block : undefined });
   }
   return memory;
 }
 
-function serialiseServer({ instance, serverId, seen }: RememberedServer): Raw {
+function serialiseServer({ instance, serverId, seen }: RememberedServer, seenLast: number): Raw {
   const { name, host, port, id, weight, haproxyServerOptions, labels } = instance;
   return {
-    timestamp: seen,
+    timestamp: seen ?? seenLast,
     ...(serverId === undefined ? {} : { haproxy_server_id: serverId }),
     name: name ?? null,
     host,
@@ -103,8 +122,11 @@ function serialiseServer({ instance, serverId, seen }: RememberedServer): Raw {
 
 /** Writes Ruby's state file: its Ruby can take over from ours, and the other way round. */
 export function serialiseMemory(memory: Memory): string {
-  const services = [...memory].map(([service, { servers, block }]) => {
-    const entries = [...servers].map(([name, server]): [string, unknown] => [name, serialiseServer(server)]);
+  const services = [...memory].map(([service, { servers, seen, block }]) => {
+    const entries = [...servers].map(([name, server]): [string, unknown] => [
+      name,
+      serialiseServer(server, seen),
+    ]);
     if (block !== undefined) entries.push([blockKey, block]);
     return [service, Object.fromEntries(entries)];
   });
@@ -131,13 +153,31 @@ export function serviceMemory(memory: Memory, service: string): ServiceMemory {
  * while nothing is known yet. Servers that had vanished by then carry an older time.
  */
 export function lastDiscovered(remembered: ServiceMemory): readonly Instance[] {
-  const names = inRotation(remembered);
-  return [...remembered.servers].flatMap(([name, { instance }]) => (names.has(name) ? [instance] : []));
+  return [...remembered.servers.values()].flatMap(({ instance, seen }) =>
+    seen === undefined ? [instance] : [],
+  );
+}
+
+/** The oldest and newest times of a service's vanished servers; a list of servers is read once for them. */
+const vanishedTimes = new WeakMap<ServiceMemory['servers'], readonly [oldest: number, newest: number]>();
+
+function timesOf({ servers }: ServiceMemory): readonly [oldest: number, newest: number] {
+  const known = vanishedTimes.get(servers);
+  if (known !== undefined) return known;
+  let [oldest, newest] = [Infinity, -Infinity];
+  for (const { seen } of servers.values()) {
+    if (seen === undefined) continue;
+    oldest = Math.min(oldest, seen);
+    newest = Math.max(newest, seen);
+  }
+  vanishedTimes.set(servers, [oldest, newest]);
+  return [oldest, newest];
 }
 
 /**
  * Forgets what was last seen more than `ttlSeconds` ago, and services of which nothing is left. Services
- * in `keep` are spared: while nothing is known of them, memory is all they have.
+ * in `keep` are spared: while nothing is known of them, memory is all they have. A service that loses nothing
+ * stays the same value.
  */
 export function expireMemory(
   memory: Memory,
@@ -145,34 +185,32 @@ export function expireMemory(
   ttlSeconds: number,
   keep: ReadonlySet<string>,
 ): Memory {
+  // Ruby takes the distance in both directions: a clock that was set back must not keep servers for ever.
+  const isFresh = (seen: number): boolean => Math.abs(nowSeconds - seen) <= ttlSeconds;
   const left = new Map<string, ServiceMemory>();
   for (const [service, remembered] of memory) {
-    if (keep.has(service)) {
+    const [oldest, newest] = timesOf(remembered);
+    const hasNoneVanished = oldest === Infinity;
+    const isWhole = isFresh(remembered.seen) && (hasNoneVanished || (isFresh(oldest) && isFresh(newest)));
+    if (keep.has(service) || (isWhole && remembered.servers.size > 0)) {
       left.set(service, remembered);
       continue;
     }
-    const { servers, block } = remembered;
-    // Ruby takes the distance in both directions: a clock that was set back must not keep servers for ever.
-    const fresh = [...servers].filter(([, { seen }]) => Math.abs(nowSeconds - seen) <= ttlSeconds);
-    if (fresh.length > 0) left.set(service, { servers: new Map(fresh), block });
+    const fresh = [...remembered.servers].filter(([, { seen }]) => isFresh(seen ?? remembered.seen));
+    if (fresh.length > 0) left.set(service, { ...remembered, servers: new Map(fresh) });
   }
   return left;
 }
 
-/** The names of the servers that `lastDiscovered` means. */
-function inRotation({ servers }: ServiceMemory): ReadonlySet<string> {
-  const newest = [...servers.values()].reduce((latest, { seen }) => Math.max(latest, seen), 0);
-  return new Set([...servers].flatMap(([name, { seen }]) => (seen === newest ? [name] : [])));
-}
-
 function sameService(a: ServiceMemory, b: ServiceMemory): boolean {
-  const [here, there] = [inRotation(a), inRotation(b)];
+  if (a.servers === b.servers) return true;
   return (
     a.servers.size === b.servers.size &&
-    [...a.servers].every(
-      ([name, { serverId }]) =>
-        b.servers.get(name)?.serverId === serverId && here.has(name) === there.has(name),
-    )
+    [...a.servers].every(([name, { serverId, seen }]) => {
+      const other = b.servers.get(name);
+      if (other === undefined) return false;
+      return other.serverId === serverId && (other.seen === undefined) === (seen === undefined);
+    })
   );
 }
 
@@ -191,14 +229,15 @@ function instanceOf({ name }: Server): Instance | undefined {
 export function addLastGood(memory: Memory, lastGood: DesiredState | undefined, nowSeconds: number): Memory {
   const filled = new Map(memory);
   for (const { service, backend } of lastGood?.services ?? []) {
-    const { servers, block } = serviceMemory(filled, service);
+    const remembered = serviceMemory(filled, service);
+    const { servers } = remembered;
     const all = new Map(servers);
     for (const server of backend.servers) {
       const instance = instanceOf(server);
       if (server.disabled || instance === undefined || all.has(server.name)) continue;
-      all.set(server.name, { instance, serverId: server.id, seen: nowSeconds });
+      all.set(server.name, { instance, serverId: server.id, seen: undefined });
     }
-    if (all.size > servers.size) filled.set(service, { servers: all, block });
+    if (all.size > servers.size) filled.set(service, { ...remembered, servers: all, seen: nowSeconds });
   }
   return filled;
 }

@@ -8,9 +8,12 @@ import { StateFile } from './stateFile.js';
 
 function memoryOf(seen: number, ...ports: readonly number[]): Memory {
   const servers = new Map(
-    ports.map((port) => [`10.0.0.1:${port}`, { instance: { host: '10.0.0.1', port }, serverId: port, seen }]),
+    ports.map((port) => [
+      `10.0.0.1:${port}`,
+      { instance: { host: '10.0.0.1', port }, serverId: port, seen: undefined },
+    ]),
   );
-  return new Map([['web', { servers, block: undefined }]]);
+  return new Map([['web', { servers, seen, block: undefined }]]);
 }
 
 describe('StateFile', () => {

@@ -1,0 +1,37 @@
+import type { RememberedServer, ServiceMemory } from './memory.js';
+import type { BackendServers } from './servers.js';
+
+/**
+ * Adds what was discovered now to what is remembered; what was not stays with its older time, the newest `limit`
+ * of it. The same servers as before are the same map. Of a service without instances nothing changes.
+ */
+export function remember(
+  remembered: ServiceMemory,
+  live: BackendServers['live'],
+  limit: number,
+  nowSeconds: number,
+): Pick<ServiceMemory, 'servers' | 'seen'> {
+  if (live.size === 0) return remembered;
+  const servers = new Map<string, RememberedServer>();
+  const vanished: [name: string, seen: number][] = [];
+  let isSame = true;
+  for (const [name, server] of remembered.servers) {
+    if (live.has(name)) {
+      servers.set(name, server);
+      continue;
+    }
+    const seen = server.seen ?? remembered.seen;
+    vanished.push([name, seen]);
+    isSame &&= server.seen !== undefined;
+    servers.set(name, server.seen === undefined ? { ...server, seen } : server);
+  }
+  for (const [name, { instance, id }] of live) {
+    const before = servers.get(name);
+    if (before?.instance === instance && before.serverId === id && before.seen === undefined) continue;
+    isSame = false;
+    servers.set(name, { instance, serverId: id, seen: undefined });
+  }
+  const excess = vanished.sort(([, a], [, b]) => b - a).slice(limit);
+  for (const [name] of excess) servers.delete(name);
+  return { servers: isSame && excess.length === 0 ? remembered.servers : servers, seen: nowSeconds };
+}

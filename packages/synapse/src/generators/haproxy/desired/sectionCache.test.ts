@@ -1,0 +1,101 @@
+import type { Instance } from '@smartstack/registry';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { ServiceView } from '../../../catalog/types.js';
+import { readHaproxyBlock } from '../block/blocks.js';
+import { desiredState, type DesiredResult } from './desired.js';
+import { emptyMemory, type Memory } from './memory.js';
+import { SectionCache } from './sectionCache.js';
+
+const configs = [
+  { stats: false },
+  { stats: false, state_file_path: '/x', state_file_ttl: 40, use_nerve_weights: true },
+].map((block) => readHaproxyBlock(block, 'h').config!);
+
+const blocks = [
+  { port: 3000, server_options: 'check' },
+  { port: 3000, backend_order: 'asc', listen: ['mode tcp'] },
+  { port: 'bad' },
+  { disabled: true },
+].map((haproxy) => ({ haproxy }));
+
+const instance = fc.record({
+  host: fc.constantFrom('10.0.0.1', '10.0.0.2', 'a.example', 'b.example', 'not a host'),
+  port: fc.constantFrom(80, 81),
+  weight: fc.constantFrom(1, 5, 300),
+}) as fc.Arbitrary<Instance>;
+
+const view = fc.record({
+  name: fc.constantFrom('web', 'users', 'bad name'),
+  source: fc.constantFrom<ServiceView['source'][]>('live', 'live', 'live', 'pending', 'previous'),
+  instances: fc.array(instance, { maxLength: 4 }),
+  blocks: fc.constantFrom(...blocks),
+});
+
+/** What changes from one look to the next: some services get a new view, the others keep theirs. */
+const step = fc.record({
+  changed: fc.array(view, { maxLength: 2 }),
+  gone: fc.constantFrom(undefined, undefined, 'web', 'users'),
+  config: fc.constantFrom(...configs),
+  addresses: fc.constantFrom(
+    new Map<string, string>(),
+    new Map([['a.example', '10.1.1.1']]),
+    new Map([
+      ['a.example', '10.1.1.2'],
+      ['b.example', '10.1.1.3'],
+    ]),
+  ),
+  seconds: fc.nat(60),
+});
+
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
+type Look = (memory: Memory, cache?: SectionCache) => DesiredResult;
+
+function play(steps: readonly Step[], each: (look: Look) => void): void {
+  const services = new Map<string, ServiceView>();
+  let now = 1_000_000_000_000;
+  for (const { changed, gone, config, addresses, seconds } of steps) {
+    now += seconds * 1000;
+    for (const one of changed) services.set(one.name, one);
+    if (gone !== undefined) services.delete(gone);
+    const given = { services: [...services.values()] };
+    each((memory, cache) => desiredState(config, given, memory, addresses, now, cache));
+  }
+}
+
+describe('the cache of sections', () => {
+  it('changes nothing about what is desired, over any history', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 8 }), (steps) => {
+        const cache = new SectionCache();
+        let [cached, plain] = [emptyMemory, emptyMemory];
+        play(steps, (look) => {
+          const mine = look(cached, cache);
+          const expected = look(plain);
+          expect(mine).toEqual(expected);
+          [cached, plain] = [mine.memory, expected.memory];
+        });
+      }),
+    );
+  });
+
+  it('leaves the sections of a service that did not change the same value', () => {
+    const cache = new SectionCache();
+    const [config] = configs;
+    const [block] = blocks;
+    const make = (name: string, host: string): ServiceView => ({
+      ...{ name, source: 'live', instances: [{ host, port: 80 }], blocks: block! },
+    });
+    const [web, users] = [make('web', '10.0.0.1'), { ...make('users', '10.0.0.1'), blocks: blocks[1]! }];
+    const look = (views: readonly ServiceView[], memory: Memory, now: number): DesiredResult =>
+      desiredState(config!, { services: views }, memory, new Map(), now, cache);
+    let { memory } = look([web, users], emptyMemory, 1_000);
+    ({ memory } = look([web, users], memory, 2_000));
+    const before = look([web, users], memory, 60_000);
+    const after = look([make('web', '10.0.0.2'), users], before.memory, 61_000);
+    expect(after.desired.services[1]).toBe(before.desired.services[1]);
+    expect(after.desired.services[0]).not.toBe(before.desired.services[0]);
+    expect(after.memory.get('users')?.servers).toBe(before.memory.get('users')?.servers);
+    expect(after.memory.get('users')?.seen).toBe(61);
+  });
+});
