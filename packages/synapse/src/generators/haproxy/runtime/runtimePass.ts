@@ -1,5 +1,5 @@
 import type { Clock } from '@smartstack/agent';
-import type { AppliedCommand } from './apply.js';
+import { type AppliedCommand, serverKey } from './apply.js';
 import type { BeliefStore } from '../loaded/beliefStore.js';
 import { loadedBy, type ProcessIdentity } from '../loaded/beliefs.js';
 import { capabilitiesOf } from '../plan/capabilities.js';
@@ -10,7 +10,7 @@ import { planChanges } from '../plan/plan.js';
 import type { RuntimeSession } from './runtimeClient.js';
 import { RuntimeApiError } from './runtimeError.js';
 import type { RuntimeTarget } from './runtimeTarget.js';
-import type { DesiredState, Plan, ReloadReason, Server } from '../types.js';
+import type { DesiredState, Plan, ReloadReason, RuntimeCommand, Server } from '../types.js';
 
 /** After a reload the old worker stops listening within milliseconds; until then it may accept a connection. */
 const retiredMs = 10;
@@ -39,13 +39,16 @@ export interface PassContext {
   readonly isKnown: (process: ProcessIdentity) => boolean;
 }
 
-/** Servers that the plan adds, with the services they belong to. */
-function intendedServers(plan: Plan, desired: DesiredState): readonly { service: string; server: Server }[] {
-  const added = new Set(
-    plan.commands.flatMap(({ kind, backend, server }) =>
-      kind === 'add-server' ? [`${backend}/${server}`] : [],
-    ),
-  );
+/** The servers (`backend/server`) that commands add. */
+function additions(commands: readonly RuntimeCommand[]): ReadonlySet<string> {
+  return new Set(commands.flatMap((each) => (each.kind === 'add-server' ? [serverKey(each)] : [])));
+}
+
+/** Servers that are added, with the services they belong to. */
+function intendedServers(
+  added: ReadonlySet<string>,
+  desired: DesiredState,
+): readonly { service: string; server: Server }[] {
   return desired.services.flatMap(({ service, backend }) =>
     backend.servers.flatMap((server) =>
       added.has(`${backend.name}/${server.name}`) ? [{ service, server }] : [],
@@ -110,12 +113,18 @@ async function actOn(
   // Remembers who it is, the first time.
   beliefs.setRunning(socket, process, loaded);
   if (plan.commands.length === 0) return { socket, plan, applied: [], process, isUnknown: false };
-  const intended = withIntended(loaded, desired);
-  beliefs.setRunning(socket, process, intended);
-  await beliefs.intend(socket, process, intendedServers(plan, desired));
+  const added = additions(plan.commands);
+  beliefs.setRunning(socket, process, withIntended(loaded, desired, added));
+  await beliefs.intend(socket, process, intendedServers(added, desired));
   const applied = await target.apply(session, plan.commands, signal);
   const isDone = plan.reload.length === 0 && applied.every(({ outcome }) => outcome.result === 'done');
-  beliefs.setRunning(socket, process, isDone ? desired : advanceLoaded(intended, desired, applied));
+  if (isDone) beliefs.setRunning(socket, process, desired);
+  else {
+    // One that lingers was not replaced: it is the old one for certain.
+    const failed = applied.flatMap(({ command, outcome }) => (outcome.result === 'failed' ? [command] : []));
+    const known = withIntended(loaded, desired, additions(failed));
+    beliefs.setRunning(socket, process, advanceLoaded(known, desired, applied));
+  }
   return { socket, plan, applied, process, isUnknown: false };
 }
 
