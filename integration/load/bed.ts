@@ -1,6 +1,6 @@
 import type { ZkSession } from '@smartstack/registry';
 import { type Vm, type VmOptions, onCleanUp, prepareVm, registrar } from '../discovery/bed.ts';
-import { askSocket, workersOf } from '../harness/haproxy.ts';
+import { askSocket } from '../harness/haproxy.ts';
 import { startZooKeeper, type ZooKeeperServer } from '../harness/zookeeper.ts';
 import type { Suspect } from './descriptors.ts';
 import { addressesOf, type Fleet, startFleet } from './fleet.ts';
@@ -36,7 +36,8 @@ export function serviceText(
     // A short pool: what is idle is closed within the time that a test waits for it.
     '  server_options: check inter 2s pool-purge-delay 1s',
     `  listen: [mode ${mode}]`,
-    `  backend: ["${line}"]`,
+    // What a dying instance did not answer at all is asked of another one.
+    `  backend: ["${line}"${mode === 'http' ? ', retry-on conn-failure empty-response' : ''}]`,
     '',
   ].join('\n');
 }
@@ -112,11 +113,6 @@ export async function reloadsSince(
   const now = Object.entries(await reloadsOf(vm));
   const more = now.map(([reason, count]): [string, number] => [reason, count - (before[reason] ?? 0)]);
   return Object.fromEntries(more.filter(([, count]) => count > 0));
-}
-
-/** Workers of a master that still finish what they had when a newer one came. */
-export async function oldWorkers(masterSocket: string): Promise<number> {
-  return workersOf(await askSocket(masterSocket, 'show proc'), 'old workers').length;
 }
 
 /** The processes that could leak: synapse, and the HAProxies of these masters with their admin sockets. */
