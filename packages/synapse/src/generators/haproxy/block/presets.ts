@@ -21,7 +21,10 @@ export const presetsSchema = z
     hard_stop_after: duration
       .default('10m')
       .describe('How long an old worker may finish its requests after a reload.'),
-    retries: integer(0, 1000).default(3).describe('Further attempts to connect after a failed one.'),
+    // Only the last server that failed is avoided, so that of several that die at once each attempt may meet another.
+    retries: integer(0, 1000)
+      .default(10)
+      .describe('Further attempts after a failed connection, on other servers where there are any.'),
     timeout_connect: duration.default('2s').describe('Longest wait for a connection to a server.'),
     timeout_client: duration.default('1m').describe("Longest silence of a client (TCP: timeout_tunnel's)."),
     timeout_server: duration.default('1m').describe("Longest silence of a server (TCP: timeout_tunnel's)."),
