@@ -16,6 +16,8 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'unit',
+          // Properties try hundreds of cases, on a machine that may be busy.
+          testTimeout: 30_000,
           include: [
             'packages/*/src/**/*.test.ts',
             'integration/harness/**/*.test.ts',

@@ -139,7 +139,7 @@ export async function prepareVm(
     else writeFileSync(join(conf, `${name}.yaml`), text);
   };
   for (const [name, port] of Object.entries(ports)) service(name, serviceFile(zookeeper, name, port));
-  const section = {
+  const section: Readonly<Record<string, unknown>> = {
     managed,
     stats: false,
     bind_address: '127.0.0.1',

@@ -214,6 +214,21 @@ describe('the generator on a HAProxy of the operator', () => {
     expect(await inRotation(haproxy.adminSocket, 'web-renamed')).toHaveLength(1);
   });
 
+  it('adds servers around one made by hand, whose id would have been the next', async () => {
+    await bed.settle(web([1]));
+    const worker = await haproxy.workerPid();
+    await haproxy.ask(`add server web/by-hand ${upstreams[3]!.host}:${upstreams[3]!.port} id 2`);
+    expect(reloads(await bed.settle(web([1, 2, 3])))).toBe(0);
+    expect(await inRotation(haproxy.adminSocket, 'web')).toHaveLength(3);
+    expect(await haproxy.workerPid()).toBe(worker);
+    const state = await haproxy.ask('show servers state web');
+    expect(state).toMatch(/ 2 by-hand /);
+    // The id of a server that was not there stays its own when it comes back.
+    await bed.settle(web([1, 2]));
+    expect(reloads(await bed.settle(web([1, 2, 3])))).toBe(0);
+    expect(await haproxy.workerPid()).toBe(worker);
+  });
+
   it('mends drift: servers disabled, re-weighted or removed by hand', async () => {
     await bed.stop();
     bed = startGenerator(topLevel(dir), { observeAgainMs: 50 });

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually, holds } from '../harness/eventually.ts';
@@ -129,15 +129,64 @@ describe('a managed HAProxy', () => {
   });
 
   it("tells HAProxy's own words when it cannot start", async () => {
-    const taken = await startHttpUpstream({ identity: 'taken', port });
-    const extra_sections = { 'listen ours': [`bind 127.0.0.1:${port}`] };
+    const { global } = testBase(dir);
+    const elsewhere = join(dir, 'missing');
     await bed.stop();
-    bed = startGenerator(topLevel(dir, { managed: true, extra_sections }));
-    await expect(bed.reconcile(web([1]))).rejects.toThrow(/cannot bind socket/i);
-    await taken.stop();
+    // Nothing that `haproxy -c` looks at.
+    const more = [...global, `chroot ${elsewhere}`];
+    bed = startGenerator(topLevel(dir, { managed: true, global: more }));
+    await expect(bed.reconcile(web([1]))).rejects.toThrow(/cannot chroot/i);
+    await mkdir(elsewhere);
     await bed.settle(web([1]));
-    expect(bed.status().quarantined).toEqual([]);
+    expect(await get({ port })).toEqual({ status: 200, body: 'u1' });
   });
+
+  it.each([
+    ['the stats page', (address: string) => ({ stats: address }), 'listen synapse-stats'],
+    [
+      'a section of the operator',
+      (address: string) => ({
+        extra_sections: { 'frontend ours': [`bind ${address}`, 'http-request deny'] },
+      }),
+      'frontend ours',
+    ],
+    [
+      'the shared frontend',
+      (address: string) => ({ shared_frontend: [`bind ${address}`, 'http-request deny'] }),
+      'frontend shared-frontend',
+    ],
+  ])(
+    'starts for the first time although the address of %s is taken, and listens there once it is free',
+    async (_, block, section) => {
+      await bed.stop();
+      const stranger = await startHttpUpstream({ identity: 'stranger', host: '127.0.0.1' });
+      const address = `127.0.0.1:${stranger.port}`;
+      bed = startGenerator(topLevel(dir, { managed: true, ...block(address) }), { retryAddressesMs: 0 });
+      await bed.settle(web([1]));
+      expect(await get({ port })).toEqual({ status: 200, body: 'u1' });
+      expect(await get({ port: stranger.port })).toMatchObject({ body: 'stranger' });
+      const [held, ...others] = bed.status().quarantined;
+      expect(held).toMatchObject({
+        culprit: { kind: 'bind', section, line: `bind ${address}` },
+        kept: 'left-out',
+      });
+      expect(others).toEqual([]);
+      expect(held?.reason).toMatch(/another process listens|already in use/);
+      expect(await bed.metrics()).toContain('smartstack_haproxy_quarantined 1');
+      // While it stays taken, servers change and nothing is reloaded for it.
+      const worker = workersOf(await showProc());
+      await bed.settle(web([1, 2]));
+      expect(await inRotation(haproxyPaths(dir).adminSocket, 'web')).toHaveLength(2);
+      expect(workersOf(await showProc())).toEqual(worker);
+
+      await stranger.stop();
+      await bed.settle(web([1, 2]));
+      expect(bed.status().quarantined).toEqual([]);
+      await eventually(async () => [200, 403, 503].includes((await get({ port: stranger.port })).status), {
+        what: 'HAProxy listens there',
+      });
+    },
+  );
 
   it('starts without the frontend whose address is taken, and adds it once that is free', async () => {
     const other = await freePort();

@@ -13,6 +13,8 @@ export interface HaproxyOptions {
   /** Where the configuration lies if not in `dir`: several processes may load one file. */
   readonly configFile?: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** File descriptors that it may open at most, as LimitNOFILE of a unit says; it has no means to raise that. */
+  readonly openFiles?: number;
 }
 
 /** Where the parts of a test's HAProxy lie in its folder. */
@@ -146,6 +148,12 @@ export async function killTree(pid: number): Promise<void> {
   });
 }
 
+/** A command line that runs HAProxy with a hard limit of open files. */
+export function limited(openFiles: number): readonly string[] {
+  const unable = process.getuid?.() === 0 ? ['setpriv', '--bounding-set', '-sys_resource'] : [];
+  return ['prlimit', `--nofile=${openFiles}:${openFiles}`, ...unable, 'haproxy'];
+}
+
 /** Starts a master-worker HAProxy and waits until its worker answers on the admin socket. */
 export async function startHaproxy(options: HaproxyOptions): Promise<Haproxy> {
   const paths = {
@@ -154,10 +162,16 @@ export async function startHaproxy(options: HaproxyOptions): Promise<Haproxy> {
   };
   await mkdir(options.dir, { recursive: true });
   if (options.config !== undefined) await writeFile(paths.configFile, options.config);
-  const child: ChildProcess = spawn('haproxy', ['-W', '-S', paths.masterSocket, '-f', paths.configFile], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    ...(options.env && { env: { ...process.env, ...options.env } }),
-  });
+  const [command = '', ...wrapper] =
+    options.openFiles === undefined ? ['haproxy'] : limited(options.openFiles);
+  const child: ChildProcess = spawn(
+    command,
+    [...wrapper, '-W', '-S', paths.masterSocket, '-f', paths.configFile],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(options.env && { env: { ...process.env, ...options.env } }),
+    },
+  );
   let log = '';
   child.stdout?.on('data', (chunk: Buffer) => (log += chunk.toString()));
   child.stderr?.on('data', (chunk: Buffer) => (log += chunk.toString()));

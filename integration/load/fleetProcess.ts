@@ -75,12 +75,13 @@ class Instance {
 
 const fleet = new Map(addresses.map((address) => [address, new Instance(address)]));
 await Promise.all([...fleet.values()].map((each) => each.start()));
+const obey = async ({ kind, addresses: chosen, sequence }: FleetCommand): Promise<void> => {
+  const instances = chosen.flatMap((address) => fleet.get(address) ?? []);
+  await Promise.all(instances.map((each) => (kind === 'kill' ? each.kill() : each.start())));
+  process.send?.({ done: sequence });
+};
 process.on('message', (message: FleetCommand) => {
-  const chosen = message.addresses.map((address) => fleet.get(address));
-  Promise.all(chosen.map((each) => (message.kind === 'kill' ? each?.kill() : each?.start()))).then(
-    () => process.send?.({ done: message.sequence }),
-    (error: unknown) => process.send?.({ failed: message.sequence, reason: String(error) }),
-  );
+  obey(message).catch((error: unknown) => process.send?.({ reason: String(error) }));
 });
 process.once('disconnect', () => process.exit());
 process.send?.({ done: 0 });

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startAgent } from '../harness/agents.ts';
 import type { Child } from '../harness/childProcess.ts';
 import { eventually } from '../harness/eventually.ts';
+import { startHaproxy } from '../harness/haproxy.ts';
 import { get } from '../harness/load.ts';
 import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
@@ -60,6 +61,30 @@ describe('synapse', () => {
     expect(agent.stderr).toContain('agent.yaml:1:17');
     expect(run(['--nonsense', '-c', file]).status).toBe(64);
     expect(run([], { SYNAPSE_CONFIG: '' }).status).toBe(64);
+  });
+
+  it('tells of two services on one port by both names, and that the HAProxy that runs may open too few files', async () => {
+    const block = 'discovery: {method: base}, default_servers: [{name: a, host: 10.0.0.1, port: 80}]';
+    const two = ['a', 'b'].map((name) => `  ${name}: {${block}, haproxy: {port: 3299}}`).join('\n');
+    const top = (maxconn: number): string =>
+      `haproxy: {presets: {maxconn: ${maxconn}}, master_socket_path: ${folder}/master.sock}\nservices:\n${two}\n`;
+    const config = ['global', `stats socket ${folder}/admin.sock`, 'maxconn 100', 'listen a', 'mode http'];
+    const lines = [...config, 'timeout client 1s', 'timeout server 1s', 'timeout connect 1s'];
+    const listen = [...lines, `bind 127.0.0.1:${await freePort()}`, ''].join('\n');
+    const haproxy = await startHaproxy({ dir: folder, config: listen, openFiles: 1_000 });
+    try {
+      writeFileSync(file, top(2000));
+      const { status, stderr } = run(['-k', '-c', file]);
+      expect(status).toBe(0);
+      expect(stderr).toContain('b: 127.0.0.1:3299 already belongs to service a');
+      expect(stderr).toMatch(/needs at least 40\d\d file descriptors .* may open 1000/);
+      writeFileSync(file, top(300));
+      expect(run(['-k', '-c', file]).stderr).not.toContain('file descriptors');
+    } finally {
+      await haproxy.stop();
+    }
+    writeFileSync(file, top(2000));
+    expect(run(['-k', '-c', file]).stderr).not.toContain('file descriptors');
   });
 
   it('renders the haproxy.cfg that a catalog leads to', () => {

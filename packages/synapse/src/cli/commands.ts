@@ -19,7 +19,8 @@ import type { GeneratorTable } from '../generators/types.js';
 import { Synapse } from '../synapse.js';
 import { version } from '../version.js';
 import { type Invocation, parseArguments } from './arguments.js';
-import { check, type Output } from './check.js';
+import { check } from './check.js';
+import type { Output } from './output.js';
 import { type Environment, load, startable } from './load.js';
 import { printIssues, readCatalog, renderAll, viewOf } from './render.js';
 
@@ -46,7 +47,8 @@ export async function runCommandLine(host: CommandHost, generators: GeneratorTab
       return;
     case 'check': {
       const loaded = await load(invocation.files, host.env, generators);
-      host.process.exit(check(invocation.files.configFile, loaded, host));
+      const { configFile } = invocation.files;
+      host.process.exit(await check(configFile, loaded, host, { generators, clock: systemClock }));
       return;
     }
     case 'render':

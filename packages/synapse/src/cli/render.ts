@@ -8,7 +8,7 @@ import { configuredInstance } from '../config/fields.js';
 import { type Configuration, expandCopies } from '../config/load.js';
 import type { DiscoveryOptions } from '../config/service.js';
 import type { GeneratorTable } from '../generators/types.js';
-import type { Output } from './check.js';
+import type { Output } from './output.js';
 
 const catalogSchema = z.record(z.string(), z.array(configuredInstance));
 

@@ -16,6 +16,8 @@ export interface GeneratorKind extends GeneratorRules {
   readonly create: (block: unknown, context: GeneratorContext) => Generator;
   /** What it would write for `view`, without any memory or IO. `block` passed `check`. */
   readonly render: (block: unknown, view: CatalogView) => Rendered;
+  /** What `--check-config` warns of beyond single blocks; may look at the machine, changes nothing. `block` passed `check`. */
+  readonly examine?: (block: unknown, view: CatalogView, clock: Clock) => Promise<readonly string[]>;
 }
 
 /** The text of a file, and one line for each thing that was left out of it. */

@@ -2,14 +2,18 @@ import { AgentError, Backoff, describeError } from '@smartstack/agent';
 import type { ReconcileOutcome } from '../../catalog/types.js';
 import { Failures } from './failures.js';
 import { serverKey } from './runtime/apply.js';
-import { hashOf, type ProcessIdentity, sameProcess } from './loaded/beliefs.js';
+import { hashOf } from './file/fileHash.js';
+import { type ProcessIdentity, sameProcess } from './loaded/beliefs.js';
 import { portsOf } from './desired/bindLines.js';
 import { capabilitiesOf } from './plan/capabilities.js';
 import type { Kept } from './file/configKeeper.js';
+import { FileFollower } from './file/fileFollower.js';
+import { isSameState } from './desired/sameState.js';
 import type { Desire } from './desire.js';
 import { planChanges } from './plan/plan.js';
 import { reload } from './process/reload.js';
 import { ReloadError } from './process/reloadError.js';
+import { Unloadable } from './process/unloadable.js';
 import { render } from './desired/render.js';
 import { bringInStep, mergedReasons, type PassResult } from './runtime/runtimePass.js';
 import type { HaproxyConfig } from './block/schema.js';
@@ -21,6 +25,8 @@ const maxRounds = 4;
 /** A socket on which nobody answers although the reload succeeded asks for no further reload for so long. */
 const deafMs = 60_000;
 const lingeringMs = 500;
+/** After a change, how long until everything is looked at anew where that is due. */
+const auditMs = 100;
 
 /** What the last pass found, for the status. */
 export interface ConvergeReport {
@@ -37,33 +43,37 @@ export interface ConvergeReport {
 export class Converger {
   readonly #wiring: Wiring;
   readonly #context: WiringContext;
-  readonly #wake: () => void;
   readonly #failures = new Failures();
   /** Sockets without an answer after a reload that succeeded, and until when that is put up with. */
   readonly #deafUntil = new Map<string, number>();
   readonly #retry: Backoff;
   #results: readonly PassResult[] = [];
   #reasons: readonly ReloadReason[] = [];
-  #fileProblem: string | undefined;
-  #next: Desire | undefined;
-  #draining: Promise<void> | undefined;
+  /** What the last pass wanted of running processes. */
+  #wanted: DesiredState | undefined;
+  readonly #unloadable: Unloadable;
+  readonly #file: FileFollower;
   /** What was loaded last where no socket can tell (`do_socket: false`). */
   #blindLoaded: DesiredState | undefined;
 
   constructor(wiring: Wiring, context: WiringContext, wake: () => void) {
     this.#wiring = wiring;
     this.#context = context;
-    this.#wake = wake;
+    this.#file = new FileFollower({
+      ...{ clock: context.clock, logger: context.logger, wake },
+      ...{ keeper: wiring.keeper, beliefs: wiring.beliefs, boundPorts: () => this.#boundPorts() },
+    });
+    this.#unloadable = new Unloadable(context.clock, context.random);
     this.#retry = new Backoff({ minMs: 100, maxMs: 10_000, random: context.random });
   }
 
   get report(): ConvergeReport {
-    return { results: this.#results, reasons: this.#reasons, fileProblem: this.#fileProblem };
+    return { results: this.#results, reasons: this.#reasons, fileProblem: this.#file.problem };
   }
 
   /** Resolves when no file is being checked or written any more. */
-  async idle(): Promise<void> {
-    while (this.#draining !== undefined) await this.#draining;
+  idle(): Promise<void> {
+    return this.#file.idle();
   }
 
   /** One pass. Throws AgentError when HAProxy or the file system could not be brought to follow; the loop backs off. */
@@ -78,8 +88,13 @@ export class Converger {
       const hasChanged = this.#results.some(({ applied }) => applied.length > 0);
       if (hasChanged && outcome === 'noop') outcome = 'runtime';
       if (this.#reasons.length === 0) return this.#finish(wanted, outcome, signal);
+      const retryMs = this.#unloadable.waitMs(wanted.desired);
+      if (retryMs > 0) {
+        this.#followRunning(wanted);
+        return { outcome: 'waiting', againInMs: retryMs };
+      }
 
-      const kept = await this.#keep(wanted, signal);
+      const kept = await this.#file.follow(wanted, signal);
       // Something was held back: look again before anything is reloaded.
       if (keeper.quarantine.revision !== revision) continue;
       if (kept.accepted === undefined) {
@@ -108,19 +123,21 @@ export class Converger {
   async #bringAllInStep(desired: DesiredState, wanted: Desire, signal: AbortSignal): Promise<void> {
     const { targets, keeper, beliefs } = this.#wiring;
     const { clock, metrics, logger } = this.#context;
-    try {
-      const results: PassResult[] = [];
-      const isKnown = (process: ProcessIdentity): boolean =>
-        results.some((each) => each.process !== undefined && sameProcess(each.process, process));
-      const context = { clock, keeper, beliefs, signal, now: clock.now(), isKnown };
-      // One after the other: several sockets may lead to one process.
-      for (const target of targets) results.push(await bringInStep(target, desired, context));
-      this.#results = results;
-    } catch (error) {
-      // HAProxy cannot be talked to now, but should it restart by itself, the file is to be right.
-      this.#keepSoon(wanted);
-      throw error;
+    const isAudit = isSameState(desired, this.#wanted);
+    this.#wanted = desired;
+    const results: PassResult[] = [];
+    const failures: unknown[] = [];
+    const isKnown = (process: ProcessIdentity): boolean =>
+      results.some((each) => each.process !== undefined && sameProcess(each.process, process));
+    const context = { clock, keeper, beliefs, signal, now: clock.now(), isKnown, isAudit };
+    // One after the other: several sockets may lead to one process. One that is silent holds up no other.
+    for (const target of targets) {
+      await bringInStep(target, desired, context).then(
+        (result) => results.push(result),
+        (error: unknown) => failures.push(error),
+      );
     }
+    this.#results = results;
     for (const { applied, socket } of this.#results) {
       if (applied.length === 0) continue;
       metrics.applied(applied);
@@ -131,6 +148,11 @@ export class Converger {
       targets.flatMap(({ observation }) => (observation === undefined ? [] : [observation.state])),
       names,
     );
+    if (failures.length > 0) {
+      // HAProxy cannot be talked to now, but should it restart by itself, the file is to be right.
+      if (!this.#unloadable.exists) this.#file.followSoon(wanted);
+      throw failures[0];
+    }
     const applied = this.#results.flatMap((result) => result.applied);
     this.#reasons = [...this.#openReasons(desired), ...this.#failures.note(applied, clock.monotonic())];
   }
@@ -178,8 +200,10 @@ export class Converger {
       logger.error('haproxy could not be reloaded', { reasons, problem: describeError(error) });
       const messages = error instanceof ReloadError ? error.messages : [];
       if (keeper.reject(messages, accepted, wanted.desired, wanted.shared)) return false;
+      this.#noteUnloadable(wanted);
       throw error;
     }
+    this.#unloadable.clear();
     this.#blindLoaded = accepted;
     this.#failures.clear();
     metrics.reloaded(reasons, 'success');
@@ -194,11 +218,37 @@ export class Converger {
     outcome: ReconcileOutcome['outcome'],
     signal: AbortSignal,
   ): Promise<ReconcileOutcome> {
+    this.#unloadable.clear();
     // A file that could not be kept is tried again here, where a failure makes the loop back off.
-    if (this.#fileProblem === undefined) this.#keepSoon(wanted);
-    else await this.#keep(wanted, signal);
+    if (this.#file.problem === undefined) this.#file.followSoon(wanted);
+    else await this.#file.follow(wanted, signal);
     const againInMs = this.#againInMs();
     return { outcome, ...(againInMs !== undefined && { againInMs }) };
+  }
+
+  /**
+   * What HAProxy could not load must not be what it finds when it restarts: that would be the end of every route. So
+   * the file holds the sections that run, with the servers of now, until the others are tried again or changed.
+   */
+  #noteUnloadable(wanted: Desire): void {
+    // Where nobody runs, it need not be the file's fault.
+    if (this.#runningState() === undefined) return;
+    this.#unloadable.note(wanted.desired);
+    this.#followRunning(wanted);
+  }
+
+  #followRunning({ shared }: Desire): void {
+    const desired = this.#runningState();
+    if (desired !== undefined) this.#file.followSoon({ desired, shared });
+  }
+
+  /** The sections that run, with the servers of now; undefined while nobody runs, or nobody knows what. */
+  #runningState(): DesiredState | undefined {
+    if (this.#wiring.targets.length === 0) return this.#blindLoaded;
+    const known = this.#results.flatMap(({ socket, process }) =>
+      process === undefined ? [] : (this.#wiring.beliefs.running(socket, process) ?? []),
+    );
+    return known[0];
   }
 
   /** When to look again without an event; undefined when nothing is open. */
@@ -207,19 +257,8 @@ export class Converger {
     this.#retry.reset();
     const isLingering = this.#wiring.targets.some(({ lingering }) => lingering.length > 0);
     if (isLingering) return lingeringMs;
+    if (this.#wiring.targets.some(({ isOverdue }) => isOverdue)) return auditMs;
     return this.#deafUntil.size > 0 ? deafMs : undefined;
-  }
-
-  async #keep({ desired, shared }: Desire, signal?: AbortSignal): Promise<Kept> {
-    try {
-      const boundPorts = (): ReadonlySet<number> | undefined => this.#boundPorts();
-      const kept = await this.#wiring.keeper.keep(desired, shared, { signal, boundPorts });
-      this.#fileProblem = undefined;
-      return kept;
-    } catch (error) {
-      this.#fileProblem = describeError(error);
-      throw error;
-    }
   }
 
   /** Ports that every process listens on, by the file that it loaded; undefined when one is not known. */
@@ -230,29 +269,6 @@ export class Converger {
       process === undefined ? [] : [this.#wiring.beliefs.running(socket, process)],
     );
     return new Set(loaded.flatMap((state) => (state === undefined ? [] : portsOf(state))));
-  }
-
-  /** Brings the file up to date without anybody waiting; of several wishes the last counts. */
-  #keepSoon(wanted: Desire): void {
-    this.#next = wanted;
-    this.#draining ??= this.#drain().finally(() => (this.#draining = undefined));
-  }
-
-  async #drain(): Promise<void> {
-    const { keeper, beliefs } = this.#wiring;
-    for (let wanted = this.#next; wanted !== undefined; wanted = this.#next) {
-      this.#next = undefined;
-      const { revision } = keeper.quarantine;
-      try {
-        await this.#keep(wanted);
-        await beliefs.save();
-        if (keeper.quarantine.revision !== revision) this.#wake();
-      } catch (error) {
-        this.#fileProblem = describeError(error);
-        this.#context.logger.warn('haproxy.cfg could not be kept in step', { problem: this.#fileProblem });
-        this.#wake();
-      }
-    }
   }
 }
 

@@ -1,14 +1,16 @@
 import type { CatalogView, ServiceView } from '../../catalog/types.js';
 import { readServiceBlock } from './block/blocks.js';
-import { desiredState, type HaproxyIssue, isUnknown } from './desired/desired.js';
+import { desiredState, type HaproxyIssue } from './desired/desired.js';
+import { isUnknown } from './desired/wishes.js';
 import type { HostResolver } from './hosts.js';
 import { hostNamesOf } from './desired/hostNames.js';
 import { isAddress, serverName } from './desired/names.js';
 import type { SectionCache } from './desired/sectionCache.js';
 import { type Memory, serviceMemory } from './desired/memory.js';
+import { withPrepared } from './desired/prepared.js';
 import type { SharedLines } from './file/quarantineStore.js';
 import type { HaproxyConfig } from './block/schema.js';
-import type { DesiredState } from './types.js';
+import type { DesiredState, ForeignIds } from './types.js';
 
 /** What the catalog amounts to, before HAProxy had its say. */
 export interface Desire {
@@ -30,6 +32,7 @@ export interface DesireContext {
    * read, or of which nothing is known yet, keep their sections of it.
    */
   readonly lastGood: DesiredState | undefined;
+  readonly foreignIds?: ForeignIds;
   /** Wall clock in milliseconds. */
   readonly now: number;
 }
@@ -100,12 +103,17 @@ function isDisabled({ blocks }: ServiceView): boolean {
 }
 
 /** Computes what haproxy.cfg should hold from scratch; host names are resolved on the way. */
-export async function desire(view: CatalogView, context: DesireContext): Promise<Desire> {
-  const { config, memory, hosts, lastGood, now, cache } = context;
+export async function desire(discovered: CatalogView, context: DesireContext): Promise<Desire> {
+  const { config, memory, hosts, lastGood, now, foreignIds, cache } = context;
+  const view = withPrepared(discovered, config);
   const addresses = await hosts.resolve(hostsOf(view, memory), (names) =>
     addressesBefore(names, view, lastGood),
   );
-  const result = desiredState(config, view, memory, addresses, now, cache);
+  const result = desiredState(config, view, memory, addresses, now, {
+    lastGood,
+    ...(cache && { cache }),
+    ...(foreignIds && { foreignIds }),
+  });
   // Sections of an unknown service may come from a block that only its source carries, so that the file
   // of the last run says more about it than any memory of its servers.
   const unknown = view.services.filter((service) => isUnknown(service) && !isDisabled(service));

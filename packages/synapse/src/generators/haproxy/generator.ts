@@ -8,6 +8,7 @@ import { FileClaim } from './file/fileClaim.js';
 import { statusOf } from './generatorStatus.js';
 import { HaproxyWatch } from './process/haproxyWatch.js';
 import { HostResolver, type Lookup } from './hosts.js';
+import { foreignIds } from './loaded/strangers.js';
 import { addLastGood, type Memory } from './desired/memory.js';
 import { SectionCache } from './desired/sectionCache.js';
 import type { HaproxyConfig } from './block/schema.js';
@@ -53,8 +54,9 @@ export class HaproxyGenerator implements Generator {
   }
 
   configure(block: unknown): void {
-    const config = this.#options.readConfig(block);
-    if (config === undefined) return;
+    const read = this.#options.readConfig(block);
+    if (read === undefined) return;
+    const config = this.#withFileInUse(read);
     const before = wiringKey(this.#config);
     this.#config = config;
     if (wiringKey(config) === before) return;
@@ -62,6 +64,17 @@ export class HaproxyGenerator implements Generator {
     this.#ready = undefined;
     this.#replaced.abort();
     this.#replaced = new AbortController();
+  }
+
+  /** The file of a managed HAProxy is named on its command line: another one is for the next that is started. */
+  #withFileInUse(config: HaproxyConfig): HaproxyConfig {
+    const { managed, configFilePath, candidateConfigFilePath } = this.#config;
+    if (!managed || !config.managed || config.configFilePath === configFilePath) return config;
+    this.#options.logger.error('config_file_path of a managed haproxy does not change while synapse runs', {
+      ...{ inUse: configFilePath, configured: config.configFilePath },
+      hint: 'stop synapse and HAProxy, then start synapse',
+    });
+    return { ...config, configFilePath, candidateConfigFilePath };
   }
 
   checkBlock(_service: string, block: unknown): readonly BlockIssue[] {
@@ -100,7 +113,16 @@ export class HaproxyGenerator implements Generator {
     const now = this.#options.clock.now();
     const lastGood = wiring.keeper.written?.desired;
     this.#memory ??= addLastGood(await wiring.stateFile.read(), lastGood, Math.floor(now / 1000));
-    const known = { config: this.#config, memory: this.#memory, hosts: this.#hosts };
+    const { targets, beliefs } = wiring;
+    const running = targets.flatMap(({ socketPath, observation: seen }) =>
+      seen === undefined ? [] : [{ state: seen.state, loaded: beliefs.running(socketPath, seen.identity) }],
+    );
+    const known = {
+      config: this.#config,
+      memory: this.#memory,
+      hosts: this.#hosts,
+      foreignIds: foreignIds(running),
+    };
     const wanted = await desire(view, { ...known, lastGood, now, cache: this.#sections });
     this.#memory = wanted.memory;
     this.#desire = wanted;

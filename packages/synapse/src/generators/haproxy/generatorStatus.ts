@@ -56,6 +56,7 @@ export function statusOf({ desire, report, wiring, watch, hosts }: StatusSources
       unchecked: wiring?.keeper.unchecked,
       messages: wiring?.keeper.messages,
       writtenAt: wiring?.keeper.written?.at,
+      descriptors: wiring?.keeper.descriptors,
     },
     quarantined: wiring?.keeper.quarantine.entries ?? [],
     issues: desire?.issues ?? [],

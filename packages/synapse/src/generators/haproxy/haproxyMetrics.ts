@@ -1,6 +1,6 @@
 import type { Metrics } from '@smartstack/agent';
 import type { AppliedCommand } from './runtime/apply.js';
-import type { ObservedState, ReloadReason } from './types.js';
+import type { ObservedServer, ObservedState, ReloadReason } from './types.js';
 
 /** What the generator counts. */
 export interface HaproxyMetrics {
@@ -12,9 +12,30 @@ export interface HaproxyMetrics {
   observed(states: readonly ObservedState[], backends: ReadonlySet<string>): void;
   quarantined(count: number): void;
   validated(result: 'valid' | 'invalid' | 'unchecked'): void;
+  /** File descriptors that the configuration needs, and how many HAProxy may open, where that is known. */
+  descriptors(needed: number, limit: number | undefined): void;
 }
 
 const states = ['up', 'down', 'drain', 'maint'] as const;
+/** One that ramps up after its start (`slowstart`) takes traffic. */
+const serving: ReadonlySet<string> = new Set(['up', 'starting']);
+
+type StateCounts = Record<(typeof states)[number], number>;
+type Section = ReadonlyMap<string, ObservedServer>;
+
+/** A backend whose servers did not change is not counted again. */
+const counted = new WeakMap<Section, StateCounts>();
+
+function countStates(section: Section): StateCounts {
+  const known = counted.get(section);
+  if (known !== undefined) return known;
+  const counts = { up: 0, down: 0, drain: 0, maint: 0 };
+  for (const { admin, operational } of section.values()) {
+    counts[admin === 'ready' ? (serving.has(operational) ? 'up' : 'down') : admin] += 1;
+  }
+  counted.set(section, counts);
+  return counts;
+}
 
 /** Declares the generator's metrics. */
 export function createHaproxyMetrics(metrics: Metrics): HaproxyMetrics {
@@ -46,6 +67,14 @@ export function createHaproxyMetrics(metrics: Metrics): HaproxyMetrics {
     help: 'Checks of a candidate haproxy.cfg by result.',
     labels: ['result'],
   });
+  const needed = metrics.gauge({
+    name: 'smartstack_haproxy_descriptors_needed',
+    help: 'File descriptors that HAProxy needs at least to load the configuration.',
+  });
+  const limits = metrics.gauge({
+    name: 'smartstack_haproxy_descriptors_limit',
+    help: 'File descriptors that HAProxy may open; 0 while that is not known.',
+  });
   return {
     reloaded: (reasons, result) => {
       for (const reason of new Set(reasons.map(({ kind }) => kind))) reloads.inc({ reason, result });
@@ -55,19 +84,21 @@ export function createHaproxyMetrics(metrics: Metrics): HaproxyMetrics {
     },
     oldWorkers: (count) => oldWorkers.set(count),
     observed: (all, backends) => {
-      const counts = new Map<string, number>();
+      const sums = { up: 0, down: 0, drain: 0, maint: 0 };
       for (const { backends: sections } of all) {
         for (const [name, section] of sections) {
           if (!backends.has(name)) continue;
-          for (const { admin, operational } of section.values()) {
-            const state = admin === 'ready' ? (operational === 'up' ? 'up' : 'down') : admin;
-            counts.set(state, (counts.get(state) ?? 0) + 1);
-          }
+          const counts = countStates(section);
+          for (const state of states) sums[state] += counts[state];
         }
       }
-      for (const state of states) servers.set(counts.get(state) ?? 0, { state });
+      for (const state of states) servers.set(sums[state], { state });
     },
     quarantined: (count) => quarantined.set(count),
     validated: (result) => checks.inc({ result }),
+    descriptors: (count, limit) => {
+      needed.set(count);
+      limits.set(limit ?? 0);
+    },
   };
 }

@@ -4,11 +4,14 @@ import type { BlockIssue, CatalogView, Generator } from '../../catalog/types.js'
 import type { GeneratorContext, GeneratorKind, Rendered } from '../types.js';
 import { readHaproxyBlock, readServiceBlock } from './block/blocks.js';
 import { desiredState } from './desired/desired.js';
+import { examine } from './examine.js';
 import { HaproxyGenerator } from './generator.js';
 import { createHaproxyMetrics } from './haproxyMetrics.js';
 import type { Lookup } from './hosts.js';
 import { emptyMemory } from './desired/memory.js';
+import { withPrepared } from './desired/prepared.js';
 import { render } from './desired/render.js';
+import { Turn } from './process/turn.js';
 import type { HaproxyConfig } from './block/schema.js';
 import { defaultGeneratorTiming, type GeneratorTiming } from './wiring.js';
 
@@ -42,7 +45,7 @@ export function createHaproxyGenerator(options: CreateHaproxyGeneratorOptions): 
     hostname = systemHostname(),
   } = options;
   return new HaproxyGenerator({
-    ...{ clock, logger, random },
+    ...{ clock, logger, random, turn: new Turn() },
     config: configOf(block, hostname),
     readConfig: (next) => readHaproxyBlock(next, hostname).config,
     metrics: createHaproxyMetrics(metrics),
@@ -53,7 +56,7 @@ export function createHaproxyGenerator(options: CreateHaproxyGeneratorOptions): 
 
 function renderView(block: unknown, view: CatalogView): Rendered {
   const config = configOf(block, systemHostname());
-  const { desired, issues } = desiredState(config, view, emptyMemory, new Map(), 0);
+  const { desired, issues } = desiredState(config, withPrepared(view, config), emptyMemory, new Map(), 0);
   const notes = issues.map(({ severity, reason, service, instance }) =>
     [severity, service, instance, reason].filter((part) => part !== undefined).join(': '),
   );
@@ -69,4 +72,5 @@ export const haproxyKind: GeneratorKind = {
   portOverride: (block) => readServiceBlock(block).config?.serverPortOverride,
   create: (block, context) => createHaproxyGenerator({ ...context, block }),
   render: renderView,
+  examine: (block, view, clock) => examine(configOf(block, systemHostname()), view, clock),
 };

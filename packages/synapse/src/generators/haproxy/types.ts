@@ -70,6 +70,9 @@ export interface ObservedState {
   readonly backends: ReadonlyMap<string, ReadonlyMap<string, ObservedServer>>;
 }
 
+/** Ids of servers that are not ours, by backend: the names that have them. */
+export type ForeignIds = ReadonlyMap<string, ReadonlyMap<number, string>>;
+
 /** What the installed HAProxy can do; from its version, detected once per process. */
 export interface Capabilities {
   readonly version: string;

@@ -12,6 +12,7 @@ import {
   type ProcessTiming,
 } from './process/process.js';
 import { ReloadGate } from './process/reloadGate.js';
+import type { Turn } from './process/turn.js';
 import { RuntimeTarget } from './runtime/runtimeTarget.js';
 import type { HaproxyConfig } from './block/schema.js';
 import { StateFile } from './file/stateFile.js';
@@ -48,6 +49,8 @@ export interface WiringContext {
   readonly metrics: HaproxyMetrics;
   readonly timing: GeneratorTiming;
   readonly random: () => number;
+  /** One start or reload at a time, also while parts are replaced. */
+  readonly turn: Turn;
 }
 
 /** The parts with effects, for one configuration. */
@@ -78,11 +81,11 @@ function processOf(
   targets: readonly RuntimeTarget[],
   context: WiringContext,
 ): HaproxyProcess {
-  const { clock, logger, timing, random } = context;
+  const { clock, logger, timing, random, turn } = context;
   const { managed, masterSocketPath, reloadCommand, haproxyBinary, configFilePath } = config;
   if (managed && masterSocketPath !== undefined) {
     return createManagedProcess({
-      ...{ clock, logger, timing, random, haproxyBinary, masterSocketPath },
+      ...{ clock, logger, timing, random, turn, haproxyBinary, masterSocketPath },
       configFile: configFilePath,
       logFile: join(configFilePath, '..', 'haproxy.log'),
       superviseMs: timing.watchMs,
@@ -113,9 +116,12 @@ export async function wire(config: HaproxyConfig, context: WiringContext): Promi
     ...{ clock, candidatePath, haproxyBinary: config.haproxyBinary, timeoutMs: timing.checkMs },
     checkCommand: config.doChecks ? config.checkCommand : undefined,
   });
+  const process = processOf(config, targets, context);
   const keeper = new ConfigKeeper({
     ...{ clock, logger, metrics, configPath, candidatePath, validator, doWrites },
     retryAddressesMs: timing.retryAddressesMs,
+    descriptorLimit: (signal) => process.descriptorLimit(signal),
+    hasMaster: config.masterSocketPath !== undefined,
     written: beliefs.written,
     onWritten: async (written) => {
       beliefs.written = written;
@@ -124,8 +130,7 @@ export async function wire(config: HaproxyConfig, context: WiringContext): Promi
   });
   const { restartIntervalMs: intervalMs, restartJitter: jitter } = config;
   return {
-    ...{ targets, keeper, beliefs },
-    process: processOf(config, targets, context),
+    ...{ targets, keeper, beliefs, process },
     gate: new ReloadGate({ clock, intervalMs, jitter, random }),
     stateFile: new StateFile(config.stateFilePath, clock),
   };

@@ -1,7 +1,8 @@
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { defaultStatsAddress, presetDefaults, presetGlobal, presetsSchema, statsSection } from './presets.js';
-import { bigInteger, flag, integer, lines, nonNegative, text } from './schemaFields.js';
+import { bigInteger, flag, integer, lines, nonNegative, sectionName, text } from './schemaFields.js';
+import { haproxyServiceKeys } from './serviceSchema.js';
 import type { Section } from '../types.js';
 
 /** Where things are when our presets are in use. A Ruby file says it all itself. */
@@ -12,6 +13,9 @@ const defaultPaths = {
 } as const;
 
 const command = text.nullable().optional();
+const sectionTitle = z
+  .string()
+  .regex(sectionName, "must be a section name: letters, digits, '_', '.', ':' and '-'");
 
 /** The keys of the top-level `haproxy` block, as written. */
 export const haproxyKeys = z.strictObject({
@@ -36,6 +40,13 @@ export const haproxyKeys = z.strictObject({
   shared_frontend: lines
     .optional()
     .describe('Lines of the frontend `shared-frontend`, to which services add their own `shared_frontend`.'),
+  prepared_services: z
+    .record(sectionTitle, haproxyServiceKeys)
+    .nullable()
+    .default({})
+    .describe(
+      'Services by name that may come later, each with the `haproxy` block that it will have: their frontends exist from the start and answer 503, so that adding or removing one of them needs no reload.',
+    ),
   bind_address: text.nullable().default('localhost').describe('Where frontends listen that do not say.'),
   do_writes: flag.default(true).describe('Write haproxy.cfg.'),
   do_socket: flag.default(true).describe('Change the running HAProxy through its Runtime API.'),
@@ -107,6 +118,8 @@ export interface HaproxyConfig {
   /** Undefined when the file has no shared frontend; then services cannot add to it. */
   readonly sharedFrontend: readonly string[] | undefined;
   readonly bindAddress: string;
+  /** `haproxy` blocks by service, as a service's own would be. */
+  readonly preparedServices: Readonly<Record<string, unknown>>;
   readonly doWrites: boolean;
   readonly doSocket: boolean;
   readonly doReloads: boolean;
@@ -180,6 +193,7 @@ function toConfig(keys: Keys): HaproxyConfig {
     ],
     sharedFrontend: keys.shared_frontend,
     bindAddress: keys.bind_address ?? 'localhost',
+    preparedServices: keys.prepared_services ?? {},
     doWrites: keys.do_writes,
     doSocket: keys.do_socket,
     doReloads: keys.do_reloads,

@@ -1,14 +1,20 @@
-import type { Section } from '../types.js';
+import type { DesiredState, Section, ServiceSections } from '../types.js';
 
 type Kind = 'frontend' | 'backend';
 
+/** The lines of a section are values: each list is read once. */
+const addressesOf = new WeakMap<readonly string[], readonly string[]>();
+
 /** The addresses of `bind` lines, normalised so that two spellings of one address compare. */
 export function bindAddresses(lines: readonly string[]): readonly string[] {
-  return lines.flatMap((line) => {
-    const [keyword, addresses] = line.trim().split(/\s+/);
-    if (keyword !== 'bind' || addresses === undefined) return [];
-    return addresses.split(',').map(normalBind);
+  const known = addressesOf.get(lines);
+  if (known !== undefined) return known;
+  const addresses = lines.flatMap((line) => {
+    const [keyword, list] = line.trim().split(/\s+/);
+    return keyword !== 'bind' || list === undefined ? [] : list.split(',').map(normalBind);
   });
+  addressesOf.set(lines, addresses);
+  return addresses;
 }
 
 function normalBind(address: string): string {
@@ -19,38 +25,80 @@ function normalBind(address: string): string {
   return `${known}:${Number(port)}`;
 }
 
+/** What a service asks for that only one can have. */
+export interface Wish {
+  readonly backend: string;
+  readonly addresses: readonly string[];
+}
+
+function heldBy({ frontend, backend }: ServiceSections): readonly string[] {
+  return [`backend ${backend.name}`, ...bindAddresses(frontend?.lines ?? [])];
+}
+
+/**
+ * Who keeps an address or a backend's name although another service asks for it too: the one that had it in the
+ * last accepted configuration, as long as it asks for it still. `wishOf` answers `all` for a service that keeps
+ * whatever it had, undefined for one that is gone.
+ */
+export function holders(
+  lastGood: DesiredState | undefined,
+  wishOf: (service: string) => Wish | 'all' | undefined,
+): ReadonlyMap<string, string> {
+  const held = new Map<string, string>();
+  for (const sections of lastGood?.services ?? []) {
+    const wish = wishOf(sections.service);
+    if (wish === undefined) continue;
+    for (const key of heldBy(sections)) {
+      const isWanted = wish === 'all' || key === `backend ${wish.backend}` || wish.addresses.includes(key);
+      if (isWanted && !held.has(key)) held.set(key, sections.service);
+    }
+  }
+  return held;
+}
+
 /**
  * Names and addresses that sections hold. HAProxy refuses two sections of a name; two frontends on one
- * address it accepts, and the kernel deals connections to either.
+ * address it accepts, and the kernel deals connections to either. Of two services that of `held` comes first,
+ * else the one that asks first.
  */
 export class Claims {
-  readonly #sections = new Map<string, string>();
-  readonly #addresses = new Map<string, string>();
+  readonly #owners = new Map<string, string>();
+  readonly #held: ReadonlyMap<string, string>;
 
-  constructor(base: readonly Section[]) {
+  constructor(base: readonly Section[], held: ReadonlyMap<string, string> = new Map()) {
+    this.#held = held;
     for (const { title, lines } of base) {
       const [keyword = '', name] = title.trim().split(/\s+/);
+      const owner = `section '${title}'`;
       if (name !== undefined) {
-        if (keyword === 'frontend' || keyword === 'listen') this.#sections.set(`frontend ${name}`, keyword);
-        if (keyword === 'backend' || keyword === 'listen') this.#sections.set(`backend ${name}`, keyword);
+        if (keyword === 'frontend' || keyword === 'listen') this.#owners.set(`frontend ${name}`, owner);
+        if (keyword === 'backend' || keyword === 'listen') this.#owners.set(`backend ${name}`, owner);
       }
-      for (const address of bindAddresses(lines)) this.#addresses.set(address, `section '${title}'`);
+      for (const address of bindAddresses(lines)) this.#owners.set(address, owner);
     }
   }
 
-  /** The keyword of the section that has this name, if there is one. */
-  owner(kind: Kind, name: string): string | undefined {
-    return this.#sections.get(`${kind} ${name}`);
+  /** Whose the section of this name is, where it is not `service`'s. */
+  owner(kind: Kind, name: string, service: string): string | undefined {
+    return this.#other(`${kind} ${name}`, `service ${service}`);
   }
 
-  section(kind: Kind, name: string): void {
-    this.#sections.set(`${kind} ${name}`, kind);
+  /** Claims the name of a section for `owner`. */
+  section(kind: Kind, name: string, owner: string): void {
+    this.#owners.set(`${kind} ${name}`, owner);
   }
 
   /** Claims an address; returns who has it already. */
   address(address: string, owner: string): string | undefined {
-    const held = this.#addresses.get(address);
-    if (held === undefined) this.#addresses.set(address, owner);
-    return held === owner ? undefined : held;
+    const other = this.#other(address, owner);
+    if (other === undefined) this.#owners.set(address, owner);
+    return other;
+  }
+
+  #other(key: string, owner: string): string | undefined {
+    const now = this.#owners.get(key);
+    if (now !== undefined) return now === owner ? undefined : now;
+    const holder = this.#held.get(key);
+    return holder === undefined || owner === `service ${holder}` ? undefined : `service ${holder}`;
   }
 }

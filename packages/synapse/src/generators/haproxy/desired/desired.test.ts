@@ -156,10 +156,79 @@ describe('desiredState', () => {
     expect(refused).toEqual(['same-backend', 'bad name', 'bad-block']);
     expect(issues.map(({ service, reason }) => `${service}: ${reason}`)).toEqual([
       'same-port: 127.0.0.1:80 already belongs to service first: the service gets no frontend',
-      "same-backend: there is already a section 'backend first'",
+      'same-backend: its backend first is already that of service first: it is left out',
       "bad name: its name cannot be a section's: only letters, digits, '_', '.', ':' and '-' can",
       expect.stringMatching(/^bad-block: haproxy\.port: /),
       "stats-port: 127.0.0.1:3212 already belongs to section 'listen synapse-stats': the service gets no frontend",
+    ]);
+  });
+
+  describe('where two services want the same', () => {
+    const a = (block: object) => aView([one], block, { name: 'a' });
+    const b = (block: object, rest: object = {}) => aView([two], block, { name: 'b', ...rest });
+    const lastGood = desire([b({ port: 80, backend_name: 'pool' })]).desired;
+    const frontends = (views: Parameters<typeof desire>[0], given = { lastGood }) =>
+      desire(views, given).desired.services.map(
+        ({ service, frontend, backend }) =>
+          `${service} ${backend.name} ${frontend === undefined ? '-' : '+'}`,
+      );
+
+    it('gives it to whoever has it, whatever the order', () => {
+      const views = [a({ port: 80 }), b({ port: '80', backend_name: 'pool' })];
+      expect(frontends(views)).toEqual(['a a -', 'b pool +']);
+      expect(frontends(views, { lastGood: desire([a({ port: 80 })]).desired })).toEqual([
+        'a a +',
+        'b pool -',
+      ]);
+      expect(frontends([a({ port: 81, backend_name: 'pool' }), views[1]!])).toEqual(['b pool +']);
+      expect(desire(views, { lastGood }).issues).toEqual([
+        {
+          severity: 'error',
+          service: 'a',
+          reason: '127.0.0.1:80 already belongs to service b: the service gets no frontend',
+        },
+      ]);
+    });
+
+    it('gives it to the first, once whoever had it is gone, is disabled, or wants something else', () => {
+      const taking = a({ port: 80, backend_name: 'pool' });
+      expect(frontends([taking])).toEqual(['a pool +']);
+      expect(frontends([taking, b({ disabled: true, port: 80 })])).toEqual(['a pool +']);
+      expect(frontends([taking, b({ port: 82 })])).toEqual(['a pool +', 'b b +']);
+    });
+
+    it('keeps it for a service of which nothing is known now, or whose block has errors', () => {
+      const pending = b({}, { source: 'pending', instances: [] });
+      expect(frontends([a({ port: 80 }), pending])[0]).toBe('a a -');
+      expect(frontends([a({ port: 80 }), b({ port: 'x' })])[0]).toBe('a a -');
+    });
+  });
+
+  it('prepares sections of services to come, and takes no line of one that is there', () => {
+    const prepared_services = {
+      web: { port: 81, backend: ['timeout server 3s'] },
+      bare: { port: 82 },
+      later: { port: 83, server_options: 'check' },
+    };
+    const views = [
+      aView([one], { port: 80 }),
+      aView([two], undefined, { name: 'bare', blocks: {} }),
+      aView([], { disabled: true }, { name: 'off' }),
+    ];
+    const { desired, issues } = desire(views, {
+      top: { stats: false, prepared_services: { ...prepared_services, off: { port: 84 } } },
+    });
+    expect(issues).toEqual([]);
+    expect(
+      desired.services.map(({ service, frontend, backend }) => [
+        service,
+        frontend?.lines[0],
+        backend.servers.length,
+      ]),
+    ).toEqual([
+      ['web', 'bind localhost:80', 1],
+      ['bare', 'bind localhost:82', 1],
+      ['later', 'bind localhost:83', 0],
     ]);
   });
 

@@ -18,7 +18,8 @@ import { remember } from './remember.js';
 import { SectionCache, type ServiceParts } from './sectionCache.js';
 import { backendServers, type BackendServers } from './servers.js';
 import type { HaproxyServiceConfig } from '../block/serviceSchema.js';
-import type { DesiredState, Section, ServiceSections } from '../types.js';
+import { bindLine, heldIn, isUnknown } from './wishes.js';
+import type { DesiredState, ForeignIds, Section, ServiceSections } from '../types.js';
 
 /** Something that was left out of the configuration, or taken with a doubt. One sentence for people. */
 export interface HaproxyIssue {
@@ -38,16 +39,19 @@ export interface DesiredResult {
   readonly refused: readonly string[];
 }
 
-/** Vanished servers whose ids stay reserved. More than that in one TTL is churn, whose early ids are long free. */
-const maxVanished = 1000;
+/** What there is already, as far as it decides who gets what. */
+export interface Standing {
+  /** What was accepted last: whoever has an address or a name in it keeps it. */
+  readonly lastGood?: DesiredState | undefined;
+  readonly foreignIds?: ForeignIds;
+  /** Of the look before. */
+  readonly cache?: SectionCache;
+}
 
 type Report = (severity: HaproxyIssue['severity'], reason: string, instance?: string) => void;
 
-function bindLine(service: HaproxyServiceConfig, config: HaproxyConfig): string {
-  const address = service.bindAddress ?? config.bindAddress;
-  const port = service.port === null ? '' : `:${service.port ?? ''}`;
-  return ['bind', `${address}${port}`, service.bindOptions ?? ''].filter((word) => word !== '').join(' ');
-}
+/** Vanished servers whose ids stay reserved. More than that in one TTL is churn, whose early ids are long free. */
+const maxVanished = 1000;
 
 class DesiredBuilder {
   readonly #services: ServiceSections[] = [];
@@ -64,12 +68,14 @@ class DesiredBuilder {
     memory: Memory,
     private readonly addresses: ReadonlyMap<string, string>,
     private readonly nowSeconds: number,
+    private readonly foreignIds: ForeignIds,
     private readonly cache: SectionCache,
+    held: ReadonlyMap<string, string>,
   ) {
     this.#memory = new Map(memory);
     this.#defaults = effectiveDefaults(config.base);
     this.#serverVerifyNone = verifiesNoServers(config.base);
-    this.#claims = new Claims(config.base);
+    this.#claims = new Claims(config.base, held);
     if (config.sharedFrontend !== undefined) this.#startSharedFrontend(config.sharedFrontend);
   }
 
@@ -77,7 +83,7 @@ class DesiredBuilder {
     const kept = selectLines('frontend', lines, this.config.sectionKeywords, 'shared frontend');
     for (const reason of kept.warnings) this.#issues.push({ severity: 'warning', reason });
     this.#shared.push(...kept.lines);
-    this.#claims.section('frontend', 'shared-frontend');
+    this.#claims.section('frontend', 'shared-frontend', "section 'frontend shared-frontend'");
     for (const address of bindAddresses(kept.lines)) this.#claims.address(address, 'the shared frontend');
   }
 
@@ -115,10 +121,11 @@ class DesiredBuilder {
       ...(service.port === undefined ? [] : [['frontend', name] as const]),
     ] as const;
     for (const [kind, section] of kinds) {
-      const owner = this.#claims.owner(kind, section);
-      if (owner !== undefined) return `there is already a section '${owner} ${section}'`;
+      const owner = this.#claims.owner(kind, section, name);
+      if (owner?.startsWith('section')) return `there is already a ${owner}`;
+      if (owner !== undefined) return `its ${kind} ${section} is already that of ${owner}: it is left out`;
     }
-    for (const [kind, section] of kinds) this.#claims.section(kind, section);
+    for (const [kind, section] of kinds) this.#claims.section(kind, section, `service ${name}`);
     return undefined;
   }
 
@@ -159,13 +166,14 @@ class DesiredBuilder {
     const instances = last.length > 0 ? last : view.instances;
     // Remembered instances may have any host name; the others depend on the addresses of their own names.
     const all = config.keepVanished || last.length > 0 ? addresses : undefined;
+    const foreignIds = this.foreignIds.get(service.backendName ?? view.name);
     const own = hostNamesOf(view).map((host) => addresses.get(host));
-    const inputs = [config, view, service, remembered.servers, all, ...own];
+    const inputs = [config, view, service, remembered.servers, foreignIds, all, ...own];
     return this.cache.parts(view.name, inputs, () => {
       const sorted = sortLines(service, config.sectionKeywords);
       const backend = backendContext(this.#defaults, sorted.backend);
       const serverVerifyNone = this.#serverVerifyNone;
-      const context = { config, service, backend, serverVerifyNone, addresses };
+      const context = { config, service, backend, serverVerifyNone, addresses, foreignIds };
       return { sorted, made: backendServers(instances, remembered, context) };
     });
   }
@@ -206,14 +214,6 @@ class DesiredBuilder {
 }
 
 /**
- * True while nobody knows a service's instances: nothing was told yet, or all that this run of the agent
- * was told is that there are none, and the service is to keep its previous ones.
- */
-export function isUnknown({ source, instances }: ServiceView): boolean {
-  return source === 'pending' || (source === 'previous' && instances.length === 0);
-}
-
-/**
  * What haproxy.cfg should hold, computed from scratch: never fails, and what is wrong with one instance
  * or service leaves the others as they are. `addresses` maps host names to IP addresses; `now` is in
  * milliseconds since the epoch. A service of which nothing is known (`isUnknown`) gets the servers that
@@ -226,13 +226,21 @@ export function desiredState(
   memory: Memory,
   addresses: ReadonlyMap<string, string>,
   now: number,
-  cache = new SectionCache(),
+  { lastGood, foreignIds = new Map(), cache = new SectionCache() }: Standing = {},
 ): DesiredResult {
   const nowSeconds = Math.floor(now / 1000);
   const pending = view.services.filter(isUnknown).map(({ name }) => name);
   const unknown = new Set([...pending, ...(view.unreadable ?? [])]);
   const fresh = expireMemory(memory, nowSeconds, config.stateFileTtlSeconds, unknown);
-  const builder = new DesiredBuilder(config, fresh, addresses, nowSeconds, cache);
+  const builder = new DesiredBuilder(
+    config,
+    fresh,
+    addresses,
+    nowSeconds,
+    foreignIds,
+    cache,
+    heldIn(view, config, lastGood),
+  );
   for (const service of view.services) builder.add(service);
   cache.turn();
   return builder.finish();

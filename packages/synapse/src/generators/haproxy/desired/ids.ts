@@ -17,11 +17,13 @@ export interface AssignedIds {
  * Gives each server of a backend its id: the one in its options, else the remembered one, else the
  * lowest that is free, in the order given. Ids of vanished servers stay reserved as long as they are
  * remembered (a server that is still finishing requests holds its id in HAProxy), unless all are used.
+ * What a stranger's server has (`foreign`, names by id) is not given to another until that is gone.
  */
 export function assignIds(
   requests: readonly IdRequest[],
   remembered: ServiceMemory,
   maxId: number,
+  foreign: ReadonlyMap<number, string> = new Map(),
 ): AssignedIds {
   const ids = new Map<string, number>();
   const taken = new Map<number, string>();
@@ -37,7 +39,7 @@ export function assignIds(
   const live = requests.filter(({ name }) => !ids.has(name) && !conflicting.includes(name));
   for (const { name } of live) {
     const id = remembered.servers.get(name)?.serverId;
-    if (id === undefined || taken.has(id) || id > maxId) continue;
+    if (id === undefined || taken.has(id) || id > maxId || (foreign.get(id) ?? name) !== name) continue;
     taken.set(id, name);
     ids.set(name, id);
   }
@@ -50,7 +52,8 @@ export function assignIds(
   let next = 1;
   let frugal = true;
   const lowestFree = (): number | undefined => {
-    while (next <= maxId && (taken.has(next) || (frugal && reserved.has(next)))) next += 1;
+    const isTaken = (id: number): boolean => taken.has(id) || foreign.has(id) || (frugal && reserved.has(id));
+    while (next <= maxId && isTaken(next)) next += 1;
     if (next <= maxId) return next;
     if (!frugal) return undefined;
     frugal = false;

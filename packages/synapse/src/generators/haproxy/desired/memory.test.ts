@@ -141,6 +141,22 @@ describe('assignIds', () => {
     expect(result.exhausted).toEqual(['c']);
   });
 
+  it("gives no id that a stranger's server has, not even a remembered one", () => {
+    const memory = web(remember({ '10.0.0.1': { serverId: 1 }, '10.0.0.2': { serverId: 2 } }));
+    const foreign = new Map([
+      [1, 'by hand'],
+      [3, 'by hand too'],
+      [2, '10.0.0.2:80'],
+    ]);
+    const wanted = requests('10.0.0.1:80', '10.0.0.2:80', 'c');
+    expect(ids(assignIds(wanted, memory, 100, foreign))).toEqual({
+      '10.0.0.1:80': 4,
+      '10.0.0.2:80': 2,
+      c: 5,
+    });
+    expect(assignIds(wanted, memory, 3, foreign).exhausted).toEqual(['10.0.0.1:80', 'c']);
+  });
+
   it('refuses the second server that states an id', () => {
     const twice = ['a', 'b'].map((name) => ({ name, explicit: 7 }));
     expect(assignIds(twice, web(emptyMemory), 100)).toMatchObject({ conflicting: ['b'] });

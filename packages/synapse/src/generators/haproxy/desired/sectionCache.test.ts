@@ -59,7 +59,7 @@ function play(steps: readonly Step[], each: (look: Look) => void): void {
     for (const one of changed) services.set(one.name, one);
     if (gone !== undefined) services.delete(gone);
     const given = { services: [...services.values()] };
-    each((memory, cache) => desiredState(config, given, memory, addresses, now, cache));
+    each((memory, cache) => desiredState(config, given, memory, addresses, now, { ...(cache && { cache }) }));
   }
 }
 
@@ -88,7 +88,7 @@ describe('the cache of sections', () => {
     });
     const [web, users] = [make('web', '10.0.0.1'), { ...make('users', '10.0.0.1'), blocks: blocks[1]! }];
     const look = (views: readonly ServiceView[], memory: Memory, now: number): DesiredResult =>
-      desiredState(config!, { services: views }, memory, new Map(), now, cache);
+      desiredState(config!, { services: views }, memory, new Map(), now, { cache });
     let { memory } = look([web, users], emptyMemory, 1_000);
     ({ memory } = look([web, users], memory, 2_000));
     const before = look([web, users], memory, 60_000);

@@ -29,6 +29,8 @@ export interface ServerContext {
   readonly backend: BackendContext;
   readonly serverVerifyNone: boolean;
   readonly addresses: ReadonlyMap<string, string>;
+  /** Ids in the running backend that are not ours to give, with the names that have them. */
+  readonly foreignIds?: ReadonlyMap<number, string> | undefined;
 }
 
 /** An instance that got no server line, and why. */
@@ -165,7 +167,12 @@ export function backendServers(
     }
   }
   const requests = [...drafts.values()].map(({ server }) => ({ name: server.name, explicit: server.id }));
-  const { ids, conflicting } = assignIds(requests, remembered, context.config.maxServerId);
+  const { ids, conflicting } = assignIds(
+    requests,
+    remembered,
+    context.config.maxServerId,
+    context.foreignIds,
+  );
   const servers = new Map<string, Server>();
   const live = new Map<string, { instance: Instance; id: number }>();
   const used = new Set(ids.values());

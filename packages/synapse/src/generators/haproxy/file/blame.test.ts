@@ -74,6 +74,14 @@ describe('blame', () => {
     expect(at('bind :81')).toEqual({ kind: 'base' });
   });
 
+  it('finds the bind line that nobody can listen on, and blames nobody for a limit', () => {
+    const line = text.split('\n').findIndex((each) => each.includes('bind :81')) + 1;
+    const message = { severity: 'error', text: 'taken', line, isAddress: true } as const;
+    expect(blame(message, text, desired, () => undefined)).toMatchObject({ kind: 'bind', line: 'bind :81' });
+    const limit = { severity: 'error', text: "backend 'web'", isLimit: true } as const;
+    expect(blame(limit, text, desired, owner)).toEqual({ kind: 'base', isLimit: true });
+  });
+
   it('finds who is named when there is no line', () => {
     expect(named("Proxy 'web': unable to find required default_backend")).toEqual({
       kind: 'service',

@@ -8,8 +8,10 @@ export type Culprit =
   /** Its frontend alone: nobody can listen on an address of it. */
   | { readonly kind: 'frontend'; readonly service: string }
   /** What the service added to the shared frontend. */
-  | { readonly kind: 'shared-lines'; readonly service: string }
-  | { readonly kind: 'base'; readonly isAddress?: true };
+  | { readonly kind: 'shared-lines'; readonly service: string; readonly isAddress?: true }
+  /** A `bind` line of a section that is nobody's (the stats page, the shared frontend): nobody can listen there. */
+  | { readonly kind: 'bind'; readonly section: string; readonly line: string }
+  | { readonly kind: 'base'; readonly isLimit?: true };
 
 /** Answers which service added a line to the shared frontend. */
 export type SharedLineOwner = (line: string) => string | undefined;
@@ -58,15 +60,17 @@ function byName(text: string, desired: DesiredState): Culprit | undefined {
 
 /** Finds whose line a message is about; undefined when it names neither a place nor anybody we know. */
 export function blame(
-  { line: number, text, isAddress }: ConfigMessage,
+  { line: number, text, isAddress, isLimit }: ConfigMessage,
   rendered: string,
   desired: DesiredState,
   ownerOfSharedLine: SharedLineOwner,
 ): Culprit | undefined {
+  // What is new in `global` may be what takes too much; servers that come one by one are nobody's fault.
+  if (isLimit === true) return { kind: 'base', isLimit };
   if (number === undefined) return byName(text, desired);
   const lines = rendered.split('\n');
   const title = sectionAt(lines, number);
-  const base: Culprit = { kind: 'base', ...(isAddress && { isAddress }) };
+  const base: Culprit = { kind: 'base' };
   if (title === undefined) return base;
   const line = lines[number - 1] ?? '';
   const service = ownersByTitle(desired).get(title);
@@ -77,7 +81,9 @@ export function blame(
   }
   if (title === desired.sharedFrontend?.title) {
     const author = ownerOfSharedLine(line.trim());
-    if (author !== undefined) return { kind: 'shared-lines', service: author };
+    if (author !== undefined)
+      return { kind: 'shared-lines', service: author, ...(isAddress && { isAddress }) };
   }
+  if (isAddress === true) return { kind: 'bind', section: title, line: line.trim() };
   return base;
 }

@@ -2,7 +2,10 @@ import { mkdir, readFile, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Clock, describeError, type Logger, writeFileAtomic } from '@smartstack/agent';
 import { addressProblems } from './addressProbe.js';
-import { hashOf, type WrittenConfig } from '../loaded/beliefs.js';
+import { FileHash, hashOf } from './fileHash.js';
+import type { WrittenConfig } from '../loaded/beliefs.js';
+import { isSameState } from '../desired/sameState.js';
+import { type DescriptorNeed, descriptorNeed, descriptorProblem } from './descriptorNeed.js';
 import type { ConfigMessage } from './configMessages.js';
 import type { HaproxyMetrics } from '../haproxyMetrics.js';
 import { Quarantine, type SharedLines } from './quarantineStore.js';
@@ -20,6 +23,10 @@ export interface ConfigKeeperOptions {
   readonly validator: Validator;
   /** False: nothing is written, and everything counts as accepted (`do_writes: false`). */
   readonly doWrites: boolean;
+  /** How many descriptors the HAProxy that will load the file may open; undefined when nobody knows. */
+  readonly descriptorLimit: (signal: AbortSignal) => Promise<number | undefined>;
+  /** Whether that is a master with a socket, which needs some for itself. */
+  readonly hasMaster: boolean;
   /** How often addresses that were taken are tried again, in milliseconds. */
   readonly retryAddressesMs: number;
   /** What an earlier run of synapse wrote. */
@@ -50,10 +57,12 @@ export interface KeepOptions {
 export class ConfigKeeper {
   readonly quarantine = new Quarantine();
   readonly #options: ConfigKeeperOptions;
+  readonly #disk: FileHash;
   #written: WrittenConfig | undefined;
   #messages: readonly ConfigMessage[] = [];
   #unchecked: string | undefined;
-  #rejected: { readonly hash: string; readonly messages: readonly ConfigMessage[] } | undefined;
+  #rejected: { readonly hash: string; readonly isLimit: boolean } | undefined;
+  #descriptors: { readonly needed: number; readonly limit: number | undefined } | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #addressesTriedAt = -Infinity;
   /** Errors told last: what stays held is tried again now and then, which is no news. */
@@ -61,6 +70,7 @@ export class ConfigKeeper {
 
   constructor(options: ConfigKeeperOptions) {
     this.#options = options;
+    this.#disk = new FileHash(options.configPath);
     this.#written = options.written;
   }
 
@@ -78,10 +88,14 @@ export class ConfigKeeper {
     return this.#unchecked;
   }
 
+  /** File descriptors that the last candidate needs at least, and how many there may be, as far as it is known. */
+  get descriptors(): { readonly needed: number; readonly limit: number | undefined } | undefined {
+    return this.#descriptors;
+  }
+
   /** Hash of the file on disk; undefined when there is none. */
-  async diskHash(): Promise<string | undefined> {
-    const text = await readFile(this.#options.configPath, 'utf8').catch(() => undefined);
-    return text === undefined ? undefined : hashOf(text);
+  diskHash(): Promise<string | undefined> {
+    return this.#disk.read();
   }
 
   /**
@@ -122,27 +136,41 @@ export class ConfigKeeper {
     if (!this.#options.doWrites) return { accepted: desired, current: true };
     const lastGood = this.#written?.desired;
     const candidate = this.quarantine.clear(desired, lastGood, shared);
-    const text = render(candidate);
-    const hash = hashOf(text);
-    if (this.#written?.sha256 === hash && (await this.diskHash()) === hash) {
-      return { accepted: this.#written.desired, current: true };
+    const written = this.#written;
+    const isSame = isSameState(written?.desired, candidate);
+    const hash = written !== undefined && isSame ? written.sha256 : hashOf(render(candidate));
+    if (written?.sha256 === hash && (await this.diskHash()) === hash) {
+      if (written.desired !== candidate) {
+        // The same text: what is known of it is to be the values that the next pass compares.
+        this.#written = { ...written, desired: candidate };
+        await this.#options.onWritten(this.#written);
+      }
+      return { accepted: candidate, current: true };
     }
     // What was rejected as a whole stays rejected until it changes.
-    if (this.#rejected?.hash === hash) return { accepted: lastGood, current: false };
+    const isKnown = this.#rejected?.hash === hash;
+    if (isKnown && !(this.#rejected?.isLimit && (await this.#tooMany(candidate, options)) === undefined)) {
+      return { accepted: lastGood, current: false };
+    }
     const { quarantine } = this;
-    const check = (each: string): Promise<Verdict> => this.#check(each, options);
+    const check = (text: string, each: DesiredState): Promise<Verdict> => this.#check(text, each, options);
     const settled = await settle({ desired, lastGood, shared, quarantine, check });
     this.#messages = settled.messages;
     this.#unchecked = settled.unchecked;
     this.#options.metrics.quarantined(quarantine.entries.length);
     if (quarantine.entries.length === 0) this.#told = '';
     if (settled.accepted === undefined) {
-      this.#rejected = { hash, messages: settled.messages };
+      const isLimit = settled.messages.some((message) => message.isLimit);
       const { logger, configPath } = this.#options;
-      logger.error('haproxy rejects the configuration; the old file stays', {
-        file: configPath,
-        messages: settled.messages.map(({ text: message }) => message),
-      });
+      // Each server that comes or goes makes it another candidate, and no other problem.
+      logger[isLimit && this.#rejected?.isLimit ? 'debug' : 'error'](
+        'haproxy rejects the configuration; the old file stays',
+        {
+          file: configPath,
+          messages: settled.messages.map(({ text: message }) => message),
+        },
+      );
+      this.#rejected = { hash, isLimit };
       return { accepted: lastGood, current: false };
     }
     this.#rejected = undefined;
@@ -150,18 +178,39 @@ export class ConfigKeeper {
     return { accepted: settled.accepted.desired, current: true };
   }
 
-  async #check(text: string, { signal, boundPorts }: KeepOptions): Promise<Verdict> {
+  /** What `haproxy -c` does not find. */
+  async #unloadable(
+    text: string,
+    candidate: DesiredState,
+    options: KeepOptions,
+  ): Promise<readonly ConfigMessage[]> {
+    const tooMany = await this.#tooMany(candidate, options);
+    if (tooMany !== undefined) return [{ severity: 'error', text: tooMany, isLimit: true }];
+    const bound = options.boundPorts?.();
+    return bound === undefined ? [] : addressProblems(text, bound);
+  }
+
+  async #tooMany(candidate: DesiredState, { signal }: KeepOptions): Promise<string | undefined> {
+    const { descriptorLimit, hasMaster, metrics } = this.#options;
+    const need: DescriptorNeed = descriptorNeed(candidate, hasMaster);
+    const limit = await descriptorLimit(signal ?? new AbortController().signal);
+    this.#descriptors = { needed: need.count, limit };
+    metrics.descriptors(need.count, limit);
+    return descriptorProblem(need, limit);
+  }
+
+  async #check(text: string, candidate: DesiredState, options: KeepOptions): Promise<Verdict> {
     const { validator, metrics, logger } = this.#options;
-    const parsed = await validator.check(text, signal);
-    const bound = parsed.valid ? boundPorts?.() : undefined;
-    const taken = bound === undefined ? [] : await addressProblems(text, bound);
-    const verdict = taken.length === 0 ? parsed : { valid: false, messages: taken };
+    const parsed = await validator.check(text, options.signal);
+    const problems = parsed.valid ? await this.#unloadable(text, candidate, options) : [];
+    const verdict = problems.length === 0 ? parsed : { valid: false, messages: problems };
     metrics.validated(verdict.unchecked !== undefined ? 'unchecked' : verdict.valid ? 'valid' : 'invalid');
     if (!verdict.valid) {
       const errors = verdict.messages.flatMap(({ severity, text: message }) =>
         severity === 'error' ? [message] : [],
       );
-      const told = JSON.stringify(errors);
+      // The numbers of a limit change with every server, which is no news.
+      const told = problems.some(({ isLimit }) => isLimit) ? 'limit' : JSON.stringify(errors);
       logger[told === this.#told ? 'debug' : 'warn']('haproxy rejects a candidate', {
         errors: errors.slice(0, 20),
       });
@@ -173,8 +222,10 @@ export class ConfigKeeper {
   async #write(desired: DesiredState, text: string): Promise<void> {
     const { configPath, candidatePath, clock, logger, onWritten } = this.#options;
     await mkdir(dirname(configPath), { recursive: true }).catch(() => undefined);
+    const sha256 = hashOf(text);
     await writeFileAtomic(configPath, text);
-    this.#written = { desired, sha256: hashOf(text), at: clock.now() };
+    await this.#disk.wrote(sha256);
+    this.#written = { desired, sha256, at: clock.now() };
     await unlink(candidatePath).catch(() => undefined);
     logger.debug('haproxy.cfg written', { file: configPath, bytes: Buffer.byteLength(text) });
     await onWritten(this.#written);

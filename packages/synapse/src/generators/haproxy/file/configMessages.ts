@@ -6,6 +6,8 @@ export interface ConfigMessage {
   readonly line?: number;
   /** Nobody can listen on an address of that line, for now: the rest of the file is fine. */
   readonly isAddress?: true;
+  /** The process that would load the file may not open enough files, for now. */
+  readonly isLimit?: true;
 }
 
 /** `[ALERT]    (7842) : config : [/path/x.cfg:17] : 'server web/a' : unknown keyword ...` */

@@ -89,6 +89,60 @@ describe('Quarantine', () => {
     expect(quarantine.entries).toEqual([]);
   });
 
+  describe("of an address of a section that is nobody's", () => {
+    const stats = (...lines: readonly string[]) => ({
+      title: 'listen stats',
+      lines: [...lines, 'stats enable'],
+    });
+    const withStats = (...lines: readonly string[]): DesiredState => ({
+      ...desired,
+      base: [...desired.base, stats(...lines)],
+    });
+    const culprit = { kind: 'bind', section: 'listen stats', line: 'bind :1' } as const;
+    const statsOf = (state: DesiredState) => state.base.find(({ title }) => title === 'listen stats');
+
+    it('leaves out that line alone, until it is tried again or changes', () => {
+      const quarantine = new Quarantine();
+      const both = withStats('bind :1', 'bind :2');
+      expect(quarantine.hold(culprit, 'taken', both, undefined, none)).toBe(true);
+      expect(quarantine.hold(culprit, 'taken', both, undefined, none)).toBe(false);
+      expect(quarantine.entries).toMatchObject([{ culprit, kept: 'left-out' }]);
+      expect(statsOf(quarantine.clear(both, undefined, none))).toEqual(stats('bind :2'));
+      quarantine.retryAddresses();
+      expect(quarantine.clear(both, undefined, none)).toBe(both);
+      expect(quarantine.hold(culprit, 'taken', both, both, none)).toBe(true);
+      expect(statsOf(quarantine.clear(both, both, none))).toEqual(stats('bind :2'));
+      const moved = withStats('bind :3');
+      expect(quarantine.clear(moved, undefined, none)).toBe(moved);
+      expect(quarantine.entries).toEqual([]);
+    });
+
+    it('keeps listening where it did before, for as long as the new address is taken', () => {
+      const quarantine = new Quarantine();
+      const before = withStats('bind :9');
+      expect(quarantine.hold(culprit, 'taken', withStats('bind :1'), before, none)).toBe(true);
+      expect(quarantine.entries).toMatchObject([{ kept: 'last-good' }]);
+      expect(statsOf(quarantine.clear(withStats('bind :1'), before, none))).toEqual(stats('bind :9'));
+    });
+
+    it('has shared lines of a service tried again, and a base that is only too large for now', () => {
+      const quarantine = new Quarantine();
+      const shared = new Map([['web', ['bind :1']]]);
+      quarantine.hold(
+        { kind: 'shared-lines', service: 'web', isAddress: true },
+        'x',
+        desired,
+        undefined,
+        shared,
+      );
+      quarantine.hold({ kind: 'base', isLimit: true }, 'x', desired, before(), none);
+      expect(quarantine.entries).toHaveLength(2);
+      quarantine.retryAddresses();
+      expect(quarantine.entries).toEqual([]);
+    });
+    const before = () => aState([], ['mode tcp']);
+  });
+
   it('cannot hold the base without a last good one', () => {
     const quarantine = new Quarantine();
     expect(quarantine.hold({ kind: 'base' }, 'bad', desired, undefined, none)).toBe(false);

@@ -49,6 +49,8 @@ function keyOf(culprit: Culprit): string {
     case 'frontend':
     case 'shared-lines':
       return `${culprit.kind} ${culprit.service}`;
+    case 'bind':
+      return `bind ${culprit.section} ${culprit.line}`;
     case 'base':
       return 'base';
   }
@@ -61,6 +63,10 @@ function fingerprintOf(
   linesAlone: boolean,
 ): string | undefined {
   if (culprit.kind === 'base') return JSON.stringify([desired.base, desired.sharedFrontend]);
+  if (culprit.kind === 'bind') {
+    const section = sectionOf(desired, culprit.section);
+    return section?.lines.some((line) => line.trim() === culprit.line) ? keyOf(culprit) : undefined;
+  }
   if (culprit.kind === 'shared-lines') return JSON.stringify(shared.get(culprit.service));
   const sections = desired.services.find(({ service }) => service === culprit.service);
   if (sections === undefined) return undefined;
@@ -113,6 +119,7 @@ export class Quarantine {
     const replaces =
       actual.kind === 'base' ||
       (isService && has(lastGood, actual.service)) ||
+      (actual.kind === 'bind' && goodBinds(actual.section, actual.line, lastGood) !== undefined) ||
       (actual.kind === 'frontend' && goodFrontend(actual.service, desired, lastGood) !== undefined);
     this.#revision += 1;
     const kept = replaces ? 'last-good' : 'left-out';
@@ -120,11 +127,15 @@ export class Quarantine {
     return true;
   }
 
-  /** Gives what was held for its addresses another chance: only trying tells whether they are free now. */
+  /** Gives what was held for its addresses, or a limit, another chance: only trying tells whether they are free now. */
   retryAddresses(): void {
     for (const [key, { culprit }] of this.#held) {
-      const isAddress = culprit.kind === 'frontend' || (culprit.kind === 'base' && culprit.isAddress);
-      if (isAddress) this.#held.delete(key);
+      const isForNow =
+        culprit.kind === 'frontend' ||
+        culprit.kind === 'bind' ||
+        (culprit.kind === 'shared-lines' && culprit.isAddress === true) ||
+        (culprit.kind === 'base' && culprit.isLimit === true);
+      if (isForNow) this.#held.delete(key);
     }
   }
 
@@ -140,15 +151,32 @@ export class Quarantine {
       [...shared].flatMap(([service, lines]) => (this.#held.has(`shared-lines ${service}`) ? lines : [])),
     );
     return {
-      base,
+      base: base.map((section) => this.#clearBinds(section, lastGood)),
       services,
       ...(sharedFrontend && {
-        sharedFrontend: {
-          ...sharedFrontend,
-          lines: sharedFrontend.lines.filter((line) => !dropped.has(line.trim())),
-        },
+        sharedFrontend: this.#clearBinds(
+          {
+            ...sharedFrontend,
+            lines: sharedFrontend.lines.filter((line) => !dropped.has(line.trim())),
+          },
+          lastGood,
+        ),
       }),
     };
+  }
+
+  /** The section without the lines on whose addresses nobody can listen, with the last good ones in their place. */
+  #clearBinds(section: Section, lastGood: DesiredState | undefined): Section {
+    const { title } = section;
+    const good = new Set<string>();
+    const lines = section.lines.filter((line) => {
+      if (!this.#held.has(keyOf({ kind: 'bind', section: title, line: line.trim() }))) return true;
+      for (const each of goodBinds(title, line.trim(), lastGood) ?? []) good.add(each);
+      return false;
+    });
+    if (lines.length === section.lines.length) return section;
+    const known = new Set(lines.map((line) => line.trim()));
+    return { title, lines: [...[...good].filter((line) => !known.has(line.trim())), ...lines] };
   }
 
   #clearService(sections: ServiceSections, lastGood: DesiredState | undefined): readonly ServiceSections[] {
@@ -181,6 +209,22 @@ export class Quarantine {
     for (const key of keys) this.#held.delete(key);
     return { kind: 'service', service };
   }
+}
+
+/** A section that is no service's. */
+function sectionOf({ base, sharedFrontend }: DesiredState, title: string): Section | undefined {
+  return [...base, ...(sharedFrontend ? [sharedFrontend] : [])].find((section) => section.title === title);
+}
+
+/** What a section listened on before it was to listen on `line`; undefined when there was nothing else. */
+function goodBinds(
+  title: string,
+  line: string,
+  lastGood: DesiredState | undefined,
+): readonly string[] | undefined {
+  const good = lastGood === undefined ? undefined : sectionOf(lastGood, title);
+  const binds = good?.lines.filter((each) => /^\s*bind\s/.test(each)) ?? [];
+  return binds.length === 0 || binds.some((each) => each.trim() === line) ? undefined : binds;
 }
 
 /** The last good frontend of a service whose present one is held; none, if it was the same one. */

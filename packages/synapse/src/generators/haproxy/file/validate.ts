@@ -92,7 +92,7 @@ export interface SettleInput {
   readonly lastGood: DesiredState | undefined;
   readonly shared: SharedLines;
   readonly quarantine: Quarantine;
-  readonly check: (text: string) => Promise<Verdict>;
+  readonly check: (text: string, candidate: DesiredState) => Promise<Verdict>;
 }
 
 /** Each round holds back at least one culprit, usually all that HAProxy named. */
@@ -108,7 +108,7 @@ export async function settle(input: SettleInput): Promise<Settled> {
   for (let round = 0; round < maxRounds; round += 1) {
     const candidate = quarantine.clear(desired, lastGood, shared);
     const text = render(candidate);
-    const verdict = await check(text);
+    const verdict = await check(text, candidate);
     last = verdict;
     if (verdict.valid) {
       const { messages, unchecked } = verdict;
@@ -119,6 +119,8 @@ export async function settle(input: SettleInput): Promise<Settled> {
       };
     }
     if (holdNamed(verdict.messages, text, candidate, input)) continue;
+    // To leave out services until the rest fits would hit whoever comes last.
+    if (verdict.messages.some(({ isLimit }) => isLimit)) break;
     const reason = verdict.messages.find(({ severity }) => severity === 'error')?.text ?? 'rejected';
     const culprit = await bisect(candidate, shared, check);
     if (!quarantine.hold(culprit, reason, desired, lastGood, shared)) break;
@@ -172,7 +174,7 @@ async function bisect(
       services: services.slice(0, count),
       ...(sharedFrontend && { sharedFrontend }),
     };
-    return (await check(render(part))).valid;
+    return (await check(render(part), part)).valid;
   };
   if (!(await validWith(0))) return { kind: 'base' };
   let good = 0;

@@ -2,7 +2,8 @@ import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { hashOf, loadedBy } from './beliefs.js';
+import { hashOf } from '../file/fileHash.js';
+import { loadedBy } from './beliefs.js';
 import { BeliefStore } from './beliefStore.js';
 import { withIntended } from './loadedState.js';
 import { aServer, aService, aState } from '../testing/sections.js';
@@ -67,7 +68,7 @@ describe('BeliefStore', () => {
     const saving = store.save();
     await Promise.resolve();
     const both = aState([aService([aServer('a'), aServer('b')])]);
-    store.setRunning('/sock', process, withIntended(state, both, new Set(['web/b'])));
+    store.setRunning('/sock', process, withIntended(state, both, new Map([['web', new Set(['b'])]])));
     await store.intend('/sock', process, [{ service, server: aServer('b') }]);
     await saving;
     const next = await BeliefStore.open(path);

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { writeFileAtomic } from '@smartstack/agent';
 import { z } from 'zod';
-import type { DesiredState } from '../types.js';
+import type { DesiredState, ServiceSections } from '../types.js';
 
 /** The identity of a worker: a pid alone is used again. */
 export interface ProcessIdentity {
@@ -37,11 +36,6 @@ export interface Beliefs {
 export const noBeliefs: Beliefs = { written: undefined, running: new Map() };
 
 const format = 1;
-
-/** SHA-256 of a file's text, hexadecimal. */
-export function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
-}
 
 /** True when both workers are the same process. */
 export function sameProcess(a: ProcessIdentity, b: ProcessIdentity): boolean {
@@ -111,15 +105,36 @@ export async function readBeliefs(path: string): Promise<Beliefs> {
   }
 }
 
+/** Most services outlive many changes of the others: each is spelled out once. */
+const textOfService = new WeakMap<ServiceSections, string>();
+
+function serviceText(service: ServiceSections): string {
+  const known = textOfService.get(service);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(service);
+  textOfService.set(service, text);
+  return text;
+}
+
+function stateText({ base, services, sharedFrontend }: DesiredState): string {
+  const shared = sharedFrontend === undefined ? '' : `,"sharedFrontend":${JSON.stringify(sharedFrontend)}`;
+  return `{"base":${JSON.stringify(base)},"services":[${services.map(serviceText).join(',')}]${shared}}`;
+}
+
 /** Keeps beliefs for the next run, atomically. Throws AgentError `file_write`. */
 export async function writeBeliefs(path: string, { written, running }: Beliefs): Promise<void> {
-  const processes = [...running].map(([socket, { process, desired }]) =>
+  const processes = [...running].map(([socket, { process, desired }]) => {
+    const who = `"socket":${JSON.stringify(socket)},"process":${JSON.stringify(process)}`;
     // Usually they are one and the same, and half the size.
-    desired === written?.desired ? { socket, process, asWritten: true } : { socket, process, desired },
-  );
-  await writeFileAtomic(path, `${JSON.stringify({ format, written, running: processes })}\n`, {
-    mode: 0o600,
+    const what = desired === written?.desired ? '"asWritten":true' : `"desired":${stateText(desired)}`;
+    return `{${who},${what}}`;
   });
+  const file =
+    written === undefined
+      ? ''
+      : `"written":{"desired":${stateText(written.desired)},"sha256":"${written.sha256}","at":${written.at}},`;
+  const text = `{"format":${format},${file}"running":[${processes.join(',')}]}\n`;
+  await writeFileAtomic(path, text, { mode: 0o600 });
 }
 
 /** When a worker began, as its own clock and ours tell. */

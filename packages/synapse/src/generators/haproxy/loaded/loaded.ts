@@ -13,7 +13,9 @@ export function advanceLoaded(
 ): DesiredState {
   if (applied.length === 0) return loaded;
   const done = new Map<string, boolean>();
+  const touched = new Set<string>();
   for (const { command, outcome } of applied) {
+    touched.add(command.backend);
     const key = serverKey(command);
     done.set(key, (done.get(key) ?? true) && outcome.result === 'done');
   }
@@ -32,6 +34,8 @@ export function advanceLoaded(
   };
   return {
     ...loaded,
-    services: loaded.services.map((each) => ({ ...each, backend: advance(each.backend) })),
+    services: loaded.services.map((each) =>
+      touched.has(each.backend.name) ? { ...each, backend: advance(each.backend) } : each,
+    ),
   };
 }

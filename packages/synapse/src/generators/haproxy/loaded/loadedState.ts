@@ -3,12 +3,12 @@ import type { DesiredState, Server } from '../types.js';
 /**
  * What to keep as `loaded` before commands are sent: `loaded` with every server that they may add. A crash in the
  * middle then leaves no server in HAProxy that nobody owns, and so nobody would ever remove. `adding` are the
- * servers (`backend/server`) that the commands add: of those that are replaced nobody knows then which one runs.
+ * servers that the commands add, by backend: of those that are replaced nobody knows then which one runs.
  */
 export function withIntended(
   loaded: DesiredState,
   desired: DesiredState,
-  adding: ReadonlySet<string>,
+  adding: ReadonlyMap<string, ReadonlySet<string>>,
 ): DesiredState {
   const wanted = new Map(desired.services.map((sections) => [sections.service, sections.backend]));
   return {
@@ -16,10 +16,11 @@ export function withIntended(
     services: loaded.services.map((sections) => {
       const { backend } = sections;
       const target = wanted.get(sections.service);
-      if (target?.name !== backend.name) return sections;
+      if (target === backend || target?.name !== backend.name) return sections;
       const known = new Set(backend.servers.map(({ name }) => name));
       const added = target.servers.filter(({ name }) => !known.has(name));
-      const isReplaced = ({ name }: Server): boolean => adding.has(`${backend.name}/${name}`);
+      const names = adding.get(backend.name);
+      const isReplaced = ({ name }: Server): boolean => names?.has(name) === true;
       if (added.length === 0 && !backend.servers.some(isReplaced)) return sections;
       const before = backend.servers.map((server): Server =>
         isReplaced(server) ? { ...server, unconfirmed: true } : server,

@@ -98,8 +98,14 @@ export interface ObservedTexts {
   readonly backends: string;
 }
 
-/** What the running process is, from its own words; undefined when they are not HAProxy's. */
-export function observedState({ info, serversState, backends }: ObservedTexts): ObservedState | undefined {
+/**
+ * What the running process is, from its own words; undefined when they are not HAProxy's. Backends whose servers
+ * are as they were in `before` are the same values.
+ */
+export function observedState(
+  { info, serversState, backends }: ObservedTexts,
+  before?: ObservedState,
+): ObservedState | undefined {
   const facts = parseInfo(info);
   const pid = Number(facts.get('Pid') || Number.NaN);
   const version = facts.get('Version');
@@ -107,8 +113,32 @@ export function observedState({ info, serversState, backends }: ObservedTexts): 
   const servers = parseServersState(serversState);
   const all = new Map<string, ReadonlyMap<string, ObservedServer>>();
   for (const name of [...parseBackends(backends), ...servers.keys()]) {
-    all.set(name, servers.get(name) ?? new Map<string, ObservedServer>());
+    all.set(name, sameOrNew(before?.backends.get(name), servers.get(name) ?? new Map()));
   }
   const uptimeSeconds = Number(facts.get('Uptime_sec') ?? 0) || 0;
   return { process: { pid, version, uptimeSeconds }, backends: all };
+}
+
+type Servers = ReadonlyMap<string, ObservedServer>;
+
+/** `before` if `now` says the same. */
+export function sameOrNew(before: Servers | undefined, now: Servers): Servers {
+  if (before?.size !== now.size) return now;
+  for (const [name, server] of now) {
+    const old = before.get(name);
+    if (old === undefined || !isSameServer(old, server)) return now;
+  }
+  return before;
+}
+
+function isSameServer(a: ObservedServer, b: ObservedServer): boolean {
+  return (
+    a.id === b.id &&
+    a.address === b.address &&
+    a.port === b.port &&
+    a.weight === b.weight &&
+    a.admin === b.admin &&
+    a.operational === b.operational &&
+    a.checked === b.checked
+  );
 }

@@ -1,4 +1,5 @@
 import { backendContext, effectiveDefaults } from '../desired/backendContext.js';
+import { PlanCache } from './planCache.js';
 import { planServers } from './planServers.js';
 import { structureReasons } from './planStructure.js';
 import { renderServer } from '../desired/render.js';
@@ -25,6 +26,8 @@ function pairs(desired: DesiredState, loaded: DesiredState): readonly Pair[] {
     return old?.backend.name === sections.backend.name ? [{ desired: sections, loaded: old }] : [];
   });
 }
+
+const plannedBefore = new PlanCache();
 
 /** Without a Runtime API the file is the only way to tell HAProxy about servers. */
 function reasonsWithoutRuntime(both: readonly Pair[]): readonly ReloadReason[] {
@@ -75,11 +78,13 @@ export function planChanges(
   const commands: RuntimeCommand[] = [];
   const reload: ReloadReason[] = [...structure];
   for (const pair of both) {
-    const context = backendContext(defaults, pair.loaded.backend.lines);
     const running = observed.backends.get(pair.loaded.backend.name);
     if (running === undefined) continue;
     const reloading = structure.length > 0;
-    const planned = planServers({ ...pair, running, context, capabilities, reloading });
+    const planned = plannedBefore.get({ ...pair, running, defaults, capabilities, reloading }, () => {
+      const context = backendContext(defaults, pair.loaded.backend.lines);
+      return planServers({ ...pair, running, context, capabilities, reloading });
+    });
     commands.push(...planned.commands);
     reload.push(...planned.reasons);
   }

@@ -37,6 +37,11 @@ function isMoved(server: Server, running: ObservedServer): boolean {
   return running.address !== server.address || running.port !== server.port;
 }
 
+/** A server that ramps up after its start (`slowstart`) takes its share already. */
+function isServing({ operational }: ObservedServer): boolean {
+  return operational === 'up' || operational === 'starting';
+}
+
 class BackendPlanner {
   readonly #commands: { first: RuntimeCommand[]; replace: RuntimeCommand[]; last: RuntimeCommand[] };
   readonly #blocked = new Map<string, Cause & { readonly servers: string[] }>();
@@ -129,7 +134,7 @@ class BackendPlanner {
   #change(changed: readonly Server[], others: number): void {
     const inRotation = (server: Server): boolean => {
       const running = this.difference.running.get(server.name);
-      return running?.admin === 'ready' && running.operational === 'up' && running.weight > 0;
+      return running?.admin === 'ready' && isServing(running) && running.weight > 0;
     };
     const busy = changed.filter(inRotation);
     const reload = busy.length === 1 && others === 0;
@@ -191,7 +196,7 @@ class BackendPlanner {
         others += 1;
       } else if (this.#isAsWanted(server, now)) {
         this.#correct(server, now);
-        if (now.operational === 'up') others += 1;
+        if (isServing(now)) others += 1;
       } else changed.push(server);
     }
     this.#change(changed, others);

@@ -1,6 +1,7 @@
 import type { DesiredState, ReloadReason, Section, ServiceSections } from '../types.js';
 
 function sameLines(a: readonly string[], b: readonly string[]): boolean {
+  if (a === b) return true;
   return a.length === b.length && a.every((line, index) => line === b[index]);
 }
 
@@ -11,6 +12,7 @@ function sameSection(a: Section | undefined, b: Section | undefined): boolean {
 
 /** Titles of base sections that are new, gone or different. */
 function changedBase(desired: readonly Section[], loaded: readonly Section[]): readonly string[] {
+  if (desired === loaded) return [];
   const text = ({ title, lines }: Section): string => [title, ...lines].join('\n');
   const [after, before] = [new Set(desired.map(text)), new Set(loaded.map(text))];
   const changed = [
@@ -24,6 +26,7 @@ function changedBase(desired: readonly Section[], loaded: readonly Section[]): r
 }
 
 function changedLines(desired: ServiceSections, loaded: ServiceSections): string | undefined {
+  if (desired === loaded) return undefined;
   if (desired.backend.name !== loaded.backend.name) {
     return `backend ${loaded.backend.name} becomes ${desired.backend.name}`;
   }
@@ -59,4 +62,13 @@ export function structureReasons(desired: DesiredState, loaded: DesiredState): r
     reasons.push({ kind: 'lines-changed', detail: 'the shared frontend changed' });
   }
   return reasons;
+}
+
+/** All that only a new file brings, as text: equal for two states between which commands suffice. */
+export function structureOf({ base, services, sharedFrontend }: DesiredState): string {
+  const sections = services.map(({ service, frontend, backend: { name, lines } }) => [
+    ...[service, frontend?.title, frontend?.lines],
+    ...[name, lines],
+  ]);
+  return JSON.stringify([base, sections, sharedFrontend]);
 }

@@ -1,11 +1,14 @@
 import { spawn } from 'node:child_process';
-import { mkdir, open, readdir, readFile, stat, unlink } from 'node:fs/promises';
+import { mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Backoff, type Clock, describeError, type Logger } from '@smartstack/agent';
+import { descriptorLimit, haproxyLimit } from './descriptorLimit.js';
 import { parseBindFailures } from '../file/configMessages.js';
 import { awaitMaster, type MasterStatus, readMaster, reloadThroughMaster } from './masterCli.js';
 import type { HaproxyProcess, ProcessTiming } from './process.js';
 import { ReloadError } from './reloadError.js';
+import { haproxyOf, type RunningHaproxy, runningHaproxies } from './runningHaproxy.js';
+import type { Turn } from './turn.js';
 import { RuntimeApiError } from '../runtime/runtimeError.js';
 
 /** An HAProxy that synapse starts itself, and leaves serving when it stops. */
@@ -20,22 +23,9 @@ export interface ManagedProcessOptions {
   readonly logFile: string;
   /** How often its master is looked after, in milliseconds. */
   readonly superviseMs: number;
+  /** Starts and reloads are one at a time, whoever asks, also across a change of these options. */
+  readonly turn: Turn;
   readonly random?: () => number;
-}
-
-/** Pids of HAProxy processes whose command line names this master socket: the kernel knows what a socket may not tell. */
-async function findHaproxy(masterSocketPath: string): Promise<readonly number[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-  const matches = await Promise.all(
-    pids.map(async (pid) => {
-      const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
-      return (
-        words[0]?.includes('haproxy') === true &&
-        words.some((word) => word.split(',')[0] === masterSocketPath)
-      );
-    }),
-  );
-  return pids.filter((_, index) => matches[index]).map(Number);
 }
 
 async function readLogFrom(path: string, offset: number): Promise<string> {
@@ -51,29 +41,31 @@ function withWords({ message, cause }: ReloadError, said: string): ReloadError {
 class ManagedProcess implements HaproxyProcess {
   readonly #options: ManagedProcessOptions;
   readonly #backoff: Backoff;
-  /** Starts and reloads are one at a time, whether the loop or the supervision asks. */
-  #turn: Promise<unknown> = Promise.resolve();
+  /** Where the master answers: one that runs keeps the socket that it was started with, whatever is configured now. */
+  #masterSocket: string;
 
   constructor(options: ManagedProcessOptions) {
     this.#options = options;
     const { random } = options;
+    this.#masterSocket = options.masterSocketPath;
     this.#backoff = new Backoff({ minMs: options.superviseMs, maxMs: 30_000, ...(random && { random }) });
   }
 
   async status(signal: AbortSignal): Promise<MasterStatus | undefined> {
-    return readMaster(this.#options.masterSocketPath, this.#master(signal)).catch(() => undefined);
+    return readMaster(this.#masterSocket, this.#master(signal)).catch(() => undefined);
   }
 
   async reload(signal: AbortSignal): Promise<void> {
-    await this.#exclusively(async () => {
+    await this.#options.turn.take(async () => {
       if ((await this.#ensureRunning(signal)) === 'started') return;
+      await this.#refuseOtherFile(signal);
       const { logFile } = this.#options;
       const size = await stat(logFile).then(
         (file) => file.size,
         () => 0,
       );
       try {
-        await reloadThroughMaster(this.#options.masterSocketPath, this.#master(signal));
+        await reloadThroughMaster(this.#masterSocket, this.#master(signal));
       } catch (error) {
         if (signal.aborted) throw error;
         if (error instanceof ReloadError) {
@@ -86,7 +78,13 @@ class ManagedProcess implements HaproxyProcess {
   }
 
   ensure(signal: AbortSignal): Promise<'running' | 'started'> {
-    return this.#exclusively(() => this.#ensureRunning(signal));
+    return this.#options.turn.take(() => this.#ensureRunning(signal));
+  }
+
+  /** One that we start has our own limit. */
+  async descriptorLimit(signal: AbortSignal): Promise<number | undefined> {
+    const pid = (await this.status(signal))?.pid;
+    return pid === undefined ? descriptorLimit('self') : haproxyLimit(pid);
   }
 
   async run(wake: () => void, signal: AbortSignal): Promise<void> {
@@ -118,33 +116,73 @@ class ManagedProcess implements HaproxyProcess {
     return { clock, deadlineMs: timing.answerMs, patienceMs: timing.reloadMs, signal };
   }
 
-  #exclusively<T>(action: () => Promise<T>): Promise<T> {
-    const next = this.#turn.then(action, action);
-    this.#turn = next.catch(() => undefined);
-    return next;
-  }
-
   /** Finds the running master or starts one. A master that is alive but silent is waited for, never doubled. */
   async #ensureRunning(signal: AbortSignal): Promise<'running' | 'started'> {
-    const { masterSocketPath, timing } = this.#options;
+    const { clock, timing } = this.#options;
+    if (await this.#answers(signal)) return 'running';
+    const end = clock.monotonic() + timing.reloadMs;
+    for (;;) {
+      const ours = await this.#findOurs();
+      if (ours.length === 0) break;
+      this.#adopt(ours);
+      // It re-executes itself, or it is on its way out.
+      if ((await this.status(signal)) !== undefined) return 'running';
+      if (clock.monotonic() >= end) throw new ReloadError('HAProxy is alive but its master is silent');
+      await clock.sleep(20, signal);
+    }
+    this.#masterSocket = this.#options.masterSocketPath;
+    await this.#start(signal);
+    return 'started';
+  }
+
+  async #answers(signal: AbortSignal): Promise<boolean> {
     try {
-      await readMaster(masterSocketPath, this.#master(signal));
-      return 'running';
+      await readMaster(this.#masterSocket, this.#master(signal));
+      return true;
     } catch (error) {
       if (!(error instanceof RuntimeApiError) || signal.aborted) throw error;
       if (error.code === 'runtime-timeout')
         throw new ReloadError('HAProxy is alive but does not answer', error);
+      return false;
     }
-    const end = this.#options.clock.monotonic() + timing.reloadMs;
-    while ((await findHaproxy(masterSocketPath)).length > 0) {
-      // It re-executes itself, or it is on its way out.
-      if ((await this.status(signal)) !== undefined) return 'running';
-      if (this.#options.clock.monotonic() >= end)
-        throw new ReloadError('HAProxy is alive but its master is silent');
-      await this.#options.clock.sleep(20, signal);
+  }
+
+  /** Masters and workers on our file, or on our master socket. */
+  async #findOurs(): Promise<readonly RunningHaproxy[]> {
+    const { configFile, masterSocketPath } = this.#options;
+    const sockets = [masterSocketPath, this.#masterSocket];
+    const all = await runningHaproxies();
+    return all.filter(
+      ({ files, masterSocket }) =>
+        files.includes(configFile) || (masterSocket !== undefined && sockets.includes(masterSocket)),
+    );
+  }
+
+  /** Talks to the master of an HAProxy that serves our file already: a second one would share its ports. */
+  #adopt(ours: readonly RunningHaproxy[]): void {
+    const { logger, configFile, masterSocketPath } = this.#options;
+    const [{ pid, masterSocket } = { pid: 0, masterSocket: undefined }] = ours;
+    if (masterSocket === undefined) {
+      const where = `an HAProxy (pid ${pid}) that has no master socket (-S) runs on ${configFile}`;
+      throw new ReloadError(`${where}: stop it, and it is started as it should be`);
     }
-    await this.#start(signal);
-    return 'started';
+    if (masterSocket === this.#masterSocket) return;
+    this.#masterSocket = masterSocket;
+    if (masterSocket === masterSocketPath) return;
+    logger.warn('haproxy keeps the master socket that it was started with, until it is stopped', {
+      ...{ pid, masterSocket, configured: masterSocketPath },
+    });
+  }
+
+  /** A master reads the file that it was started with: loading that again would change nothing. */
+  async #refuseOtherFile(signal: AbortSignal): Promise<void> {
+    const { configFile } = this.#options;
+    const master = await this.status(signal);
+    const running = master === undefined ? undefined : await haproxyOf(master.pid);
+    if (running === undefined || running.files.length === 0 || running.files.includes(configFile)) return;
+    throw new ReloadError(
+      `HAProxy (pid ${running.pid}) was started on ${running.files.join(', ')}, not on ${configFile}: stop it, and it is started on that`,
+    );
   }
 
   async #start(signal: AbortSignal): Promise<void> {
@@ -157,6 +195,8 @@ class ManagedProcess implements HaproxyProcess {
     const env = Object.fromEntries(
       Object.entries(process.env).filter(([name]) => !/^(NOTIFY_SOCKET|WATCHDOG_)/.test(name)),
     );
+    if (signal.aborted) await log.close();
+    signal.throwIfAborted();
     // A session of its own: it goes on serving when synapse ends, however it ends.
     const child = spawn(haproxyBinary, ['-W', '-S', `${masterSocketPath},mode,600`, '-f', configFile], {
       detached: true,

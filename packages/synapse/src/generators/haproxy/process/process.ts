@@ -1,5 +1,6 @@
 import { type Clock, describeError, type Logger } from '@smartstack/agent';
 import { runShell } from './command.js';
+import { haproxyLimit } from './descriptorLimit.js';
 import { awaitMaster, type MasterStatus, readMaster, reloadThroughMaster } from './masterCli.js';
 import { ReloadError } from './reloadError.js';
 
@@ -11,6 +12,8 @@ export interface HaproxyProcess {
   ensure?(signal: AbortSignal): Promise<'running' | 'started'>;
   /** Master and workers; undefined without a master socket, or when it does not answer. */
   status(signal: AbortSignal): Promise<MasterStatus | undefined>;
+  /** How many file descriptors the process that loads the file may open; undefined when nobody knows. */
+  descriptorLimit(signal: AbortSignal): Promise<number | undefined>;
   /** Keeps it running, where that is our task; `wake` is called after each start. Returns when `signal` aborts. */
   run(wake: () => void, signal: AbortSignal): Promise<void>;
 }
@@ -93,6 +96,10 @@ export function createExternalProcess(options: ExternalProcessOptions): HaproxyP
 
   return {
     status,
+    descriptorLimit: async (signal) => {
+      const pid = (await status(signal))?.pid ?? (await workerPid(signal));
+      return pid === undefined ? undefined : haproxyLimit(pid);
+    },
     reload: async (signal) => {
       if (reloadCommand !== undefined) {
         await reloadByCommand(reloadCommand, signal);

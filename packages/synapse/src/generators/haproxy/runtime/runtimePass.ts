@@ -1,5 +1,5 @@
 import type { Clock } from '@smartstack/agent';
-import { type AppliedCommand, serverKey } from './apply.js';
+import type { AppliedCommand } from './apply.js';
 import type { BeliefStore } from '../loaded/beliefStore.js';
 import { loadedBy, type ProcessIdentity } from '../loaded/beliefs.js';
 import { capabilitiesOf } from '../plan/capabilities.js';
@@ -35,25 +35,31 @@ export interface PassContext {
   readonly signal: AbortSignal;
   /** Wall clock in milliseconds. */
   readonly now: number;
+  /** Nothing is wanted that was not wanted before: the time to look at everything, where that is due. */
+  readonly isAudit: boolean;
   /** True for a process that another socket led to already: one is brought in step once. */
   readonly isKnown: (process: ProcessIdentity) => boolean;
 }
 
-/** The servers (`backend/server`) that commands add. */
-function additions(commands: readonly RuntimeCommand[]): ReadonlySet<string> {
-  return new Set(commands.flatMap((each) => (each.kind === 'add-server' ? [serverKey(each)] : [])));
+/** The servers that commands add, by backend. */
+function additions(commands: readonly RuntimeCommand[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const added = new Map<string, Set<string>>();
+  for (const { kind, backend, server } of commands) {
+    if (kind === 'add-server') added.set(backend, (added.get(backend) ?? new Set()).add(server));
+  }
+  return added;
 }
 
 /** Servers that are added, with the services they belong to. */
 function intendedServers(
-  added: ReadonlySet<string>,
+  added: ReadonlyMap<string, ReadonlySet<string>>,
   desired: DesiredState,
 ): readonly { service: string; server: Server }[] {
-  return desired.services.flatMap(({ service, backend }) =>
-    backend.servers.flatMap((server) =>
-      added.has(`${backend.name}/${server.name}`) ? [{ service, server }] : [],
-    ),
-  );
+  return desired.services.flatMap(({ service, backend }) => {
+    const names = added.get(backend.name);
+    const servers = names === undefined ? [] : backend.servers.filter(({ name }) => names.has(name));
+    return servers.map((server) => ({ service, server }));
+  });
 }
 
 function unreachable(socket: string, error: RuntimeApiError): PassResult {
@@ -72,12 +78,14 @@ export async function bringInStep(
   context: PassContext,
   attempts = retiredAttempts,
 ): Promise<PassResult> {
+  if (target.isSilent) throw new RuntimeApiError('runtime-timeout', `${target.socketPath} stays silent`);
   let session: RuntimeSession;
   try {
     session = await target.open(context.signal);
   } catch (error) {
     if (!(error instanceof RuntimeApiError) || context.signal.aborted) throw error;
     target.invalidate();
+    if (error.code === 'runtime-timeout') target.markSilent();
     // One that is silent may be stopped or busy: asking it to reload would only queue up.
     if (error.code === 'runtime-timeout' || error.code === 'runtime-protocol') throw error;
     return unreachable(target.socketPath, error);
@@ -86,6 +94,7 @@ export async function bringInStep(
     return await actOn(target, session, desired, context);
   } catch (error) {
     target.invalidate();
+    if (error instanceof RuntimeApiError && error.code === 'runtime-timeout') target.markSilent();
     if (!(error instanceof RuntimeApiError) || error.code !== 'runtime-retired' || attempts <= 1) throw error;
   } finally {
     session.close();
@@ -98,10 +107,10 @@ async function actOn(
   target: RuntimeTarget,
   session: RuntimeSession,
   desired: DesiredState,
-  { beliefs, keeper, signal, now, isKnown }: PassContext,
+  { beliefs, keeper, signal, now, isKnown, isAudit }: PassContext,
 ): Promise<PassResult> {
   const { socketPath: socket } = target;
-  const { identity: process, state } = await target.observe(session);
+  const { identity: process, state } = await target.observe(session, isAudit);
   if (isKnown(process))
     return { socket, plan: { commands: [], reload: [] }, applied: [], process, isUnknown: false };
   const { version, uptimeSeconds } = state.process;

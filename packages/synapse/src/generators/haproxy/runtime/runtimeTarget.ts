@@ -1,7 +1,7 @@
 import type { Clock } from '@smartstack/agent';
 import { applyCommands, type AppliedCommand, serverKey } from './apply.js';
 import { type ProcessIdentity, sameProcess } from '../loaded/beliefs.js';
-import { observedState, parseInfo, parseServersState } from '../plan/observed.js';
+import { observedState, parseInfo, parseServersState, sameOrNew } from '../plan/observed.js';
 import type { Prober } from './probe.js';
 import { RuntimeSession } from './runtimeClient.js';
 import { RuntimeApiError } from './runtimeError.js';
@@ -19,6 +19,9 @@ export interface RuntimeTargetOptions {
   readonly observeAgainMs: number;
 }
 
+/** Longest time that a process counts as silent without being asked again. */
+const silentMs = 5_000;
+
 /** What is known of the process behind a socket. */
 export interface Observation {
   readonly identity: ProcessIdentity;
@@ -35,6 +38,7 @@ export class RuntimeTarget {
   #observation: Observation | undefined;
   #observedAt = -Infinity;
   #retired: ProcessIdentity | undefined;
+  #silentUntil = -Infinity;
 
   constructor(options: RuntimeTargetOptions) {
     this.#options = options;
@@ -65,6 +69,16 @@ export class RuntimeTarget {
     this.#observedAt = -Infinity;
   }
 
+  /** It did not answer in time, and did not since: whoever has other processes to serve does not wait for it again. */
+  get isSilent(): boolean {
+    return this.#options.clock.monotonic() < this.#silentUntil;
+  }
+
+  /** It did not answer in time. It counts as silent until `identify` hears from it, or for a while. */
+  markSilent(): void {
+    this.#silentUntil = this.#options.clock.monotonic() + silentMs;
+  }
+
   /** Connects; the caller closes. Throws RuntimeApiError. */
   open(signal: AbortSignal): Promise<RuntimeSession> {
     const { clock, deadlineMs, socketPath } = this.#options;
@@ -75,16 +89,29 @@ export class RuntimeTarget {
   async identify(signal: AbortSignal): Promise<ProcessIdentity> {
     const session = await this.open(signal);
     try {
-      return this.#identity(await session.ask('show info'));
+      const identity = this.#identity(await session.ask('show info'));
+      this.#silentUntil = -Infinity;
+      return identity;
     } finally {
       session.close();
     }
   }
 
-  /** The state of the process at the other end of `session`, from the cache when it is the same one and fresh. */
-  async observe(session: RuntimeSession): Promise<Observation> {
+  /** True when the cache is so old that a pass without an event should read everything anew. */
+  get isOverdue(): boolean {
+    const age = this.#options.clock.monotonic() - this.#observedAt;
+    return this.#observation !== undefined && age >= this.#options.observeAgainMs;
+  }
+
+  /**
+   * The state of the process at the other end of `session`, from the cache when it is the same one and nothing
+   * suggests that it is wrong. Age alone does not for another interval: reading thousands of servers would delay
+   * the change that is at hand, and whoever sees `isOverdue` comes back for it.
+   */
+  async observe(session: RuntimeSession, isAudit = false): Promise<Observation> {
     const { clock, observeAgainMs } = this.#options;
-    const isFresh = clock.monotonic() - this.#observedAt < observeAgainMs;
+    const age = clock.monotonic() - this.#observedAt;
+    const isFresh = age < (isAudit ? 1 : 2) * observeAgainMs;
     const info = session.ask('show info');
     if (isFresh && this.#observation !== undefined) {
       const { pid, startedAt } = this.#identity(await info);
@@ -97,7 +124,7 @@ export class RuntimeTarget {
       session.ask('show backend'),
     ]);
     const identity = this.#identity(infoText);
-    const state = observedState({ info: infoText, serversState, backends });
+    const state = observedState({ info: infoText, serversState, backends }, this.#observation?.state);
     if (state === undefined)
       throw new RuntimeApiError('runtime-protocol', `no HAProxy answers on ${this.socketPath}`);
     if (this.#observation?.identity.pid !== identity.pid) this.#lingering.clear();
@@ -152,7 +179,7 @@ export class RuntimeTarget {
     await Promise.all(
       [...touched].map(async (name) => {
         const servers = parseServersState(await session.ask(`show servers state ${name}`));
-        backends.set(name, servers.get(name) ?? none);
+        backends.set(name, sameOrNew(state.backends.get(name), servers.get(name) ?? none));
       }),
     );
     this.#observation = { identity, state: { ...state, backends } };

@@ -3,7 +3,9 @@ import type { ServiceView } from '../../../catalog/types.js';
 import { readHaproxyBlock } from '../block/blocks.js';
 import { desiredState, type DesiredResult } from '../desired/desired.js';
 import { emptyMemory, type Memory } from '../desired/memory.js';
+import { withPrepared } from '../desired/prepared.js';
 import { renderServer } from '../desired/render.js';
+import type { DesiredState } from '../types.js';
 
 /** When tests happen, in milliseconds since the epoch. */
 export const at = 1_000_000_000_000;
@@ -23,6 +25,7 @@ interface Given {
   readonly memory?: Memory;
   readonly addresses?: ReadonlyMap<string, string>;
   readonly now?: number;
+  readonly lastGood?: DesiredState;
 }
 
 /** The outcome for these services under our presets, or the top-level block given. Throws when that has issues. */
@@ -30,7 +33,8 @@ export function desire(views: readonly ServiceView[], given: Given = {}): Desire
   const { top = { stats: false }, memory = emptyMemory, addresses = noAddresses, now = at } = given;
   const { config, issues } = readHaproxyBlock(top, 'h');
   if (config === undefined || issues.length > 0) throw new Error(JSON.stringify(issues));
-  return desiredState(config, { services: views }, memory, addresses, now);
+  const view = withPrepared({ services: views }, config);
+  return desiredState(config, view, memory, addresses, now, { lastGood: given.lastGood });
 }
 
 /** The server lines of the first service. */

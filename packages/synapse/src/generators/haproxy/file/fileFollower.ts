@@ -1,0 +1,102 @@
+import { type Clock, describeError, type Logger } from '@smartstack/agent';
+import type { BeliefStore } from '../loaded/beliefStore.js';
+import type { ConfigKeeper, Kept } from './configKeeper.js';
+import type { SharedLines } from './quarantineStore.js';
+import type { DesiredState } from '../types.js';
+
+/** What the file should hold, before anything is held back. */
+export interface FileWish {
+  readonly desired: DesiredState;
+  readonly shared: SharedLines;
+}
+
+/** What following needs. */
+export interface FileFollowerOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly keeper: ConfigKeeper;
+  readonly beliefs: BeliefStore;
+  /** Ports that HAProxy listens on now; undefined while that is not known. */
+  readonly boundPorts: () => ReadonlySet<number> | undefined;
+  /** Asks for a pass: something was held back, or the file could not be kept. */
+  readonly wake: () => void;
+}
+
+/**
+ * Following takes at most this share of the time: of a large configuration each check costs as much as dozens
+ * of changes, and of wishes that come meanwhile only the last counts.
+ */
+const restPerWork = 4;
+/** However large it is, the file is never further behind than this, in milliseconds, and the time that the check takes. */
+const maxRestMs = 5_000;
+
+/** Keeps haproxy.cfg, and what synapse knows of it, in step with what runs: in the background, at a bounded pace. */
+export class FileFollower {
+  readonly #options: FileFollowerOptions;
+  #next: FileWish | undefined;
+  #following: Promise<void> | undefined;
+  #hurry = new AbortController();
+  #problem: string | undefined;
+
+  constructor(options: FileFollowerOptions) {
+    this.#options = options;
+  }
+
+  /** Why the file could not be kept in step; undefined when it is, or is about to be. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  /** Resolves when nothing is being checked or written any more. What waits for its turn has it now. */
+  async idle(): Promise<void> {
+    while (this.#following !== undefined) {
+      this.#hurry.abort();
+      await this.#following;
+    }
+  }
+
+  /** Brings the file up to date now. Throws AgentError when it cannot be written or nobody can check it. */
+  async follow(wish: FileWish, signal?: AbortSignal): Promise<Kept> {
+    const { keeper, boundPorts } = this.#options;
+    try {
+      const kept = await keeper.keep(wish.desired, wish.shared, { signal, boundPorts });
+      this.#problem = undefined;
+      return kept;
+    } catch (error) {
+      this.#problem = describeError(error);
+      throw error;
+    }
+  }
+
+  /** Brings the file up to date without anybody waiting; of several wishes the last counts. */
+  followSoon(wish: FileWish): void {
+    this.#next = wish;
+    this.#following ??= this.#run().finally(() => (this.#following = undefined));
+  }
+
+  async #run(): Promise<void> {
+    const { clock } = this.#options;
+    this.#hurry = new AbortController();
+    for (let wish = this.#next; wish !== undefined; wish = this.#next) {
+      this.#next = undefined;
+      const startedAt = clock.monotonic();
+      await this.#followOne(wish);
+      const restMs = Math.min(maxRestMs, (clock.monotonic() - startedAt) * restPerWork);
+      // Also when nothing waits yet: the next wish is to find us resting, not idle.
+      if (restMs >= 1) await clock.sleep(restMs, this.#hurry.signal).catch(() => undefined);
+    }
+  }
+
+  async #followOne(wish: FileWish): Promise<void> {
+    const { keeper, beliefs, logger, wake } = this.#options;
+    const { revision } = keeper.quarantine;
+    try {
+      await this.follow(wish);
+      await beliefs.save();
+      if (keeper.quarantine.revision !== revision) wake();
+    } catch (error) {
+      logger.warn('haproxy.cfg could not be kept in step', { problem: describeError(error) });
+      wake();
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+
+/** SHA-256 of a file's text, hexadecimal. */
+export function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** The hash of one file on disk, read anew only when the file looks different. */
+export class FileHash {
+  readonly #path: string;
+  #known: { readonly look: string; readonly hash: string } | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** SHA-256 of the file, hexadecimal; undefined when it cannot be read. */
+  async read(): Promise<string | undefined> {
+    const look = await this.#look();
+    if (look === undefined) return undefined;
+    if (this.#known?.look === look) return this.#known.hash;
+    const text = await readFile(this.#path, 'utf8').catch(() => undefined);
+    if (text === undefined) return undefined;
+    // The look from before the reading: a change in between is seen the next time.
+    this.#known = { look, hash: hashOf(text) };
+    return this.#known.hash;
+  }
+
+  /** The file was written just now, with a text of this hash. */
+  async wrote(hash: string): Promise<void> {
+    const look = await this.#look();
+    this.#known = look === undefined ? undefined : { look, hash };
+  }
+
+  /** What every change of the file changes: each writer that replaces it, and each that edits it in place. */
+  async #look(): Promise<string | undefined> {
+    const found = await stat(this.#path, { bigint: true }).catch(() => undefined);
+    return found === undefined
+      ? undefined
+      : [found.ino, found.size, found.mtimeNs, found.ctimeNs].map(String).join(' ');
+  }
+}

@@ -1,0 +1,39 @@
+import type { Backend, DesiredState, ForeignIds, ObservedServer, ObservedState } from '../types.js';
+
+/** One running HAProxy, with what of it is ours. */
+export interface RunningProcess {
+  readonly state: ObservedState;
+  /** Undefined while that is not known: then nobody can say who is a stranger. */
+  readonly loaded: DesiredState | undefined;
+}
+
+type Running = ReadonlyMap<string, ObservedServer>;
+
+/** Of a backend that runs as it did, with the servers that were ours, the answer is the same. */
+const known = new WeakMap<Running, { readonly backend: Backend; readonly ids: Ids }>();
+type Ids = ReadonlyMap<number, string> | undefined;
+
+function strangersIn(backend: Backend, running: Running): Ids {
+  const before = known.get(running);
+  if (before?.backend === backend) return before.ids;
+  const names = new Set(backend.servers.map(({ name }) => name));
+  const strangers = [...running.values()].filter(({ name }) => !names.has(name));
+  const ids = strangers.length === 0 ? undefined : new Map(strangers.map(({ name, id }) => [id, name]));
+  known.set(running, { backend, ids });
+  return ids;
+}
+
+/** The ids that servers made by hand have in our backends: HAProxy would refuse another server with one of them. */
+export function foreignIds(processes: readonly RunningProcess[]): ForeignIds {
+  const foreign = new Map<string, ReadonlyMap<number, string>>();
+  for (const { state, loaded } of processes) {
+    for (const { backend } of loaded?.services ?? []) {
+      const running = state.backends.get(backend.name);
+      const ids = running === undefined ? undefined : strangersIn(backend, running);
+      if (ids === undefined) continue;
+      const others = foreign.get(backend.name);
+      foreign.set(backend.name, others === undefined ? ids : new Map([...others, ...ids]));
+    }
+  }
+  return foreign;
+}
