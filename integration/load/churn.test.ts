@@ -1,9 +1,10 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { cleanUpAfterEach } from '../discovery/bed.ts';
 import { type ChurnOptions, type ChurnReport, runChurn } from './churn.ts';
 import { describeFailures } from './traffic.ts';
 
 cleanUpAfterEach();
+vi.setConfig({ testTimeout: 180_000 });
 
 const usual: Omit<ChurnOptions, 'seed'> = {
   changes: 600,
@@ -20,8 +21,8 @@ async function holds(more: Partial<ChurnOptions>): Promise<ChurnReport> {
     throw new Error(`seed ${seed}: ${String(error)}`, { cause: error });
   });
   expect(describeFailures(report.tally), `seed ${seed}`).toEqual([]);
-  expect(report.reloads, `seed ${seed}`).toBe(0);
-  for (const [kind, { requests }] of Object.entries(report.tally)) expect(requests, kind).toBeGreaterThan(20);
+  expect(report.reloads, `seed ${seed}`).toEqual({});
+  for (const [kind, { requests }] of Object.entries(report.tally)) expect(requests, kind).toBeGreaterThan(10);
   return report;
 }
 

@@ -13,9 +13,8 @@ export interface FleetPlan {
   readonly chunkMs: number;
 }
 
-/** What the process is told: which instances die, or come back. */
+/** What the process is told: which instances die. */
 export interface FleetCommand {
-  readonly kind: 'kill' | 'revive';
   readonly addresses: readonly string[];
   readonly sequence: number;
 }
@@ -24,7 +23,6 @@ export interface FleetCommand {
 export interface Fleet extends FleetPlan {
   /** Stops listening and cuts every connection, as processes do that die. */
   kill(addresses: readonly string[]): Promise<void>;
-  revive(addresses: readonly string[]): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -53,17 +51,16 @@ export async function startFleet(addresses: readonly string[]): Promise<Fleet> {
       },
       { what: 'the fleet does as it is told', timeoutMs: 20_000 },
     );
-  const command = async (kind: FleetCommand['kind'], chosen: readonly string[]): Promise<void> => {
+  const kill = async (chosen: readonly string[]): Promise<void> => {
     sequence += 1;
-    const message: FleetCommand = { kind, addresses: chosen, sequence };
-    child.send({ ...message });
-    await answered(message.sequence);
+    const command: FleetCommand = { addresses: chosen, sequence };
+    child.send({ ...command });
+    await answered(command.sequence);
   };
   await answered(0);
   return {
     ...plan,
-    kill: (chosen) => command('kill', chosen),
-    revive: (chosen) => command('revive', chosen),
+    kill,
     stop: () => child.stop('SIGKILL'),
   };
 }

@@ -75,9 +75,9 @@ class Instance {
 
 const fleet = new Map(addresses.map((address) => [address, new Instance(address)]));
 await Promise.all([...fleet.values()].map((each) => each.start()));
-const obey = async ({ kind, addresses: chosen, sequence }: FleetCommand): Promise<void> => {
+const obey = async ({ addresses: chosen, sequence }: FleetCommand): Promise<void> => {
   const instances = chosen.flatMap((address) => fleet.get(address) ?? []);
-  await Promise.all(instances.map((each) => (kind === 'kill' ? each.kill() : each.start())));
+  await Promise.all(instances.map((each) => each.kill()));
   process.send?.({ done: sequence });
 };
 process.on('message', (message: FleetCommand) => {
