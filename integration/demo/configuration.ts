@@ -12,6 +12,8 @@ export interface DemoInstance {
   readonly name: string;
   readonly service: string;
   readonly port: number;
+  /** Where nerve checks it, if its file says so. */
+  readonly healthPort?: number;
 }
 
 /** The configuration of one run: a copy of config/, with ports and paths of its own. */
@@ -29,6 +31,8 @@ export interface DemoConfiguration {
   /** What is not as in config/, and why; for people. */
   readonly notes: readonly string[];
 }
+
+const checkPort = ['checks', 0, 'port'];
 
 function readYaml(file: string): Document {
   const document = parseDocument(readFileSync(file, 'utf8'));
@@ -56,6 +60,20 @@ function serviceOf(document: Document): string {
   return String(document.get('zk_path')).split('/').at(-1) ?? '';
 }
 
+/** Gives an instance's file its port, and one to its check where that has its own. */
+async function setPorts(
+  document: Document,
+  take: (wanted: number, what: string) => Promise<number>,
+): Promise<Pick<DemoInstance, 'port' | 'healthPort'>> {
+  const port = await take(Number(document.get('port')), '');
+  document.set('port', port);
+  const wanted = document.getIn(checkPort);
+  if (wanted === undefined) return { port };
+  const healthPort = await take(Number(wanted), ', its check');
+  document.setIn(checkPort, healthPort);
+  return { port, healthPort };
+}
+
 /** Writes the file of one more instance, as a copy of `like` under another name and port. */
 export async function addInstance(
   configuration: DemoConfiguration,
@@ -63,10 +81,9 @@ export async function addInstance(
   like: string,
 ): Promise<DemoInstance> {
   const document = readYaml(join(configuration.servicesFolder, `${like}.yaml`));
-  const port = await freePort();
-  document.set('port', port);
+  const ports = await setPorts(document, () => freePort());
   writeFileSync(join(configuration.servicesFolder, `${name}.yaml`), document.toString());
-  return { name, service: serviceOf(document), port };
+  return { name, service: serviceOf(document), ...ports };
 }
 
 /**
@@ -87,11 +104,10 @@ export async function writeConfiguration(folder: string, anyPorts: boolean): Pro
   for (const file of readdirSync(servicesFolder).sort()) {
     const name = file.replace(/\.yaml$/, '');
     const document = readYaml(join(servicesFolder, file));
-    const port = await ports.take(Number(document.get('port')), name);
-    document.set('port', port);
+    const own = await setPorts(document, (wanted, what) => ports.take(wanted, `${name}${what}`));
     document.set('zk_hosts', zookeeper);
     writeFileSync(join(servicesFolder, file), document.toString());
-    instances.push({ name, service: serviceOf(document), port });
+    instances.push({ name, service: serviceOf(document), ...own });
   }
 
   const nerve = readYaml(join(target, 'nerve.yaml'));

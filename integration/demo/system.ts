@@ -73,11 +73,12 @@ export class DemoSystem {
   }
 
   /** Starts the process behind an instance. Nobody but its file in services/ tells nerve. */
-  startInstance({ name, service, port }: DemoInstance): void {
+  startInstance({ name, service, port, healthPort = port }: DemoInstance): void {
     const { folder, configuration } = this.options;
     const upstream = `http://127.0.0.1:${configuration.frontends.get('users') ?? 0}/`;
     const program = join(folder, 'services', `${service}.mjs`);
-    const args = ['--port', String(port), '--name', name, '--upstream', upstream];
+    const own = ['--port', String(port), '--health-port', String(healthPort), '--name', name];
+    const args = [...own, '--upstream', upstream];
     const instance = this.supervise(name, [process.execPath, program, ...args], 8_000);
     this.instances.set(name, instance);
     instance.start();
@@ -112,7 +113,8 @@ export class DemoSystem {
       await eventually(async () => !(await isAlive(master)), { what: 'HAProxy ended' });
     }
     await this.agents.get('nerve')?.stop();
-    await Promise.all([...this.instances.values()].map((instance) => instance.stop()));
+    // Nobody is left to whom they could do harm: no farewell.
+    await Promise.all([...this.instances.values()].map((instance) => instance.stop('SIGKILL')));
     await this.zookeeper.dispose();
   }
 

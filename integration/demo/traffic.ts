@@ -2,14 +2,22 @@ import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import { pause } from './pause.ts';
 
+/** A request that failed. */
+export interface Failure {
+  /** When it was sent, by `performance.now`. */
+  readonly sentAt: number;
+  readonly failedAt: number;
+  readonly message: string;
+}
+
 /** What one service answered so far. */
 export interface Tally {
   requests: number;
   failures: number;
   /** Answers by the instance that gave them. */
   readonly byInstance: Map<string, number>;
-  /** The last few failures, newest last. */
-  readonly lastFailures: string[];
+  /** The first few failures: later ones mostly follow from them. */
+  readonly firstFailures: Failure[];
 }
 
 /** Asks a service once, through synapse's port on localhost; resolves with the instance that answered. */
@@ -60,7 +68,7 @@ export function askTcp(port: number): Ask {
 
 /** A steady stream of requests to one service, and what became of them. */
 export class Traffic {
-  readonly tally: Tally = { requests: 0, failures: 0, byInstance: new Map(), lastFailures: [] };
+  readonly tally: Tally = { requests: 0, failures: 0, byInstance: new Map(), firstFailures: [] };
 
   constructor(
     private readonly ask: Ask,
@@ -80,13 +88,15 @@ export class Traffic {
 
   private async once(): Promise<void> {
     this.tally.requests += 1;
+    const sentAt = performance.now();
     try {
       const instance = await this.ask();
       this.tally.byInstance.set(instance, (this.tally.byInstance.get(instance) ?? 0) + 1);
     } catch (error) {
       this.tally.failures += 1;
-      this.tally.lastFailures.push(error instanceof Error ? error.message : String(error));
-      if (this.tally.lastFailures.length > 5) this.tally.lastFailures.shift();
+      if (this.tally.firstFailures.length >= 5) return;
+      const message = error instanceof Error ? error.message : String(error);
+      this.tally.firstFailures.push({ sentAt, failedAt: performance.now(), message });
     }
   }
 }

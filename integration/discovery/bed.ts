@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openSession, type ZkPath, type ZkSession } from '@smartstack/registry';
 import { afterEach } from 'vitest';
-import { startAgent } from '../harness/agents.ts';
+import { startAgent, startBuiltAgent } from '../harness/agents.ts';
 import type { Child } from '../harness/childProcess.ts';
 import { eventually } from '../harness/eventually.ts';
 import { askSocket, haproxyBinary, haproxyPaths, killTree, workersOf } from '../harness/haproxy.ts';
@@ -15,9 +15,12 @@ const cleanups: (() => Promise<void> | void)[] = [];
 
 /** Undoes, after each test of the file, whatever it did here; the latest first. */
 export function cleanUpAfterEach(): void {
-  afterEach(async () => {
-    for (const clean of cleanups.splice(0).reverse()) await clean();
-  });
+  afterEach(cleanUp);
+}
+
+/** Undoes everything now; for benches, which have no hooks. */
+export async function cleanUp(): Promise<void> {
+  for (const clean of cleanups.splice(0).reverse()) await clean();
 }
 
 /** Runs `clean` after the test. */
@@ -94,10 +97,16 @@ export interface VmOptions {
   readonly managed?: boolean;
   /** Lines of synapse's `haproxy` section, without their indentation. */
   readonly haproxy?: readonly string[];
+  /** Keys of the `haproxy` section that stand in place of the usual ones; undefined leaves one out. */
+  readonly settings?: Readonly<Record<string, unknown>>;
   /** agent.yaml, besides where the admin server listens. */
   readonly agent?: readonly string[];
   /** Where haproxy.cfg and the state file go; the VM's folder unless told. */
   readonly data?: string;
+  /** True: synapse as it was built, not its sources. */
+  readonly built?: boolean;
+  /** What synapse's environment has besides the test's. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 const quickAgent = ['reconcile: {startup_deadline: 1}', 'zookeeper: {session_timeout: 3}'];
@@ -106,7 +115,15 @@ const quickAgent = ['reconcile: {startup_deadline: 1}', 'zookeeper: {session_tim
 export async function prepareVm(
   zookeeper: string,
   services: readonly string[],
-  { managed = true, haproxy = [], agent = quickAgent, data }: VmOptions = {},
+  {
+    managed = true,
+    haproxy = [],
+    settings = {},
+    agent = quickAgent,
+    data,
+    built = false,
+    env = {},
+  }: VmOptions = {},
 ): Promise<Vm> {
   const folder = makeTempDir('vm');
   const conf = join(folder, 'services');
@@ -122,20 +139,25 @@ export async function prepareVm(
     else writeFileSync(join(conf, `${name}.yaml`), text);
   };
   for (const [name, port] of Object.entries(ports)) service(name, serviceFile(zookeeper, name, port));
+  const section: Readonly<Record<string, unknown>> = {
+    managed,
+    stats: false,
+    haproxy_binary: haproxyBinary,
+    bind_address: '127.0.0.1',
+    restart_interval: 0,
+    config_file_path: configFile,
+    socket_file_path: adminSocket,
+    master_socket_path: master,
+    state_file_path: join(data ?? folder, 'state.json'),
+    ...settings,
+  };
+  const written = Object.entries(section).filter(([, value]) => value !== undefined);
   writeFileSync(
     join(folder, 'synapse.yaml'),
     [
       `service_conf_dir: ${conf}`,
       'haproxy:',
-      `  managed: ${managed}`,
-      '  stats: false',
-      '  bind_address: 127.0.0.1',
-      `  haproxy_binary: ${haproxyBinary}`,
-      '  restart_interval: 0',
-      `  config_file_path: ${configFile}`,
-      `  socket_file_path: ${adminSocket}`,
-      `  master_socket_path: ${master}`,
-      `  state_file_path: ${data ?? folder}/state.json`,
+      ...written.map(([key, value]) => `  ${key}: ${JSON.stringify(value)}`),
       ...haproxy.map((line) => `  ${line}`),
       '',
     ].join('\n'),
@@ -167,7 +189,12 @@ export async function prepareVm(
       return running();
     },
     launch: () => {
-      synapse = startAgent('synapse', ['-c', join(folder, 'synapse.yaml')]);
+      const options = { env: { ...process.env, ...env } };
+      synapse = (built ? startBuiltAgent : startAgent)(
+        'synapse',
+        ['-c', join(folder, 'synapse.yaml')],
+        options,
+      );
     },
     start: async () => {
       vm.launch();
@@ -175,7 +202,7 @@ export async function prepareVm(
         if (!running().running) throw new Error(running().output);
         return (await vm.admin('/readyz')).status === 200;
       };
-      await eventually(ready, { what: 'synapse is in step', timeoutMs: 20_000 }).catch((error: unknown) => {
+      await eventually(ready, { what: 'synapse is in step', timeoutMs: 60_000 }).catch((error: unknown) => {
         throw new Error(`${String(error)}\n${running().output}`);
       });
     },

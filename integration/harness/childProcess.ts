@@ -1,4 +1,5 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type ChildProcessByStdio, type Serializable } from 'node:child_process';
+import type { Readable } from 'node:stream';
 
 export interface Child {
   readonly pid: number;
@@ -6,6 +7,8 @@ export interface Child {
   /** Both streams, in the order of arrival, the last 64 KiB of them. */
   readonly output: string;
   signal(signal: NodeJS.Signals): void;
+  /** Sends a message to a process that was started with `onMessage`; lost when it has ended. */
+  send(message: Serializable): void;
   /** Resolves with the exit code, or the signal's name, once the process is gone. */
   readonly exited: Promise<number | NodeJS.Signals>;
   /** Sends the signal (SIGTERM unless told) and waits; SIGKILL after `graceMs`. */
@@ -15,6 +18,8 @@ export interface Child {
 export interface SpawnOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** Opens a channel to a Node process and takes what it sends. */
+  readonly onMessage?: (message: unknown) => void;
 }
 
 const alive = new Set<ChildProcess>();
@@ -26,11 +31,16 @@ process.once('exit', () => {
  * Starts a process that cannot outlive the test's: the kernel kills it when its parent dies, however
  * hard (setpriv --pdeathsig), and it is killed on a normal exit.
  */
-export function startProcess(command: string, args: readonly string[], options: SpawnOptions = {}): Child {
+export function startProcess(
+  command: string,
+  args: readonly string[],
+  { onMessage, ...options }: SpawnOptions = {},
+): Child {
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', command, ...args], {
     ...options,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+    stdio: ['ignore', 'pipe', 'pipe', ...(onMessage === undefined ? [] : (['ipc'] as const))],
+  }) as ChildProcessByStdio<null, Readable, Readable>;
+  if (onMessage !== undefined) child.on('message', onMessage);
   alive.add(child);
   let output = '';
   const collect = (chunk: Buffer): void => {
@@ -69,6 +79,9 @@ export function startProcess(command: string, args: readonly string[], options: 
       return output;
     },
     signal: (signal) => void child.kill(signal),
+    send: (message) => {
+      if (child.connected) child.send(message, () => undefined);
+    },
     exited,
     stop,
   };

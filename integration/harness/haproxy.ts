@@ -18,6 +18,9 @@ export interface HaproxyOptions {
   readonly dir: string;
   /** The configuration; without it the file at `configFile` is taken as it is. */
   readonly config?: string;
+  /** Where the configuration lies if not in `dir`: several processes may load one file. */
+  readonly configFile?: string;
+  readonly env?: NodeJS.ProcessEnv;
   /** File descriptors that it may open at most, as LimitNOFILE of a unit says; it has no means to raise that. */
   readonly openFiles?: number;
   /** The executable, instead of `haproxyBinary`. */
@@ -137,9 +140,19 @@ export async function isAlive(pid: number): Promise<boolean> {
   return stat !== undefined && !/^\d+ \(.*\) [ZX]/.test(stat);
 }
 
+/** Pids of a master and its workers. */
+export async function treeOf(master: number): Promise<readonly number[]> {
+  return [master, ...(await childrenOf(master))];
+}
+
+/** Sends a signal to a master and its workers, by the master's pid (SIGSTOP, SIGCONT). */
+export async function signalTree(master: number, signal: NodeJS.Signals): Promise<void> {
+  for (const each of await treeOf(master)) sendSignal(each, signal);
+}
+
 /** Ends master and workers of a HAProxy that someone else started (managed mode), by the master's pid. */
 export async function killTree(pid: number): Promise<void> {
-  const pids = [pid, ...(await childrenOf(pid))];
+  const pids = await treeOf(pid);
   for (const each of pids) sendSignal(each, 'SIGKILL');
   await eventually(async () => !(await Promise.all(pids.map(isAlive))).some(Boolean), {
     what: 'HAProxy has ended',
@@ -155,7 +168,10 @@ export function limited(openFiles: number, binary = haproxyBinary): readonly str
 
 /** Starts a master-worker HAProxy and waits until its worker answers on the admin socket. */
 export async function startHaproxy(options: HaproxyOptions): Promise<Haproxy> {
-  const paths = haproxyPaths(options.dir);
+  const paths = {
+    ...haproxyPaths(options.dir),
+    ...(options.configFile && { configFile: options.configFile }),
+  };
   await mkdir(options.dir, { recursive: true });
   if (options.config !== undefined) await writeFile(paths.configFile, options.config);
   const { binary = haproxyBinary } = options;
@@ -166,6 +182,7 @@ export async function startHaproxy(options: HaproxyOptions): Promise<Haproxy> {
     [...wrapper, '-W', '-S', paths.masterSocket, '-f', paths.configFile],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
+      ...(options.env && { env: { ...process.env, ...options.env } }),
     },
   );
   let log = '';

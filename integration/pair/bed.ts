@@ -32,10 +32,7 @@ function definition(zookeeper: string, service: string, port: number, more: obje
   };
 }
 
-/**
- * What a VM that uses `service` has in its folder: an instance that dies in the middle of a request costs none,
- * nor do several that die at once, before any check has noticed (a retry avoids only the last that failed).
- */
+/** What a VM that uses `service` has in its folder: an instance that dies in the middle of a request costs none. */
 export function userFile(zookeeper: string, service: string, port: number, more = ''): string {
   return [
     `discovery: {method: zookeeper, hosts: ['${zookeeper}'], path: ${pathOf(service)}}`,
@@ -43,7 +40,7 @@ export function userFile(zookeeper: string, service: string, port: number, more 
     `  port: ${port}`,
     '  server_options: check inter 1s',
     '  listen: [mode http]',
-    '  backend: [retry-on conn-failure empty-response, retries 10]',
+    '  backend: [retry-on conn-failure empty-response]',
     more,
     '',
   ].join('\n');

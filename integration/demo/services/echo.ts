@@ -1,8 +1,9 @@
 // A small TCP service: repeats each line after its own name.
 import { createServer } from 'node:net';
+import { leaveAtSigterm } from './leave.ts';
 import { readOptions } from './options.ts';
 
-const { port, name } = readOptions();
+const { port, healthPort, name } = readOptions();
 
 const server = createServer((socket) => {
   // A health check ends its connection with a reset.
@@ -16,5 +17,14 @@ const server = createServer((socket) => {
   });
 });
 server.listen(port, '127.0.0.1');
-// Whoever is connected is served to the end.
-process.once('SIGTERM', () => server.close());
+// A port of its own for the check: it can be closed while the service still accepts.
+const health = createServer((socket) => {
+  socket.on('error', () => socket.destroy());
+  socket.end();
+});
+health.listen(healthPort, '127.0.0.1');
+// Whoever is connected by then is served to the end.
+leaveAtSigterm(
+  () => health.close(),
+  () => server.close(),
+);

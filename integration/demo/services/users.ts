@@ -1,14 +1,17 @@
 // A small HTTP service: who are the users?
 import { createServer } from 'node:http';
+import { leaveAtSigterm } from './leave.ts';
 import { readOptions } from './options.ts';
 
 const { port, name } = readOptions();
 const people = ['Ada', 'Edsger', 'Grace', 'Leslie', 'Barbara', 'Radia'];
 let served = 0;
+let isLeaving = false;
 
 const server = createServer((request, response) => {
   if (request.url === '/health') {
-    response.end('ok\n');
+    response.statusCode = isLeaving ? 503 : 200;
+    response.end(isLeaving ? 'leaving\n' : 'ok\n');
     return;
   }
   response.setHeader('x-instance', name);
@@ -17,4 +20,10 @@ const server = createServer((request, response) => {
 // HAProxy keeps its connections: an idle one is not an error of ours.
 server.keepAliveTimeout = 0;
 server.listen(port, '127.0.0.1');
-process.once('SIGTERM', () => process.exit(0));
+leaveAtSigterm(
+  () => (isLeaving = true),
+  () => {
+    server.close();
+    server.closeIdleConnections();
+  },
+);

@@ -1,12 +1,15 @@
 // A small HTTP service that asks another one. All it knows of that one is an address on localhost.
 import { createServer } from 'node:http';
+import { leaveAtSigterm } from './leave.ts';
 import { readOptions } from './options.ts';
 
 const { port, name, upstream } = readOptions();
+let isLeaving = false;
 
 const server = createServer((request, response) => {
   if (request.url === '/health') {
-    response.end('ok\n');
+    response.statusCode = isLeaving ? 503 : 200;
+    response.end(isLeaving ? 'leaving\n' : 'ok\n');
     return;
   }
   response.setHeader('x-instance', name);
@@ -25,4 +28,10 @@ const server = createServer((request, response) => {
 // HAProxy keeps its connections: an idle one is not an error of ours.
 server.keepAliveTimeout = 0;
 server.listen(port, '127.0.0.1');
-process.once('SIGTERM', () => process.exit(0));
+leaveAtSigterm(
+  () => (isLeaving = true),
+  () => {
+    server.close();
+    server.closeIdleConnections();
+  },
+);

@@ -1,6 +1,7 @@
 import { AgentError, Backoff, describeError } from '@smartstack/agent';
 import type { ReconcileOutcome } from '../../catalog/types.js';
 import { serverKey, summaryOf } from './runtime/apply.js';
+import { Failures } from './failures.js';
 import { hashOf } from './file/fileHash.js';
 import { type ProcessIdentity, sameProcess } from './loaded/beliefs.js';
 import { portsOf } from './desired/bindLines.js';
@@ -21,8 +22,6 @@ import type { Wiring, WiringContext } from './wiring.js';
 
 /** After a reload everything is looked at once more; what is still open then waits for the next pass. */
 const maxRounds = 4;
-/** A command that fails twice on a fresh observation will not succeed by itself: the file is the other way. */
-const failuresBeforeReload = 2;
 /** A socket on which nobody answers although the reload succeeded asks for no further reload for so long. */
 const deafMs = 60_000;
 const lingeringMs = 500;
@@ -44,7 +43,7 @@ export interface ConvergeReport {
 export class Converger {
   readonly #wiring: Wiring;
   readonly #context: WiringContext;
-  readonly #failures = new Map<string, number>();
+  readonly #failures = new Failures();
   /** Sockets without an answer after a reload that succeeded, and until when that is put up with. */
   readonly #deafUntil = new Map<string, number>();
   readonly #retry: Backoff;
@@ -154,7 +153,8 @@ export class Converger {
       if (!this.#unloadable.exists) this.#file.followSoon(wanted);
       throw failures[0];
     }
-    this.#reasons = [...this.#openReasons(desired), ...this.#countFailures()];
+    const applied = this.#results.flatMap((result) => result.applied);
+    this.#reasons = [...this.#openReasons(desired), ...this.#failures.note(applied, clock.monotonic())];
   }
 
   #openReasons(desired: DesiredState): readonly ReloadReason[] {
@@ -167,19 +167,6 @@ export class Converger {
       return process !== undefined || (this.#deafUntil.get(socket) ?? -Infinity) <= now;
     });
     return mergedReasons(audible);
-  }
-
-  #countFailures(): readonly ReloadReason[] {
-    const failed = this.#results.flatMap(({ applied }) =>
-      applied.flatMap(({ command, outcome }) => (outcome.result === 'failed' ? [{ command, outcome }] : [])),
-    );
-    const keys = new Set(failed.map(({ command }) => serverKey(command)));
-    for (const key of this.#failures.keys()) if (!keys.has(key)) this.#failures.delete(key);
-    for (const key of keys) this.#failures.set(key, (this.#failures.get(key) ?? 0) + 1);
-    return failed.flatMap(({ command, outcome }): ReloadReason[] => {
-      if ((this.#failures.get(serverKey(command)) ?? 0) < failuresBeforeReload) return [];
-      return [{ kind: 'runtime-failed', detail: `${serverKey(command)}: ${outcome.detail}` }];
-    });
   }
 
   /** Milliseconds until a reload may happen; Infinity when none is to happen for these reasons. */

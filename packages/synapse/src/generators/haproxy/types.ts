@@ -21,6 +21,11 @@ export interface Server {
   readonly weight?: number;
   /** Remembered from the state file but not discovered now: kept in the file as `disabled`. */
   readonly disabled: boolean;
+  /**
+   * Only in what is believed to run: it was being replaced when the conversation with HAProxy broke off, so that it
+   * may run as before or as was wanted then.
+   */
+  readonly unconfirmed?: true;
 }
 
 export interface Backend {

@@ -24,7 +24,10 @@ export const presetsSchema = z
     max_old_workers: integer(1, 10_000)
       .default(50)
       .describe('Old workers kept after reloads; the oldest beyond that is ended, whatever it does.'),
-    retries: integer(0, 1000).default(3).describe('Further attempts to connect after a failed one.'),
+    // Only the last server that failed is avoided, so that of several that die at once each attempt may meet another.
+    retries: integer(0, 1000)
+      .default(10)
+      .describe('Further attempts after a failed connection, on other servers where there are any.'),
     timeout_connect: duration.default('2s').describe('Longest wait for a connection to a server.'),
     timeout_client: duration.default('1m').describe("Longest silence of a client (TCP: timeout_tunnel's)."),
     timeout_server: duration.default('1m').describe("Longest silence of a server (TCP: timeout_tunnel's)."),

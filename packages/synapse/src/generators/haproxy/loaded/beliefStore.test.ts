@@ -48,12 +48,27 @@ describe('BeliefStore', () => {
     ).toBeUndefined();
   });
 
+  it('does not know which one runs of a server that was being replaced when it was killed', async () => {
+    const store = await BeliefStore.open(path);
+    store.setRunning('/sock', process, state);
+    await store.save();
+    await store.intend('/sock', process, [{ service, server: { ...aServer('a'), options: ['backup'] } }]);
+    const next = await BeliefStore.open(path);
+    const expected = { ...aServer('a'), unconfirmed: true };
+    expect(next.running('/sock', process)?.services[0]?.backend.servers).toEqual([expected]);
+    // It is remembered, until it is known.
+    await next.save();
+    const later = await BeliefStore.open(path);
+    expect(later.running('/sock', process)?.services[0]?.backend.servers).toEqual([expected]);
+  });
+
   it('keeps what is intended while a snapshot is being written', async () => {
     const store = await BeliefStore.open(path);
     store.setRunning('/sock', process, state);
     const saving = store.save();
     await Promise.resolve();
-    store.setRunning('/sock', process, withIntended(state, aState([aService([aServer('a'), aServer('b')])])));
+    const both = aState([aService([aServer('a'), aServer('b')])]);
+    store.setRunning('/sock', process, withIntended(state, both, new Map([['web', new Set(['b'])]])));
     await store.intend('/sock', process, [{ service, server: aServer('b') }]);
     await saving;
     const next = await BeliefStore.open(path);

@@ -33,9 +33,14 @@ const storedIntent = z.object({
 function withIntent(running: RunningConfig, { service, server }: Intent): RunningConfig {
   const services = running.desired.services.map((sections) => {
     const { backend } = sections;
-    if (sections.service !== service || backend.servers.some(({ name }) => name === server.name))
-      return sections;
-    return { ...sections, backend: { ...backend, servers: [...backend.servers, server] } };
+    if (sections.service !== service) return sections;
+    const isKnown = backend.servers.some(({ name }) => name === server.name);
+    const servers = isKnown
+      ? backend.servers.map((each): Server =>
+          each.name === server.name ? { ...each, unconfirmed: true } : each,
+        )
+      : [...backend.servers, server];
+    return { ...sections, backend: { ...backend, servers } };
   });
   return { ...running, desired: { ...running.desired, services } };
 }

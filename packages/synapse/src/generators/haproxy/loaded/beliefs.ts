@@ -59,6 +59,7 @@ export const storedServer = z.object({
   options: lines,
   weight: z.int().exactOptional(),
   disabled: z.boolean(),
+  unconfirmed: z.literal(true).exactOptional(),
 });
 
 const storedState = z.object({

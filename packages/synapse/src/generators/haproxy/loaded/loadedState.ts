@@ -1,10 +1,15 @@
-import type { DesiredState } from '../types.js';
+import type { DesiredState, Server } from '../types.js';
 
 /**
- * What to keep as `loaded` before commands are sent: `loaded` with every server that they may add. A crash
- * in the middle then leaves no server in HAProxy that nobody owns, and so nobody would ever remove.
+ * What to keep as `loaded` before commands are sent: `loaded` with every server that they may add. A crash in the
+ * middle then leaves no server in HAProxy that nobody owns, and so nobody would ever remove. `adding` are the
+ * servers that the commands add, by backend: of those that are replaced nobody knows then which one runs.
  */
-export function withIntended(loaded: DesiredState, desired: DesiredState): DesiredState {
+export function withIntended(
+  loaded: DesiredState,
+  desired: DesiredState,
+  adding: ReadonlyMap<string, ReadonlySet<string>>,
+): DesiredState {
   const wanted = new Map(desired.services.map((sections) => [sections.service, sections.backend]));
   return {
     ...loaded,
@@ -14,9 +19,13 @@ export function withIntended(loaded: DesiredState, desired: DesiredState): Desir
       if (target === backend || target?.name !== backend.name) return sections;
       const known = new Set(backend.servers.map(({ name }) => name));
       const added = target.servers.filter(({ name }) => !known.has(name));
-      return added.length === 0
-        ? sections
-        : { ...sections, backend: { ...backend, servers: [...backend.servers, ...added] } };
+      const names = adding.get(backend.name);
+      const isReplaced = ({ name }: Server): boolean => names?.has(name) === true;
+      if (added.length === 0 && !backend.servers.some(isReplaced)) return sections;
+      const before = backend.servers.map((server): Server =>
+        isReplaced(server) ? { ...server, unconfirmed: true } : server,
+      );
+      return { ...sections, backend: { ...backend, servers: [...before, ...added] } };
     }),
   };
 }

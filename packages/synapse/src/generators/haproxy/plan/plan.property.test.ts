@@ -195,7 +195,10 @@ describe('planChanges, whatever the states', () => {
         const capabilities = capabilitiesOf('2.6.12');
         const observed = afterReload(loaded!);
         const { commands } = planChanges(desired!, loaded, observed, capabilities);
-        const intended = withIntended(loaded!, desired!);
+        const added = new Map<string, Set<string>>();
+        for (const { kind, backend, server } of commands)
+          if (kind === 'add-server') added.set(backend, (added.get(backend) ?? new Set()).add(server));
+        const intended = withIntended(loaded!, desired!, added);
         const crashed = simulate(observed, commands.slice(0, count));
         const plan = planChanges(next!, intended, crashed, capabilities);
         const after = simulate(crashed, plan.commands);

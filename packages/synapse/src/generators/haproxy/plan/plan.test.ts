@@ -146,6 +146,14 @@ describe('planChanges', () => {
     ]);
   });
 
+  it('replaces a server of which nobody knows how it runs', () => {
+    const loaded = web([a, { ...b, unconfirmed: true }]);
+    expect(plan(web([a, b]), { loaded })).toEqual([
+      'remove-server web/b',
+      `add-server web/b ${b.address}:80 id=${b.id} weight=1 checked=true [check]`,
+    ]);
+  });
+
   it('replaces changed servers at run time only while others carry the load', () => {
     const slow = (server: Server): Server => ({ ...server, options: ['check', 'inter', '9s'] });
     const loaded = web([a, b, c]);
@@ -153,8 +161,15 @@ describe('planChanges', () => {
       'remove-server web/a',
       `add-server web/a ${a.address}:80 id=${a.id} weight=1 checked=true [check inter 9s]`,
     ]);
-    expect(plan(web([slow(a), slow(b), c]), { loaded })).toEqual([
-      'RELOAD server-needs-reload: web/a and 1 more: changed options, too many to take out at once',
+    expect(plan(web([slow(a), slow(b)]), { loaded: web([a, b]) })).toEqual(
+      [a, b].flatMap(({ name, address, id }) => [
+        `remove-server web/${name}`,
+        `add-server web/${name} ${address}:80 id=${id} weight=1 checked=true [check inter 9s]`,
+      ]),
+    );
+    expect(plan(web([slow(a), b]), { loaded: web([a]) })).toHaveLength(3);
+    expect(plan(web([slow(a)]), { loaded: web([a]) })).toEqual([
+      'RELOAD server-needs-reload: web/a: changed options, and no other server to carry the load',
     ]);
   });
 

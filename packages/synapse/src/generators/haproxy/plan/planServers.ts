@@ -127,23 +127,24 @@ class BackendPlanner {
   }
 
   /**
-   * Servers that run otherwise than wanted. Replacing one takes it out of rotation until its requests have
-   * ended, a reload does not: so at most half of those in rotation are replaced at run time.
+   * Servers that run otherwise than wanted. Replacing one takes it out of rotation until its requests have ended,
+   * which is done for no more than half of them at once (see `applyCommands`). The only one of a backend, `others`
+   * being those that serve or are about to, is left to a reload, which takes nothing out.
    */
-  #change(changed: readonly Server[], steady: number): void {
+  #change(changed: readonly Server[], others: number): void {
     const inRotation = (server: Server): boolean => {
       const running = this.difference.running.get(server.name);
       return running?.admin === 'ready' && isServing(running) && running.weight > 0;
     };
     const busy = changed.filter(inRotation);
-    const reload = busy.length > steady;
+    const reload = busy.length === 1 && others === 0;
     for (const server of changed) {
       if (this.difference.reloading && inRotation(server)) continue;
       const addition = this.#addition(server);
       if ('cause' in addition) this.#block(server, addition);
       else if (this.difference.context.pinned.has(server.name)) this.#block(server, pinned);
       else if (reload && inRotation(server)) {
-        const cause = 'changed options, too many to take out at once';
+        const cause = 'changed options, and no other server to carry the load';
         this.#block(server, { kind: 'server-needs-reload', cause });
       } else {
         const { name } = server;
@@ -185,18 +186,20 @@ class BackendPlanner {
   plan(): { readonly commands: readonly RuntimeCommand[]; readonly reasons: readonly ReloadReason[] } {
     const { desired, running, context } = this.difference;
     const changed: Server[] = [];
-    let steady = 0;
+    let others = 0;
     for (const server of desired.backend.servers) {
       const now = running.get(server.name);
       if (startsInMaint(server, context)) {
         if (now !== undefined) this.#takeOut(server, now);
-      } else if (now === undefined) this.#add(server);
-      else if (this.#isAsWanted(server, now)) {
+      } else if (now === undefined) {
+        this.#add(server);
+        others += 1;
+      } else if (this.#isAsWanted(server, now)) {
         this.#correct(server, now);
-        if (isServing(now)) steady += 1;
+        if (isServing(now)) others += 1;
       } else changed.push(server);
     }
-    this.#change(changed, steady);
+    this.#change(changed, others);
     const wanted = new Set(desired.backend.servers.map(({ name }) => name));
     for (const name of this.#loaded.keys()) {
       const now = wanted.has(name) ? undefined : running.get(name);

@@ -119,8 +119,9 @@ function steadyWords(options: readonly string[]): string {
   return joinOptions(steady).join(' ');
 }
 
-/** True when two servers differ in nothing but weight and being disabled, which commands can change. */
+/** True when two servers are known to differ in nothing but weight and being disabled, which commands can change. */
 export function isSameServer(a: Server, b: Server): boolean {
+  if (a.unconfirmed || b.unconfirmed) return false;
   if (a.address !== b.address || a.port !== b.port || a.id !== b.id || a.cookie !== b.cookie) return false;
   return a.options.join(' ') === b.options.join(' ') || steadyWords(a.options) === steadyWords(b.options);
 }

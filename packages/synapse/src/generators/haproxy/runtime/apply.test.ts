@@ -78,4 +78,55 @@ describe('applyCommands', () => {
     ])
       expect(at(loss)).toBeGreaterThan(inRotation);
   });
+
+  /** Replaces four servers; what HAProxy was told, and each server's last outcome. */
+  async function replaceFour(answerDel: string): Promise<{
+    readonly told: readonly string[];
+    readonly outcomes: readonly string[];
+  }> {
+    cli = await FakeCli.start((line) =>
+      line.startsWith('add ') ? 'New server registered.' : line.startsWith('del ') ? answerDel : '',
+    );
+    const session = await RuntimeSession.open(cli.path, { clock: systemClock, deadlineMs: 2_000 });
+    try {
+      const results = await applyCommands(
+        session,
+        ['a', 'b', 'c', 'd'].flatMap((server) => [remove('web', server), add('web', server)]),
+        { clock: systemClock, confirm: () => Promise.resolve(undefined), lingering: new Set() },
+      );
+      const outcomes = results.flatMap(({ command, outcome }) =>
+        command.kind === 'add-server' ? [`${command.server} ${outcome.result}`] : [],
+      );
+      return { told: cli.received, outcomes };
+    } finally {
+      session.close();
+    }
+  }
+
+  it('replaces servers in turns: half of them stay until the others are back in rotation', async () => {
+    const { told: lines, outcomes } = await replaceFour('Server deleted.');
+    const at = (start: string): number => lines.findIndex((line) => line.startsWith(start));
+    for (const early of ['a', 'b'])
+      for (const late of ['c', 'd'])
+        expect(at(`set server web/${early} weight 5`)).toBeLessThan(at(`set server web/${late} state maint`));
+    expect(outcomes).toEqual(['a done', 'b done', 'c done', 'd done']);
+  });
+
+  it('leaves the other half in rotation while the first cannot come back', async () => {
+    const { told: lines, outcomes } = await replaceFour('Server still has connections attached to it');
+    expect(lines.some((line) => /web\/[cd]/.test(line))).toBe(false);
+    expect(outcomes).toEqual(['a lingering', 'b lingering', 'c lingering', 'd lingering']);
+  });
+
+  it('replaces nothing before one of the newcomers is in rotation: it may be all that serves', async () => {
+    cli = await FakeCli.start((line) => (line.startsWith('add ') ? 'New server registered.' : ''));
+    const session = await RuntimeSession.open(cli.path, { clock: systemClock, deadlineMs: 2_000 });
+    const results = await applyCommands(
+      session,
+      [add('web', 'dead'), remove('web', 'changed'), add('web', 'changed')],
+      { clock: systemClock, confirm: () => Promise.resolve('nobody answers'), lingering: new Set() },
+    ).finally(() => session.close());
+    expect(results.map(({ outcome }) => outcome.result)).toEqual(['done', 'lingering', 'lingering']);
+    expect(cli.received.some((line) => line.includes('web/changed'))).toBe(false);
+  });
 });

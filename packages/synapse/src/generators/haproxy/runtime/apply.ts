@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '@smartstack/agent';
 import { carryOut, type CommandContext, type CommandOutcome, type DeletionPatience } from './runtimeApi.js';
 import type { RuntimeSession } from './runtimeClient.js';
@@ -55,34 +56,76 @@ function lanesOf(commands: readonly RuntimeCommand[]): readonly (readonly Lane[]
   return [...backends.values()].map((lanes) => [...lanes.values()]);
 }
 
+/** True when a server is taken out only to come back otherwise. */
+function replaces({ commands }: Lane): boolean {
+  return commands.some(({ kind }) => kind === 'add-server') && commands.some(takesAway);
+}
+
+/** Servers to replace in turn, no more than half of them at once. */
+function wavesOf(lanes: readonly Lane[]): readonly (readonly Lane[])[] {
+  const size = Math.max(1, Math.floor(lanes.length / 2));
+  return Array.from({ length: Math.ceil(lanes.length / size) }, (_, i) =>
+    lanes.slice(i * size, (i + 1) * size),
+  );
+}
+
 /**
  * Carries commands out over one session: those of one server in order, different servers side by side, except
- * that a backend loses no server before it has those that come: where all are replaced by others at once, one
- * of them serves at any moment. Returns one result per command, in the plan's order. Throws when the
- * connection breaks: what was done is then unknown.
+ * that a backend loses no server before it has those that come, and that of the servers to replace half stay until
+ * the others are back: one of them serves at any moment. Returns one result per command, in the plan's order.
+ * Throws when the connection breaks: what was done is then unknown.
  */
 export async function applyCommands(
   session: RuntimeSession,
   commands: readonly RuntimeCommand[],
   options: ApplyOptions,
 ): Promise<readonly AppliedCommand[]> {
+  // Each command under way listens to it: their number is no leak.
+  if (options.signal !== undefined) setMaxListeners(0, options.signal);
   const outcomes = new Map<RuntimeCommand, CommandOutcome>();
   const carryLane = async ({ key, commands: own }: Lane): Promise<void> => {
     const deletion = options.lingering.has(key) ? laterDeletion : firstDeletion;
     const context: CommandContext = { ...options, session, deletion };
-    let broken: string | undefined;
+    let broken: CommandOutcome | undefined;
     for (const command of own) {
       // Adding over a server that could not be removed would meet the old one under the new one's name.
-      const outcome: CommandOutcome =
-        broken === undefined ? await carryOut(command, context) : { result: 'failed', detail: broken };
+      const outcome = broken ?? (await carryOut(command, context));
       outcomes.set(command, outcome);
-      if (outcome.result !== 'done')
-        broken = `an earlier command on ${key} did not succeed: ${outcome.detail}`;
+      if (outcome.result !== 'done') {
+        const detail = `an earlier command on ${key} did not succeed: ${outcome.detail}`;
+        broken ??= { result: outcome.result, detail };
+      }
+    }
+  };
+  /** True when all its servers are in rotation: a detail says why one has to wait. */
+  const isBack = (wave: readonly Lane[]): boolean =>
+    wave.every((lane) =>
+      lane.commands.every((command) => {
+        const outcome = outcomes.get(command);
+        return outcome?.result === 'done' && outcome.detail === undefined;
+      }),
+    );
+  const replaceInWaves = async (lanes: readonly Lane[], newcomers: readonly Lane[]): Promise<void> => {
+    // They may be all that serves meanwhile.
+    let isSafe = newcomers.length === 0 || newcomers.some((lane) => isBack([lane]));
+    for (const wave of wavesOf(lanes)) {
+      if (isSafe) {
+        await Promise.all(wave.map(carryLane));
+        isSafe = isBack(wave);
+        continue;
+      }
+      const outcome: CommandOutcome = { result: 'lingering', detail: 'waits for others that are replaced' };
+      for (const command of wave.flatMap((lane) => lane.commands)) outcomes.set(command, outcome);
     }
   };
   const carryBackend = async (lanes: readonly Lane[]): Promise<void> => {
     const losses = new Set(lanes.filter((lane) => lane.commands.some(takesAway)));
-    await Promise.all(lanes.filter((lane) => !losses.has(lane)).map(carryLane));
+    const replaced = [...losses].filter(replaces);
+    const gains = lanes.filter((lane) => !losses.has(lane));
+    await Promise.all(gains.map(carryLane));
+    const isNew = (lane: Lane): boolean => lane.commands.some(({ kind }) => kind === 'add-server');
+    await replaceInWaves(replaced, gains.filter(isNew));
+    for (const lane of replaced) losses.delete(lane);
     await Promise.all([...losses].map(carryLane));
   };
   await Promise.all(lanesOf(commands).map(carryBackend));

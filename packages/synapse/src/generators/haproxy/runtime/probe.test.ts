@@ -39,6 +39,14 @@ describe('probing', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('hears a peer that answered while this process stood still', async () => {
+    const probe = probeTcp('127.0.0.1', port, { clock: systemClock, timeoutMs: 50 });
+    const end = performance.now() + 120;
+    // The kernel accepts meanwhile; nobody here can take notice.
+    while (performance.now() < end);
+    expect(await probe).toBeUndefined();
+  });
+
   it('asks nobody when it is off or strict', async () => {
     expect(
       await new Prober({ ...defaultProbe, mode: 'off' }, systemClock).confirm('127.0.0.1', port),

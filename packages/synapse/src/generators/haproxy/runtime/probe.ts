@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { type Clock, describeError } from '@smartstack/agent';
+import { type Clock, describeError, type Timer } from '@smartstack/agent';
 
 /** Whether and how long new servers are probed before they take traffic. */
 export interface ProbeOptions {
@@ -25,8 +25,9 @@ export function probeTcp(
 ): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = connect({ host: address, port });
+    let timer: Timer | undefined;
     const settle = (reason?: string): void => {
-      timer.cancel();
+      timer?.cancel();
       signal?.removeEventListener('abort', onAbort);
       // Reset instead of FIN: the probe leaves no TIME_WAIT behind.
       if (socket.connecting) socket.destroy();
@@ -34,7 +35,11 @@ export function probeTcp(
       resolve(reason);
     };
     const onAbort = (): void => settle('the probe was aborted');
-    const timer = clock.setTimeout(() => settle(`no TCP connection within ${timeoutMs} ms`), timeoutMs);
+    timer = clock.setTimeout(() => {
+      // Timers come before what the kernel has to tell: after a stall of this process they would speak for a peer
+      // that answered long ago. One more turn lets it be heard.
+      timer = clock.setTimeout(() => settle(`no TCP connection within ${timeoutMs} ms`), 0);
+    }, timeoutMs);
     signal?.addEventListener('abort', onAbort, { once: true });
     socket.once('connect', () => settle());
     socket.on('error', (error) => settle(describeError(error)));

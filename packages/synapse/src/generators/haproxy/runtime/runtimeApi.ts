@@ -7,7 +7,10 @@ import type { RuntimeCommand } from '../types.js';
 /** How carrying out one command ended. */
 export type CommandOutcome =
   | { readonly result: 'done'; readonly detail?: string }
-  /** Out of rotation (maint), but connections still hold it: `del server` is to be tried again later. */
+  /**
+   * To be tried again later: the server is out of rotation (maint) but connections still hold it, or its
+   * replacement waits for one of which that is true.
+   */
   | { readonly result: 'lingering'; readonly detail: string }
   | { readonly result: 'failed'; readonly detail: string };
 

@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { systemClock } from '@smartstack/agent';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -115,6 +117,22 @@ describe('RuntimeSession', () => {
       'runtime-protocol',
     );
     expect(await codeOf(RuntimeSession.open(dead.path, options))).toBe('no failure');
+  });
+
+  it('takes a peer that stands still for silent, also when no more connections fit in its queue', async () => {
+    const path = join(await mkdtemp(join(tmpdir(), 'still-')), 's');
+    const stand = "() => { console.log('listens'); process.kill(process.pid, 'SIGSTOP'); }";
+    const program = `require('node:net').createServer().listen({ path: ${JSON.stringify(path)}, backlog: 2 }, ${stand})`;
+    const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+    cleanups.push(async () => {
+      child.kill('SIGKILL');
+      await rm(dirname(path), { recursive: true });
+    });
+    await once(child.stdout, 'data');
+    const attempts = Array.from({ length: 8 }, () => codeOf(RuntimeSession.open(path, options)));
+    expect(new Set(await Promise.all(attempts))).toEqual(new Set(['runtime-timeout']));
+    const questions = Array.from({ length: 8 }, () => codeOf(askOnce(path, 'show proc', options)));
+    expect(new Set(await Promise.all(questions))).toEqual(new Set(['runtime-timeout']));
   });
 
   it('refuses answers to questions that nobody asked', async () => {

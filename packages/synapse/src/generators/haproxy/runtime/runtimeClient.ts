@@ -16,6 +16,16 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/**
+ * What a failed connection says. A full queue (EAGAIN) means that somebody listens who does not come to accept, and
+ * a lack of descriptors or memory here says nothing about HAProxy: neither may be taken for its absence.
+ */
+function codeOf(error: NodeJS.ErrnoException): RuntimeErrorCode {
+  return /^(EAGAIN|EMFILE|ENFILE|ENOBUFS|ENOMEM)$/.test(error.code ?? '')
+    ? 'runtime-timeout'
+    : 'runtime-unreachable';
+}
+
 /** Ends every answer in prompt mode. */
 const prompt = '\n> ';
 /** An answer may be large (`show servers state` of 10,000 servers is 1 MB) but not endless. */
@@ -40,7 +50,7 @@ export class RuntimeSession {
     this.#options = options;
     socket.setEncoding('utf8');
     socket.on('data', (chunk: string) => this.#onData(chunk));
-    socket.on('error', (error) => this.#fail('runtime-unreachable', describeError(error), error));
+    socket.on('error', (error) => this.#fail(codeOf(error), describeError(error), error));
     socket.on('end', () => this.#fail('runtime-closed', 'HAProxy closed the connection'));
     socket.on('close', () => this.#fail('runtime-closed', 'the connection is closed'));
     options.signal?.addEventListener('abort', this.#onAbort, { once: true });
@@ -172,7 +182,7 @@ export async function askOnce(path: string, command: string, options: RuntimeCli
       reply += chunk;
       if (reply.length > maxReplyChars) fail('runtime-closed', 'the answer does not end');
     });
-    socket.on('error', (error) => fail('runtime-unreachable', describeError(error)));
+    socket.on('error', (error) => fail(codeOf(error), describeError(error)));
     socket.on('end', () => settle(() => resolve(reply.replace(/\n+$/, ''))));
   });
 }

@@ -4,7 +4,7 @@ import { AgentError } from '@smartstack/agent';
 export type RuntimeErrorCode =
   /** Nobody listens, or the socket file is gone. */
   | 'runtime-unreachable'
-  /** The peer did not answer in time. */
+  /** The peer did not answer in time, or did not even accept. */
   | 'runtime-timeout'
   /** The peer closed the connection before it answered. */
   | 'runtime-closed'

@@ -10,7 +10,7 @@ import { planChanges } from '../plan/plan.js';
 import type { RuntimeSession } from './runtimeClient.js';
 import { RuntimeApiError } from './runtimeError.js';
 import type { RuntimeTarget } from './runtimeTarget.js';
-import type { DesiredState, Plan, ReloadReason, Server } from '../types.js';
+import type { DesiredState, Plan, ReloadReason, RuntimeCommand, Server } from '../types.js';
 
 /** After a reload the old worker stops listening within milliseconds; until then it may accept a connection. */
 const retiredMs = 10;
@@ -41,12 +41,20 @@ export interface PassContext {
   readonly isKnown: (process: ProcessIdentity) => boolean;
 }
 
-/** Servers that the plan adds, with the services they belong to. */
-function intendedServers(plan: Plan, desired: DesiredState): readonly { service: string; server: Server }[] {
+/** The servers that commands add, by backend. */
+function additions(commands: readonly RuntimeCommand[]): ReadonlyMap<string, ReadonlySet<string>> {
   const added = new Map<string, Set<string>>();
-  for (const { kind, backend, server } of plan.commands) {
+  for (const { kind, backend, server } of commands) {
     if (kind === 'add-server') added.set(backend, (added.get(backend) ?? new Set()).add(server));
   }
+  return added;
+}
+
+/** Servers that are added, with the services they belong to. */
+function intendedServers(
+  added: ReadonlyMap<string, ReadonlySet<string>>,
+  desired: DesiredState,
+): readonly { service: string; server: Server }[] {
   return desired.services.flatMap(({ service, backend }) => {
     const names = added.get(backend.name);
     const servers = names === undefined ? [] : backend.servers.filter(({ name }) => names.has(name));
@@ -114,12 +122,18 @@ async function actOn(
   // Remembers who it is, the first time.
   beliefs.setRunning(socket, process, loaded);
   if (plan.commands.length === 0) return { socket, plan, applied: [], process, isUnknown: false };
-  const intended = withIntended(loaded, desired);
-  beliefs.setRunning(socket, process, intended);
-  await beliefs.intend(socket, process, intendedServers(plan, desired));
+  const added = additions(plan.commands);
+  beliefs.setRunning(socket, process, withIntended(loaded, desired, added));
+  await beliefs.intend(socket, process, intendedServers(added, desired));
   const applied = await target.apply(session, plan.commands, signal);
   const isDone = plan.reload.length === 0 && applied.every(({ outcome }) => outcome.result === 'done');
-  beliefs.setRunning(socket, process, isDone ? desired : advanceLoaded(intended, desired, applied));
+  if (isDone) beliefs.setRunning(socket, process, desired);
+  else {
+    // One that lingers was not replaced: it is the old one for certain.
+    const failed = applied.flatMap(({ command, outcome }) => (outcome.result === 'failed' ? [command] : []));
+    const known = withIntended(loaded, desired, additions(failed));
+    beliefs.setRunning(socket, process, advanceLoaded(known, desired, applied));
+  }
   return { socket, plan, applied, process, isUnknown: false };
 }
 
