@@ -16,13 +16,13 @@ export type Descriptors = ReadonlyMap<string, number>;
 
 /**
  * Idle connections to servers that HAProxy has now: its pool keeps about one for each that was used, for ever.
- * A connection to a server that is gone is none of these.
+ * A connection to a server that is gone is none of these, nor one of a TCP check, which has no H1.
  */
 async function pooled(adminSocket: string): Promise<number> {
   const state = parseServersState(await askSocket(adminSocket, 'show servers state'));
   const lines = (await askSocket(adminSocket, 'show fd')).split('\n');
   return lines.filter((line) => {
-    const [, backend = '', server = ''] = /\bback=1\b.*\bsv=([^/\s]+)\/(\S+)/.exec(line) ?? [];
+    const [, backend = '', server = ''] = /\bback=1\b.*\bsv=([^/\s]+)\/(\S+) mux=H1\b/.exec(line) ?? [];
     return state.get(backend)?.has(server);
   }).length;
 }
