@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { pause } from './pause.ts';
 
 /** A request that failed. */
-export interface Failure {
+interface Failure {
   /** When it was sent, by `performance.now`. */
   readonly sentAt: number;
   readonly failedAt: number;

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A certificate and its key, as PEM files. */
-export interface Certificate {
+interface Certificate {
   readonly certFile: string;
   readonly keyFile: string;
   /** Both in one file, as ZooKeeper's key stores have it. */

@@ -141,7 +141,7 @@ export async function isAlive(pid: number): Promise<boolean> {
 }
 
 /** Pids of a master and its workers. */
-export async function treeOf(master: number): Promise<readonly number[]> {
+async function treeOf(master: number): Promise<readonly number[]> {
   return [master, ...(await childrenOf(master))];
 }
 

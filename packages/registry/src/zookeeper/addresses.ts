@@ -96,3 +96,8 @@ export async function resolveServers(
   const unique = new Map(found.flat().map((server) => [`${server.address} ${server.port}`, server]));
   return { addresses: shuffle([...unique.values()], random), problems };
 }
+
+/** True when both are the same server. */
+export function sameServer(a: ServerAddress, b: ServerAddress | undefined): boolean {
+  return a.address === b?.address && a.port === b.port;
+}

@@ -7,7 +7,7 @@ import {
   type Timer,
   within,
 } from '@smartstack/agent';
-import { resolveServers, type HostPort, type Resolve } from './addresses.js';
+import { resolveServers, sameServer, type HostPort, type Resolve } from './addresses.js';
 import type {
   CloseReason,
   DialResult,
@@ -103,14 +103,14 @@ export class Connector {
     const { servers, resolve, random, clock } = this.#options;
     if (this.#queue.length === 0) {
       // A resolver that hangs must not hold up dialling what is known already.
-      const resolving = resolveServers(servers, resolve, random);
-      const resolution = await within(resolving, this.#timeoutMs / 3, clock, signal);
+      const limitMs = this.#timeoutMs / 3;
+      const resolution = await within(resolveServers(servers, resolve, random), limitMs, clock, signal);
       if (signal.aborted) return undefined;
       const problems = resolution?.problems ?? ['the resolver does not answer'];
       for (const problem of problems) this.#outage.failed(`cannot resolve ${problem}`);
       if (resolution && resolution.addresses.length > 0) this.#known = resolution.addresses;
-      const last = this.#known.filter((server) => same(server, this.#failed));
-      this.#queue = [...this.#known.filter((server) => !same(server, this.#failed)), ...last];
+      const last = this.#known.filter((server) => sameServer(server, this.#failed));
+      this.#queue = [...this.#known.filter((server) => !sameServer(server, this.#failed)), ...last];
     }
     return this.#queue.shift();
   }
@@ -199,12 +199,7 @@ export class Connector {
     this.#set({ kind: 'connecting', attempt: 0, since: this.#options.clock.now() });
   }
 
-  async #serve(
-    result: Connected,
-    closed: Promise<CloseReason>,
-    authenticates: boolean,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #serve(result: Connected, closed: Promise<CloseReason>, proves: boolean, signal: AbortSignal) {
     const { clock, logger, metrics, metricLabels } = this.#options;
     const { connection } = result;
     const fresh = this.#session?.id !== result.session.id;
@@ -215,7 +210,7 @@ export class Connector {
     this.#session = result.session;
     this.#timeoutMs = result.sessionTimeoutMs;
     // Servers refuse credentials only after the handshake: an answer proves that they took ours.
-    if (authenticates)
+    if (proves)
       await connection
         .request('exists', { path: '/', watch: false }, this.#timeoutMs / 3)
         .catch(() => undefined);
@@ -291,10 +286,6 @@ export class Connector {
       this.#options.logger.error('a session state handler failed', { error: describeError(error) });
     }
   }
-}
-
-function same(a: ServerAddress, b: ServerAddress | undefined): boolean {
-  return a.address === b?.address && a.port === b.port;
 }
 
 function describeSession(id: bigint | undefined): string {

@@ -1,6 +1,6 @@
 import { AgentError, Backoff, describeError } from '@smartstack/agent';
 import type { ReconcileOutcome } from '../../catalog/types.js';
-import { serverKey, summaryOf } from './runtime/apply.js';
+import { summaryOf } from './runtime/apply.js';
 import { Failures } from './failures.js';
 import { hashOf } from './file/fileHash.js';
 import { type ProcessIdentity, sameProcess } from './loaded/beliefs.js';

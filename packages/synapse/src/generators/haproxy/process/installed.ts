@@ -31,9 +31,13 @@ export class InstalledHaproxy {
     const before = this.#known;
     this.#looking ??= this.version().finally(() => (this.#looking = undefined));
     if (before === undefined) return this.#looking;
-    void this.#looking.then((version) => {
-      if (version !== undefined && version !== before.version) this.#options.onChange();
-    });
+    this.#looking.then(
+      (version) => {
+        if (version !== undefined && version !== before.version) this.#options.onChange();
+      },
+      // Whoever looks next is told.
+      () => undefined,
+    );
     return before.version;
   }
 
