@@ -62,8 +62,13 @@ export function parseShowProc(text: string): MasterStatus | undefined {
       ...{ pid: Number(pid), reloads: Number(reloads ?? Number.NaN) },
       uptimeSeconds: uptimeOf(rest),
     };
-    if (type === 'master') master ??= { ...entry, failed: failed === undefined ? undefined : Number(failed) };
-    else if (section === 'old workers') oldWorkers.push(entry);
+    if (type === 'master') {
+      master ??= {
+        pid: entry.pid,
+        reloads: entry.reloads,
+        failed: failed === undefined ? undefined : Number(failed),
+      };
+    } else if (section === 'old workers') oldWorkers.push(entry);
     else workers.push(entry);
   }
   if (master === undefined || !Number.isInteger(master.reloads)) return undefined;
