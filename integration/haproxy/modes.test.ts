@@ -144,7 +144,15 @@ describe("the operator's switches", () => {
     bed = startGenerator(topLevel(dir, { config_file_path }));
     await bed.settle(web([1]));
     await rename(folder, `${folder}.away`);
-    await writeFile(folder, 'a file where the folder was');
+    // What synapse had still to write may make the folder anew in between.
+    await eventually(
+      async () => {
+        await rm(folder, { recursive: true, force: true });
+        await writeFile(folder, 'a file where the folder was');
+        return true;
+      },
+      { what: 'no folder is there' },
+    );
     // It throws already if the file of the pass before was still on its way; servers are changed either way.
     await bed.reconcile(web([1, 2])).catch(() => undefined);
     expect(await inRotation(haproxy.adminSocket, 'web')).toHaveLength(2);

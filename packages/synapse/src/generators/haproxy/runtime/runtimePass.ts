@@ -121,7 +121,10 @@ async function actOn(
   if (loaded === undefined) return { socket, plan, applied: [], process, isUnknown: true };
   // Remembers who it is, the first time.
   beliefs.setRunning(socket, process, loaded);
-  if (plan.commands.length === 0) return { socket, plan, applied: [], process, isUnknown: false };
+  if (plan.commands.length === 0) {
+    target.nothingToDo();
+    return { socket, plan, applied: [], process, isUnknown: false };
+  }
   const added = additions(plan.commands);
   beliefs.setRunning(socket, process, withIntended(loaded, desired, added));
   await beliefs.intend(socket, process, intendedServers(added, desired));

@@ -69,6 +69,11 @@ export class RuntimeTarget {
     this.#observedAt = -Infinity;
   }
 
+  /** A plan found nothing to do: no server waits for its removal any more. */
+  nothingToDo(): void {
+    this.#lingering.clear();
+  }
+
   /** It did not answer in time, and did not since: whoever has other processes to serve does not wait for it again. */
   get isSilent(): boolean {
     return this.#options.clock.monotonic() < this.#silentUntil;
@@ -146,12 +151,13 @@ export class RuntimeTarget {
     const applied = await applyCommands(session, commands, {
       clock,
       signal,
-      lingering: this.#lingering,
+      lingering: new Set(this.#lingering),
       confirm: ({ address, port }) => prober.confirm(address, port, signal),
     });
+    // A server that lingers is planned anew each time, unless it is wanted again.
+    this.#lingering.clear();
     for (const { command, outcome } of applied) {
       if (outcome.result === 'lingering') this.#lingering.add(serverKey(command));
-      else this.#lingering.delete(serverKey(command));
     }
     await this.#readBack(session, new Set(commands.map(({ backend }) => backend)));
     if (applied.every(({ outcome }) => outcome.result !== 'failed')) this.#observedAt = observedAt;
