@@ -54,8 +54,9 @@ describe('the disk of synapse', () => {
     if (data === undefined) return context.skip('needs the right to mount');
     const address = await zooKeeper();
     const { host, vm, traffic, worker } = await startPair({ nerve: address, synapse: address }, { data });
-    const before = readFileSync(vm.configFile, 'utf8');
     const makeRoom = fillDisk(data);
+    // Read now: what was still to be written may have come until the disk was full.
+    const before = readFileSync(vm.configFile, 'utf8');
     await host.offer('web', 'c');
     await vm.serves('web', ['a', 'b', 'c']);
     await host.killApp('b');

@@ -40,6 +40,8 @@ export class HaproxyGenerator implements Generator {
   #config: HaproxyConfig;
   #parts: Promise<Parts> | undefined;
   #ready: Parts | undefined;
+  /** Of the parts that were built last. */
+  #converger: Converger | undefined;
   #replaced = new AbortController();
   #memory: Memory | undefined;
   readonly #sections = new SectionCache();
@@ -157,6 +159,8 @@ export class HaproxyGenerator implements Generator {
   async #build(config: HaproxyConfig): Promise<Parts> {
     const { clock, logger, metrics, timing } = this.#options;
     const wake = (): void => this.#wake();
+    // What the parts before these know must be on disk before these read it.
+    await this.#converger?.idle();
     const wiring = await wire(config, this.#options, wake);
     const parts = {
       wiring,
@@ -166,6 +170,7 @@ export class HaproxyGenerator implements Generator {
         hardStopAfterMs: () => hardStopAfterMs(this.#config.base),
       }),
     };
+    this.#converger = parts.converger;
     if (config === this.#config) this.#ready = parts;
     return parts;
   }
