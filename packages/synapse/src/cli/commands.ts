@@ -48,7 +48,7 @@ export async function runCommandLine(host: CommandHost, generators: GeneratorTab
       return;
     case 'check': {
       const loaded = await load(invocation.files, host.env, generators);
-      host.process.exit(check(invocation.files.configFile, loaded, host));
+      host.process.exit(await check(invocation.files.configFile, loaded, generators, host));
       return;
     }
     case 'render':
@@ -68,7 +68,7 @@ async function render(
     const loaded = await load(files, host.env, generators);
     const { configuration } = startable(loaded);
     const discovered = catalogFile === undefined ? new Map() : await readCatalog(catalogFile);
-    return renderAll(configuration, viewOf(configuration, discovered), generators, host);
+    return await renderAll(configuration, viewOf(configuration, discovered), generators, host);
   } catch (error) {
     if (error instanceof ConfigError) return printIssues(error, host);
     host.err(`synapse: ${describeError(error)}`);
