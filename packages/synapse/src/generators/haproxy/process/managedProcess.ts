@@ -3,7 +3,13 @@ import { mkdir, open, readdir, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Backoff, type Clock, describeError, type Logger } from '@smartstack/agent';
 import { parseBindFailures } from '../file/configMessages.js';
-import { awaitMaster, type MasterStatus, readMaster, reloadThroughMaster } from './masterCli.js';
+import {
+  awaitMaster,
+  hasNewWorker,
+  type MasterStatus,
+  readMaster,
+  reloadThroughMaster,
+} from './masterCli.js';
 import type { HaproxyProcess, ProcessTiming } from './process.js';
 import { ReloadError } from './reloadError.js';
 import { RuntimeApiError } from '../runtime/runtimeError.js';
@@ -177,7 +183,7 @@ class ManagedProcess implements HaproxyProcess {
           ...this.#master(signal),
           stopIf: () => (ended === undefined ? undefined : new ReloadError(`HAProxy ended: ${ended}`)),
         },
-        ({ workers }) => workers.length > 0,
+        (status) => hasNewWorker(masterSocketPath, status, new Set(), this.#master(signal)),
       );
       logger.info('haproxy started', { pid });
     } catch (error) {
