@@ -15,6 +15,7 @@ import {
   startGenerator,
   topLevel,
   reloads,
+  tested,
 } from './bed.ts';
 
 describe('a managed HAProxy', () => {
@@ -56,50 +57,59 @@ describe('a managed HAProxy', () => {
     return { web: { instances, haproxy: { port, server_options: 'check inter 1s', ...more } } };
   }
 
-  it('is started with the first configuration, and reloaded once only where that is needed', async () => {
-    expect(reloads(await bed.settle(web([1])))).toBe(1);
-    expect(await get({ port })).toEqual({ status: 200, body: 'u1' });
-    const pid = await masterPid();
-    expect(await bed.settle(web([1, 2]))).not.toContain('reload');
-    expect(reloads(await bed.settle(web([1, 2], { backend: ['timeout server 3s'] })))).toBe(1);
-    expect(await masterPid()).toBe(pid);
-    expect(await inRotation(haproxyPaths(dir).adminSocket, 'web')).toHaveLength(2);
-  });
+  it.runIf(tested.dynamicServers)(
+    'is started with the first configuration, and reloaded once only where that is needed',
+    async () => {
+      expect(reloads(await bed.settle(web([1])))).toBe(1);
+      expect(await get({ port })).toEqual({ status: 200, body: 'u1' });
+      const pid = await masterPid();
+      expect(await bed.settle(web([1, 2]))).not.toContain('reload');
+      expect(reloads(await bed.settle(web([1, 2], { backend: ['timeout server 3s'] })))).toBe(1);
+      expect(await masterPid()).toBe(pid);
+      expect(await inRotation(haproxyPaths(dir).adminSocket, 'web')).toHaveLength(2);
+    },
+  );
 
-  it('serves on while synapse is away, and is adopted without a reload', async () => {
-    await bed.settle(web([1]));
-    const pid = await masterPid();
-    const workers = workersOf(await showProc());
-    const load = startLoad({ port, clients: 4, connections: 'keep-alive', maxRequests: 100_000 });
-    await bed.stop();
-    await holds(() => isAlive(pid), { what: 'HAProxy lives', forMs: 300 });
-    bed = start();
-    expect(reloads(await bed.settle(web([1])))).toBe(0);
-    await bed.settle(web([1, 2]));
-    const { failures } = await load.stop();
-    expect(failures).toEqual([]);
-    expect(workersOf(await showProc())).toEqual(workers);
-  });
+  it.runIf(tested.dynamicServers)(
+    'serves on while synapse is away, and is adopted without a reload',
+    async () => {
+      await bed.settle(web([1]));
+      const pid = await masterPid();
+      const workers = workersOf(await showProc());
+      const load = startLoad({ port, clients: 4, connections: 'keep-alive', maxRequests: 100_000 });
+      await bed.stop();
+      await holds(() => isAlive(pid), { what: 'HAProxy lives', forMs: 300 });
+      bed = start();
+      expect(reloads(await bed.settle(web([1])))).toBe(0);
+      await bed.settle(web([1, 2]));
+      const { failures } = await load.stop();
+      expect(failures).toEqual([]);
+      expect(workersOf(await showProc())).toEqual(workers);
+    },
+  );
 
-  it('comes back by itself after its death, with the servers that were wanted last', async () => {
-    await bed.settle(web([1]));
-    await bed.settle(web([1, 2]));
-    const paths = haproxyPaths(dir);
-    await eventually(async () => (await readFile(paths.configFile, 'utf8')).includes('u2_'), {
-      what: 'the file follows',
-    });
-    const pid = await masterPid();
-    const { wakes } = bed;
-    await killTree(pid);
-    await eventually(async () => (await masterPid()) !== pid, { what: 'a new master' });
-    // From 3.1 on a master answers before its worker does.
-    await eventually(async () => (await inRotation(paths.adminSocket, 'web')).length === 2, {
-      what: 'both servers serve',
-    });
-    await eventually(() => bed.wakes > wakes, { what: 'the loop was woken' });
-    await bed.settle(web([1, 2]));
-    expect(workersOf(await showProc(), 'old workers')).toEqual([]);
-  });
+  it.runIf(tested.dynamicServers)(
+    'comes back by itself after its death, with the servers that were wanted last',
+    async () => {
+      await bed.settle(web([1]));
+      await bed.settle(web([1, 2]));
+      const paths = haproxyPaths(dir);
+      await eventually(async () => (await readFile(paths.configFile, 'utf8')).includes('u2_'), {
+        what: 'the file follows',
+      });
+      const pid = await masterPid();
+      const { wakes } = bed;
+      await killTree(pid);
+      await eventually(async () => (await masterPid()) !== pid, { what: 'a new master' });
+      // From 3.1 on a master answers before its worker does.
+      await eventually(async () => (await inRotation(paths.adminSocket, 'web')).length === 2, {
+        what: 'both servers serve',
+      });
+      await eventually(() => bed.wakes > wakes, { what: 'the loop was woken' });
+      await bed.settle(web([1, 2]));
+      expect(workersOf(await showProc(), 'old workers')).toEqual([]);
+    },
+  );
 
   it('starts from the last file although nobody reconciles: ZooKeeper may be down', async () => {
     await bed.settle(web([1]));
