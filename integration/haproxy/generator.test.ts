@@ -19,6 +19,9 @@ import {
   tested,
 } from './bed.ts';
 
+/** For what an older HAProxy needs a reload for. */
+const onDynamic = it.runIf(tested.dynamicServers);
+
 describe('the generator on a HAProxy of the operator', () => {
   let dir: string;
   let port: number;
@@ -65,7 +68,7 @@ describe('the generator on a HAProxy of the operator', () => {
     };
   }
 
-  it.runIf(tested.dynamicServers)(
+  onDynamic(
     'loads its first file, then follows servers without a reload and without a failed request',
     async () => {
       expect(reloads(await bed.settle(web([1])))).toBe(1);
@@ -120,7 +123,7 @@ describe('the generator on a HAProxy of the operator', () => {
     expect(await haproxy.workerPid()).toBe(worker);
   });
 
-  it.runIf(tested.dynamicServers)(
+  onDynamic(
     'notices within a second that HAProxy was killed and came back, and that it loaded our file',
     async () => {
       await bed.settle(web([1, 2]));
@@ -144,7 +147,7 @@ describe('the generator on a HAProxy of the operator', () => {
     },
   );
 
-  it.runIf(tested.dynamicServers)(
+  onDynamic(
     'waits for a HAProxy that hangs, without reloading it, and goes on when it answers again',
     async () => {
       await bed.stop();
@@ -163,18 +166,15 @@ describe('the generator on a HAProxy of the operator', () => {
     },
   );
 
-  it.runIf(tested.dynamicServers)(
-    'a restarted synapse finds everything as it is and reloads nothing',
-    async () => {
-      await bed.settle(web([1, 2]));
-      await bed.stop();
-      const worker = await haproxy.workerPid();
-      bed = startGenerator(topLevel(dir));
-      expect(reloads(await bed.settle(web([1, 2])))).toBe(0);
-      expect(await bed.settle(web([2, 3]))).not.toContain('reload');
-      expect(await haproxy.workerPid()).toBe(worker);
-    },
-  );
+  onDynamic('a restarted synapse finds everything as it is and reloads nothing', async () => {
+    await bed.settle(web([1, 2]));
+    await bed.stop();
+    const worker = await haproxy.workerPid();
+    bed = startGenerator(topLevel(dir));
+    expect(reloads(await bed.settle(web([1, 2])))).toBe(0);
+    expect(await bed.settle(web([2, 3]))).not.toContain('reload');
+    expect(await haproxy.workerPid()).toBe(worker);
+  });
 
   it('reloads for structure, with its reasons, and keeps keep-alive clients', async () => {
     await bed.settle(web([1, 2]));
@@ -208,7 +208,7 @@ describe('the generator on a HAProxy of the operator', () => {
     expect(await readFile(haproxy.configFile, 'utf8')).toContain('timeout server 5s');
   });
 
-  it.runIf(tested.dynamicServers)('touches nothing that it does not own', async () => {
+  onDynamic('touches nothing that it does not own', async () => {
     await bed.stop();
     const [, , third, fourth] = upstreams;
     const extra_sections = {

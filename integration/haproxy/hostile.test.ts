@@ -104,6 +104,9 @@ const instance = fc.record(
   { requiredKeys: ['host', 'port'] },
 );
 
+/** For what an older HAProxy needs a reload for. */
+const onDynamic = it.runIf(tested.dynamicServers);
+
 describe('hostile instances', () => {
   it('never spoil the file, and the process runs exactly the servers that were wanted', async () => {
     const good = { host: '127.0.0.200', port: 80, name: 'good' };
@@ -138,7 +141,7 @@ describe('hostile instances', () => {
     expect(written).toBeGreaterThan(200);
   });
 
-  it.runIf(tested.dynamicServers).each(['http', 'tcp'])(
+  onDynamic.each(['http', 'tcp'])(
     'may bring each accepted option in mode %s: the file takes all, a running HAProxy what it is said to',
     async (mode) => {
       const samples = `1 5s none required last,libc x 127.0.0.1 layer4 layer7 legacy octet-count fastinter

@@ -18,6 +18,9 @@ import {
   tested,
 } from './bed.ts';
 
+/** For what an older HAProxy needs a reload for. */
+const onDynamic = it.runIf(tested.dynamicServers);
+
 describe('a managed HAProxy', () => {
   let dir: string;
   let port: number;
@@ -57,7 +60,7 @@ describe('a managed HAProxy', () => {
     return { web: { instances, haproxy: { port, server_options: 'check inter 1s', ...more } } };
   }
 
-  it.runIf(tested.dynamicServers)(
+  onDynamic(
     'is started with the first configuration, and reloaded once only where that is needed',
     async () => {
       expect(reloads(await bed.settle(web([1])))).toBe(1);
@@ -70,46 +73,40 @@ describe('a managed HAProxy', () => {
     },
   );
 
-  it.runIf(tested.dynamicServers)(
-    'serves on while synapse is away, and is adopted without a reload',
-    async () => {
-      await bed.settle(web([1]));
-      const pid = await masterPid();
-      const workers = workersOf(await showProc());
-      const load = startLoad({ port, clients: 4, connections: 'keep-alive', maxRequests: 100_000 });
-      await bed.stop();
-      await holds(() => isAlive(pid), { what: 'HAProxy lives', forMs: 300 });
-      bed = start();
-      expect(reloads(await bed.settle(web([1])))).toBe(0);
-      await bed.settle(web([1, 2]));
-      const { failures } = await load.stop();
-      expect(failures).toEqual([]);
-      expect(workersOf(await showProc())).toEqual(workers);
-    },
-  );
+  onDynamic('serves on while synapse is away, and is adopted without a reload', async () => {
+    await bed.settle(web([1]));
+    const pid = await masterPid();
+    const workers = workersOf(await showProc());
+    const load = startLoad({ port, clients: 4, connections: 'keep-alive', maxRequests: 100_000 });
+    await bed.stop();
+    await holds(() => isAlive(pid), { what: 'HAProxy lives', forMs: 300 });
+    bed = start();
+    expect(reloads(await bed.settle(web([1])))).toBe(0);
+    await bed.settle(web([1, 2]));
+    const { failures } = await load.stop();
+    expect(failures).toEqual([]);
+    expect(workersOf(await showProc())).toEqual(workers);
+  });
 
-  it.runIf(tested.dynamicServers)(
-    'comes back by itself after its death, with the servers that were wanted last',
-    async () => {
-      await bed.settle(web([1]));
-      await bed.settle(web([1, 2]));
-      const paths = haproxyPaths(dir);
-      await eventually(async () => (await readFile(paths.configFile, 'utf8')).includes('u2_'), {
-        what: 'the file follows',
-      });
-      const pid = await masterPid();
-      const { wakes } = bed;
-      await killTree(pid);
-      await eventually(async () => (await masterPid()) !== pid, { what: 'a new master' });
-      // From 3.1 on a master answers before its worker does.
-      await eventually(async () => (await inRotation(paths.adminSocket, 'web')).length === 2, {
-        what: 'both servers serve',
-      });
-      await eventually(() => bed.wakes > wakes, { what: 'the loop was woken' });
-      await bed.settle(web([1, 2]));
-      expect(workersOf(await showProc(), 'old workers')).toEqual([]);
-    },
-  );
+  onDynamic('comes back by itself after its death, with the servers that were wanted last', async () => {
+    await bed.settle(web([1]));
+    await bed.settle(web([1, 2]));
+    const paths = haproxyPaths(dir);
+    await eventually(async () => (await readFile(paths.configFile, 'utf8')).includes('u2_'), {
+      what: 'the file follows',
+    });
+    const pid = await masterPid();
+    const { wakes } = bed;
+    await killTree(pid);
+    await eventually(async () => (await masterPid()) !== pid, { what: 'a new master' });
+    // From 3.1 on a master answers before its worker does.
+    await eventually(async () => (await inRotation(paths.adminSocket, 'web')).length === 2, {
+      what: 'both servers serve',
+    });
+    await eventually(() => bed.wakes > wakes, { what: 'the loop was woken' });
+    await bed.settle(web([1, 2]));
+    expect(workersOf(await showProc(), 'old workers')).toEqual([]);
+  });
 
   it('starts from the last file although nobody reconciles: ZooKeeper may be down', async () => {
     await bed.settle(web([1]));

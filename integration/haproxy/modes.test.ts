@@ -20,6 +20,9 @@ import {
   tested,
 } from './bed.ts';
 
+/** For what an older HAProxy needs a reload for. */
+const onDynamic = it.runIf(tested.dynamicServers);
+
 describe("the operator's switches", () => {
   let dir: string;
   let port: number;
@@ -87,21 +90,18 @@ describe("the operator's switches", () => {
     expect(await inRotation(haproxy.adminSocket, 'web')).toHaveLength(2);
   });
 
-  it.runIf(tested.dynamicServers)(
-    'do_reloads: false changes servers at run time and tells what it would reload for',
-    async () => {
-      bed = startGenerator(topLevel(dir));
-      await bed.settle(web([1]));
-      await bed.stop();
-      const worker = await haproxy.workerPid();
-      bed = startGenerator(topLevel(dir, { do_reloads: false }));
-      await bed.settle(web([1, 2], { backend: ['timeout server 3s'] }));
-      expect(bed.status().reloadReasons.map(({ kind }) => kind)).toEqual(['lines-changed']);
-      expect(await inRotation(haproxy.adminSocket, 'web')).toHaveLength(2);
-      expect(await haproxy.workerPid()).toBe(worker);
-      expect(await readFile(haproxy.configFile, 'utf8')).toContain('timeout server 3s');
-    },
-  );
+  onDynamic('do_reloads: false changes servers at run time and tells what it would reload for', async () => {
+    bed = startGenerator(topLevel(dir));
+    await bed.settle(web([1]));
+    await bed.stop();
+    const worker = await haproxy.workerPid();
+    bed = startGenerator(topLevel(dir, { do_reloads: false }));
+    await bed.settle(web([1, 2], { backend: ['timeout server 3s'] }));
+    expect(bed.status().reloadReasons.map(({ kind }) => kind)).toEqual(['lines-changed']);
+    expect(await inRotation(haproxy.adminSocket, 'web')).toHaveLength(2);
+    expect(await haproxy.workerPid()).toBe(worker);
+    expect(await readFile(haproxy.configFile, 'utf8')).toContain('timeout server 3s');
+  });
 
   it('do_writes: false leaves every file alone', async () => {
     const before = await readFile(haproxy.configFile, 'utf8');
@@ -112,56 +112,50 @@ describe("the operator's switches", () => {
     await expect(stat(`${haproxy.configFile}.loaded.json`)).rejects.toThrow(/ENOENT/);
   });
 
-  it.runIf(tested.dynamicServers)(
-    'a check_command that says no keeps the old file, and says what it printed',
-    async () => {
-      bed = startGenerator(topLevel(dir, { do_checks: true, check_command: 'true' }));
-      await bed.settle(web([1]));
-      const before = await readFile(haproxy.configFile, 'utf8');
-      bed.generator.configure(topLevel(dir, { do_checks: true, check_command: 'echo never && false' }));
-      await bed.settle(web([1, 2]));
-      // Servers go on through the Runtime API; the file waits for somebody to mend the check.
-      expect(await inRotation(haproxy.adminSocket, 'web')).toHaveLength(2);
-      await eventually(
-        () => bed?.logger.records.some(({ message }) => message.includes('the old file stays')),
-        { what: 'it is told' },
-      );
-      expect(await readFile(haproxy.configFile, 'utf8')).toBe(before);
-      bed.generator.configure(topLevel(dir));
-      await bed.settle(web([1, 2]));
-      await eventually(async () => (await serverLines(haproxy.configFile, 'web')).length === 2, {
-        what: 'the file follows again',
-      });
-    },
-  );
+  onDynamic('a check_command that says no keeps the old file, and says what it printed', async () => {
+    bed = startGenerator(topLevel(dir, { do_checks: true, check_command: 'true' }));
+    await bed.settle(web([1]));
+    const before = await readFile(haproxy.configFile, 'utf8');
+    bed.generator.configure(topLevel(dir, { do_checks: true, check_command: 'echo never && false' }));
+    await bed.settle(web([1, 2]));
+    // Servers go on through the Runtime API; the file waits for somebody to mend the check.
+    expect(await inRotation(haproxy.adminSocket, 'web')).toHaveLength(2);
+    await eventually(
+      () => bed?.logger.records.some(({ message }) => message.includes('the old file stays')),
+      { what: 'it is told' },
+    );
+    expect(await readFile(haproxy.configFile, 'utf8')).toBe(before);
+    bed.generator.configure(topLevel(dir));
+    await bed.settle(web([1, 2]));
+    await eventually(async () => (await serverLines(haproxy.configFile, 'web')).length === 2, {
+      what: 'the file follows again',
+    });
+  });
 
-  it.runIf(tested.dynamicServers)(
-    'a file that cannot be written does not hold servers up, and is made up for',
-    async () => {
-      const folder = join(dir, 'cfg');
-      await mkdir(folder);
-      const config_file_path = join(folder, 'haproxy.cfg');
-      // HAProxy reads through a link, so that the folder can go away under synapse.
-      await rename(haproxy.configFile, config_file_path);
-      await symlink(config_file_path, haproxy.configFile);
-      bed = startGenerator(topLevel(dir, { config_file_path }));
-      await bed.settle(web([1]));
-      await rename(folder, `${folder}.away`);
-      await writeFile(folder, 'a file where the folder was');
-      // It throws already if the file of the pass before was still on its way; servers are changed either way.
-      await bed.reconcile(web([1, 2])).catch(() => undefined);
-      expect(await inRotation(haproxy.adminSocket, 'web')).toHaveLength(2);
-      await eventually(() => bed?.status().file.problem !== undefined, { what: 'the problem is told' });
-      await expect(bed.reconcile(web([1, 2]))).rejects.toThrow(/cannot write/i);
-      await rm(folder);
-      await rename(`${folder}.away`, folder);
-      await bed.settle(web([1, 2]));
-      expect(await serverLines(config_file_path, 'web')).toHaveLength(2);
-      expect(bed.status().file.problem).toBeUndefined();
-    },
-  );
+  onDynamic('a file that cannot be written does not hold servers up, and is made up for', async () => {
+    const folder = join(dir, 'cfg');
+    await mkdir(folder);
+    const config_file_path = join(folder, 'haproxy.cfg');
+    // HAProxy reads through a link, so that the folder can go away under synapse.
+    await rename(haproxy.configFile, config_file_path);
+    await symlink(config_file_path, haproxy.configFile);
+    bed = startGenerator(topLevel(dir, { config_file_path }));
+    await bed.settle(web([1]));
+    await rename(folder, `${folder}.away`);
+    await writeFile(folder, 'a file where the folder was');
+    // It throws already if the file of the pass before was still on its way; servers are changed either way.
+    await bed.reconcile(web([1, 2])).catch(() => undefined);
+    expect(await inRotation(haproxy.adminSocket, 'web')).toHaveLength(2);
+    await eventually(() => bed?.status().file.problem !== undefined, { what: 'the problem is told' });
+    await expect(bed.reconcile(web([1, 2]))).rejects.toThrow(/cannot write/i);
+    await rm(folder);
+    await rename(`${folder}.away`, folder);
+    await bed.settle(web([1, 2]));
+    expect(await serverLines(config_file_path, 'web')).toHaveLength(2);
+    expect(bed.status().file.problem).toBeUndefined();
+  });
 
-  it.runIf(tested.dynamicServers)('several sockets of one process are one process', async () => {
+  onDynamic('several sockets of one process are one process', async () => {
     const second = join(dir, 'second.sock');
     const { global, defaults } = testBase(dir);
     const block = topLevel(dir, {
