@@ -107,6 +107,22 @@ describe('an HAProxy that takes no servers at run time', () => {
     expect(await bed.metrics()).toContain(`${reload} 2`);
   });
 
+  it.each([null, 'state.json'])(
+    'serves on when all are replaced at once (state_file_path: %s)',
+    async (name) => {
+      start({ state_file_path: name && join(dir, name) });
+      await bed.settle(web({ 1: 1 }));
+      const load = startLoad({ port, clients: 4, connections: 'fresh', maxRequests: 50_000 });
+      await eventually(() => upstreams[0]!.served > 10, { what: 'the first serves' });
+      expect(reloads(await bed.settle(web({ 2: 1, 3: 1 })))).toBe(1);
+      await eventually(() => upstreams[1]!.served > 10 && upstreams[2]!.served > 10, {
+        what: 'the others serve',
+      });
+      expect(await inRotation(haproxyPaths(dir).adminSocket, 'web')).toHaveLength(2);
+      expect((await load.stop()).failures).toEqual([]);
+    },
+  );
+
   it('takes weights, and a server out of rotation and back, without a reload', async () => {
     start();
     await bed.settle(web({ 1: 1, 2: 1 }));

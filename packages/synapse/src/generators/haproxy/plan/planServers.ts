@@ -37,11 +37,17 @@ function isMoved(server: Server, running: ObservedServer): boolean {
   return running.address !== server.address || running.port !== server.port;
 }
 
+function isInRotation(running: ObservedServer | undefined): boolean {
+  return running?.admin === 'ready' && running.operational === 'up' && running.weight > 0;
+}
+
 class BackendPlanner {
   readonly #commands: { first: RuntimeCommand[]; replace: RuntimeCommand[]; last: RuntimeCommand[] };
   readonly #blocked = new Map<string, Cause & { readonly servers: string[] }>();
   readonly #backend: string;
   readonly #loaded: ReadonlyMap<string, Server>;
+  /** Servers that are to come, and only can with a reload. */
+  #awaited = 0;
 
   constructor(private readonly difference: BackendDifference) {
     this.#commands = { first: [], replace: [], last: [] };
@@ -84,8 +90,12 @@ class BackendPlanner {
 
   #add(server: Server): void {
     const addition = this.#addition(server);
-    if ('cause' in addition) this.#block(server, addition);
-    else this.#commands.first.push(addition);
+    if (!('cause' in addition)) {
+      this.#commands.first.push(addition);
+      return;
+    }
+    this.#awaited += 1;
+    this.#block(server, addition);
   }
 
   /**
@@ -126,10 +136,7 @@ class BackendPlanner {
    * ended, a reload does not: so at most half of those in rotation are replaced at run time.
    */
   #change(changed: readonly Server[], steady: number): void {
-    const inRotation = (server: Server): boolean => {
-      const running = this.difference.running.get(server.name);
-      return running?.admin === 'ready' && running.operational === 'up' && running.weight > 0;
-    };
+    const inRotation = (server: Server): boolean => isInRotation(this.difference.running.get(server.name));
     const busy = changed.filter(inRotation);
     const reload = busy.length > steady;
     for (const server of changed) {
@@ -180,22 +187,31 @@ class BackendPlanner {
   plan(): { readonly commands: readonly RuntimeCommand[]; readonly reasons: readonly ReloadReason[] } {
     const { desired, running, context } = this.difference;
     const changed: Server[] = [];
+    const vanished: (readonly [Server, ObservedServer])[] = [];
     let steady = 0;
+    let serving = 0;
     for (const server of desired.backend.servers) {
       const now = running.get(server.name);
       if (startsInMaint(server, context)) {
-        if (now !== undefined) this.#takeOut(server, now);
-      } else if (now === undefined) this.#add(server);
+        if (now !== undefined) vanished.push([server, now]);
+        continue;
+      }
+      if (isInRotation(now)) serving += 1;
+      if (now === undefined) this.#add(server);
       else if (this.#isAsWanted(server, now)) {
         this.#correct(server, now);
         if (now.operational === 'up') steady += 1;
       } else changed.push(server);
     }
     this.#change(changed, steady);
+    // Where all are replaced by others that only a reload brings, the old ones serve until then.
+    const isNeeded = (now: ObservedServer): boolean =>
+      serving === 0 && this.#awaited > 0 && isInRotation(now);
+    for (const [server, now] of vanished) if (!isNeeded(now)) this.#takeOut(server, now);
     const wanted = new Set(desired.backend.servers.map(({ name }) => name));
     for (const name of this.#loaded.keys()) {
       const now = wanted.has(name) ? undefined : running.get(name);
-      if (now !== undefined) this.#remove(now);
+      if (now !== undefined && !isNeeded(now)) this.#remove(now);
     }
     const { first, replace, last } = this.#commands;
     return { commands: [...first, ...replace, ...last], reasons: this.#reasons() };
