@@ -104,8 +104,10 @@ export class RuntimeTarget {
 
   /** True when the cache is so old that a pass without an event should read everything anew. */
   get isOverdue(): boolean {
-    const age = this.#options.clock.monotonic() - this.#observedAt;
-    return this.#observation !== undefined && age >= this.#options.observeAgainMs;
+    const { clock, observeAgainMs } = this.#options;
+    const age = clock.monotonic() - this.#observedAt;
+    // Where nothing is ever taken from the cache, nothing is left to come back for.
+    return observeAgainMs > 0 && this.#observation !== undefined && age >= observeAgainMs;
   }
 
   /**
