@@ -140,11 +140,10 @@ export class ConfigKeeper {
     const isSame = isSameState(written?.desired, candidate);
     const hash = written !== undefined && isSame ? written.sha256 : hashOf(render(candidate));
     if (written?.sha256 === hash && (await this.diskHash()) === hash) {
-      if (written.desired !== candidate) {
-        // The same text: what is known of it is to be the values that the next pass compares.
-        this.#written = { ...written, desired: candidate };
-        await this.#options.onWritten(this.#written);
-      }
+      if (isSame) return { accepted: written.desired, current: true };
+      // The same text: what is known of it is to be the values that the next pass compares.
+      this.#written = { ...written, desired: candidate };
+      await this.#options.onWritten(this.#written);
       return { accepted: candidate, current: true };
     }
     // What was rejected as a whole stays rejected until it changes.
