@@ -55,8 +55,16 @@ export class FileFollower {
     }
   }
 
-  /** Brings the file up to date now. Throws AgentError when it cannot be written or nobody can check it. */
-  async follow(wish: FileWish, signal?: AbortSignal): Promise<Kept> {
+  /**
+   * Brings the file up to date now; wishes that still wait are older, and void. Throws AgentError when it cannot be
+   * written or nobody can check it.
+   */
+  follow(wish: FileWish, signal?: AbortSignal): Promise<Kept> {
+    this.#next = undefined;
+    return this.#keep(wish, signal);
+  }
+
+  async #keep(wish: FileWish, signal?: AbortSignal): Promise<Kept> {
     const { keeper, boundPorts } = this.#options;
     try {
       const kept = await keeper.keep(wish.desired, wish.shared, { signal, boundPorts });
@@ -91,7 +99,7 @@ export class FileFollower {
     const { keeper, beliefs, logger, wake } = this.#options;
     const { revision } = keeper.quarantine;
     try {
-      await this.follow(wish);
+      await this.#keep(wish);
       await beliefs.save();
       if (keeper.quarantine.revision !== revision) wake();
     } catch (error) {
