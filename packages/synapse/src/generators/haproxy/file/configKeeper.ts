@@ -157,7 +157,8 @@ export class ConfigKeeper {
     this.#messages = settled.messages;
     this.#unchecked = settled.unchecked;
     this.#options.metrics.quarantined(quarantine.entries.length);
-    if (quarantine.entries.length === 0) this.#told = '';
+    // Not by what is held now: a pass may be giving it another chance just then.
+    if (settled.accepted?.desired === desired) this.#told = '';
     if (settled.accepted === undefined) {
       const isLimit = settled.messages.some((message) => message.isLimit);
       const { logger, configPath } = this.#options;
