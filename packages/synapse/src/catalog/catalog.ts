@@ -43,6 +43,18 @@ interface EntryView {
 
 const pending: Snapshot = { status: 'pending' };
 
+/** Watchers hand on an instance that did not change as the very same: then hundreds of them compare at a glance. */
+function isSameSnapshot(a: Snapshot, b: Snapshot): boolean {
+  if (a.status === 'pending' || b.status === 'pending') return a.status === b.status;
+  const { instances: before, ...restBefore } = a;
+  const { instances: now, ...restNow } = b;
+  return (
+    before.length === now.length &&
+    isDeepStrictEqual(restBefore, restNow) &&
+    before.every((instance, at) => instance === now[at] || isDeepStrictEqual(instance, now[at]))
+  );
+}
+
 /** The latest snapshot of each service, and the views that follow from them. Holds state; does no IO. */
 export class Catalog {
   #entries = new Map<string, Entry>();
@@ -75,7 +87,7 @@ export class Catalog {
   /** Takes a snapshot; true when it differs from the one before. Unknown services are ignored. */
   update(service: string, snapshot: Snapshot, now: number): boolean {
     const entry = this.#entries.get(service);
-    if (entry === undefined || isDeepStrictEqual(entry.snapshot, snapshot)) return false;
+    if (entry === undefined || isSameSnapshot(entry.snapshot, snapshot)) return false;
     const staleSince = snapshot.status === 'live' ? undefined : (entry.staleSince ?? now);
     const known = rememberKnown(entry.known, snapshot);
     this.#entries.set(service, { ...entry, snapshot, known, staleSince });

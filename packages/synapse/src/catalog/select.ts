@@ -21,11 +21,23 @@ export function filterByLabels(
   return instances.filter((instance) => filters.every((filter) => passes(instance, filter)));
 }
 
+/** Instances are values: what makes one unique is put together once. */
+const identities = new WeakMap<Instance, string>();
+
+function identityOf(instance: Instance): string {
+  const known = identities.get(instance);
+  if (known !== undefined) return known;
+  const { host, port, name } = instance;
+  const identity = JSON.stringify([host, port, name ?? '']);
+  identities.set(instance, identity);
+  return identity;
+}
+
 /** The first of each (host, port, name), in order. */
 export function dedupe(instances: readonly Instance[]): readonly Instance[] {
   const seen = new Set<string>();
-  return instances.filter(({ host, port, name }) => {
-    const key = JSON.stringify([host, port, name ?? '']);
+  return instances.filter((instance) => {
+    const key = identityOf(instance);
     return !seen.has(key) && seen.add(key);
   });
 }

@@ -24,9 +24,15 @@ interface ServiceRows {
   readonly servers: readonly { readonly name: string; readonly key: string }[];
 }
 
-function rowsOf({ frontend, backend }: ServiceSections): ServiceRows {
+/** Sections are values: their rows are named when somebody counts, once. */
+const rows = new WeakMap<ServiceSections, ServiceRows>();
+
+function rowsOf(sections: ServiceSections): ServiceRows {
+  const known = rows.get(sections);
+  if (known !== undefined) return known;
+  const { frontend, backend } = sections;
   const name = frontend?.title.split(' ')[1];
-  return {
+  const named = {
     backend: rowKey('backend', backend.name),
     frontend: name === undefined ? undefined : rowKey('frontend', name),
     servers: backend.servers.map((server) => ({
@@ -34,6 +40,8 @@ function rowsOf({ frontend, backend }: ServiceSections): ServiceRows {
       key: rowKey('server', backend.name, server.name),
     })),
   };
+  rows.set(sections, named);
+  return named;
 }
 
 /** For people: what is not zero. */
@@ -50,7 +58,7 @@ export class Traffic {
   readonly #metrics: TrafficMetrics;
   readonly #startedAt: number;
   #totals: Totals = noTotals;
-  #services: ReadonlyMap<string, ServiceRows> = new Map();
+  #services: ReadonlyMap<string, ServiceSections> = new Map();
   /** What the metrics have of each row already. */
   readonly #published = new Map<string, Counts>();
 
@@ -63,7 +71,7 @@ export class Traffic {
   /** Whose sections are counted for whom, from now on. A service that left loses its series. */
   serve(services: readonly ServiceSections[]): void {
     const before = this.#services;
-    this.#services = new Map(services.map((sections) => [sections.service, rowsOf(sections)]));
+    this.#services = new Map(services.map((sections) => [sections.service, sections]));
     for (const service of before.keys()) if (!this.#services.has(service)) this.#metrics.remove(service);
   }
 
@@ -87,7 +95,8 @@ export class Traffic {
   publish(live: readonly string[], hasServers: boolean): void {
     this.#forgetEnded(live);
     if (hasServers) this.#forgetServers();
-    for (const [service, { backend, frontend }] of this.#services) {
+    for (const [service, sections] of this.#services) {
+      const { backend, frontend } = rowsOf(sections);
       const row = this.#totals.sums.get(backend);
       if (row === undefined) continue;
       const open = openNow(this.#totals, live, backend);
@@ -99,15 +108,16 @@ export class Traffic {
   /** Totals by service, and of the servers of each while they are few. */
   status(): unknown {
     const { sums } = this.#totals;
-    const servers = [...this.#services.values()].reduce((count, rows) => count + rows.servers.length, 0);
+    const services = [...this.#services].map(([service, sections]) => [service, rowsOf(sections)] as const);
+    const servers = services.reduce((count, [, own]) => count + own.servers.length, 0);
     return Object.fromEntries(
-      [...this.#services].map(([service, rows]) => [
+      services.map(([service, own]) => [
         service,
         {
-          ...shown(sums.get(rows.backend)?.counts),
+          ...shown(sums.get(own.backend)?.counts),
           ...(servers <= maxServersShown && {
             servers: Object.fromEntries(
-              rows.servers.map(({ name, key }) => [name, shown(sums.get(key)?.counts)]),
+              own.servers.map(({ name, key }) => [name, shown(sums.get(key)?.counts)]),
             ),
           }),
         },
@@ -129,7 +139,7 @@ export class Traffic {
 
   #forgetServers(): void {
     const keep = new Set(
-      [...this.#services.values()].flatMap(({ servers }) => servers.map(({ key }) => key)),
+      [...this.#services.values()].flatMap((sections) => rowsOf(sections).servers.map(({ key }) => key)),
     );
     const isServer = (key: string): boolean => this.#totals.sums.get(key)?.kind === 'server';
     // Sections stay: they are few, and their sums must not begin again should they come back.

@@ -1,8 +1,8 @@
 import type { CatalogView, ServiceView } from '../../../catalog/types.js';
-import { backendContext, effectiveDefaults, verifiesNoServers } from './backendContext.js';
+import { verifiesNoServers } from './backendContext.js';
 import { readServiceBlock } from '../block/blocks.js';
 import { bindAddresses, Claims } from './claims.js';
-import { selectLines, sortLines } from './keywords.js';
+import { selectLines } from './keywords.js';
 import {
   expireMemory,
   lastDiscovered,
@@ -17,6 +17,7 @@ import { hostNamesOf } from './hostNames.js';
 import { remember } from './remember.js';
 import { SectionCache, type ServiceParts } from './sectionCache.js';
 import { backendServers, type BackendServers } from './servers.js';
+import { serviceLines } from './serviceLines.js';
 import type { HaproxyServiceConfig } from '../block/serviceSchema.js';
 import { bindLine, heldIn, isUnknown } from './wishes.js';
 import type { DesiredState, ForeignIds, Section, ServiceSections } from '../types.js';
@@ -60,7 +61,6 @@ class DesiredBuilder {
   readonly #shared: string[] = [];
   readonly #memory: Map<string, ServiceMemory>;
   readonly #claims: Claims;
-  readonly #defaults: readonly string[];
   readonly #serverVerifyNone: boolean;
 
   constructor(
@@ -73,7 +73,6 @@ class DesiredBuilder {
     held: ReadonlyMap<string, string>,
   ) {
     this.#memory = new Map(memory);
-    this.#defaults = effectiveDefaults(config.base);
     this.#serverVerifyNone = verifiesNoServers(config.base);
     this.#claims = new Claims(config.base, held);
     if (config.sharedFrontend !== undefined) this.#startSharedFrontend(config.sharedFrontend);
@@ -170,11 +169,10 @@ class DesiredBuilder {
     const own = hostNamesOf(view).map((host) => addresses.get(host));
     const inputs = [config, view, service, remembered.servers, foreignIds, all, ...own];
     return this.cache.parts(view.name, inputs, () => {
-      const sorted = sortLines(service, config.sectionKeywords);
-      const backend = backendContext(this.#defaults, sorted.backend);
+      const { sorted, backend, drafts } = serviceLines(service, config, addresses);
       const serverVerifyNone = this.#serverVerifyNone;
       const context = { config, service, backend, serverVerifyNone, addresses, foreignIds };
-      return { sorted, made: backendServers(instances, remembered, context) };
+      return { sorted, made: backendServers(instances, remembered, context, drafts) };
     });
   }
 

@@ -58,8 +58,12 @@ function play(steps: readonly Step[], each: (look: Look) => void): void {
     now += seconds * 1000;
     for (const one of changed) services.set(one.name, one);
     if (gone !== undefined) services.delete(gone);
-    const given = { services: [...services.values()] };
-    each((memory, cache) => desiredState(config, given, memory, addresses, now, { ...(cache && { cache }) }));
+    each((memory, cache) => {
+      const views = [...services.values()];
+      // Blocks that nobody saw before: nothing is kept for them.
+      const given = cache ? views : views.map((each) => ({ ...each, blocks: structuredClone(each.blocks) }));
+      return desiredState(config, { services: given }, memory, addresses, now, { ...(cache && { cache }) });
+    });
   }
 }
 
@@ -77,6 +81,23 @@ describe('the cache of sections', () => {
         });
       }),
     );
+  });
+
+  it('leaves the servers of instances that did not change the same values', () => {
+    const cache = new SectionCache();
+    const [config] = configs;
+    const addresses = new Map<string, string>();
+    const [a, b, c] = ['10.0.0.1', '10.0.0.2', '10.0.0.3'].map((host) => ({ host, port: 80 }));
+    const look = (instances: readonly Instance[], memory: Memory): DesiredResult => {
+      const web: ServiceView = { name: 'web', source: 'live', instances, blocks: blocks[0]! };
+      return desiredState(config!, { services: [web] }, memory, addresses, 1_000, { cache });
+    };
+    const serversOf = ({ desired }: DesiredResult) =>
+      new Map(desired.services[0]!.backend.servers.map((server) => [server.address, server]));
+    const before = look([a!, b!], emptyMemory);
+    const after = look([a!, c!], before.memory);
+    expect(serversOf(after).get('10.0.0.1')).toBe(serversOf(before).get('10.0.0.1'));
+    expect([...serversOf(after).keys()].sort()).toEqual(['10.0.0.1', '10.0.0.3']);
   });
 
   it('leaves the sections of a service that did not change the same value', () => {

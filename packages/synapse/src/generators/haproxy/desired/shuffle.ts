@@ -67,15 +67,20 @@ class MersenneTwister {
     word ^= (word << 15) & 0xefc6_0000;
     return (word ^ (word >>> 18)) >>> 0;
   }
+}
 
-  /** Uniform in 0 to `limit` (below 2^32), by rejection under the smallest mask of ones, as Ruby draws it. */
-  upTo(limit: number): number {
-    if (limit === 0) return 0;
-    const mask = 0xffff_ffff >>> Math.clz32(limit);
-    for (;;) {
-      const value = (this.next() & mask) >>> 0;
-      if (value <= limit) return value;
-    }
+/** The words that a seed leads to, each drawn once: an agent shuffles every list anew from one and the same seed. */
+class Words {
+  readonly #random: MersenneTwister;
+  readonly #drawn: number[] = [];
+
+  constructor(readonly seed: bigint) {
+    this.#random = new MersenneTwister(keyOf(seed));
+  }
+
+  at(index: number): number {
+    while (this.#drawn.length <= index) this.#drawn.push(this.#random.next());
+    return this.#drawn[index] ?? 0;
   }
 }
 
@@ -90,12 +95,27 @@ function keyOf(seed: bigint): readonly number[] {
   return words;
 }
 
+/** Of the seed that was asked for last. */
+let drawn: Words | undefined;
+
 /** Ruby's `items.shuffle(random: Random.new(seed))`, byte for byte. */
 export function rubyShuffle<T>(items: readonly T[], seed: bigint): readonly T[] {
-  const random = new MersenneTwister(keyOf(seed));
+  if (drawn?.seed !== seed) drawn = new Words(seed);
+  const words = drawn;
+  let next = 0;
+  /** Uniform in 0 to `limit` (below 2^32), by rejection under the smallest mask of ones, as Ruby draws it. */
+  const upTo = (limit: number): number => {
+    if (limit === 0) return 0;
+    const mask = 0xffff_ffff >>> Math.clz32(limit);
+    for (;;) {
+      const value = (words.at(next) & mask) >>> 0;
+      next += 1;
+      if (value <= limit) return value;
+    }
+  };
   const result = [...items];
   for (let remaining = result.length; remaining > 1; remaining -= 1) {
-    const chosen = random.upTo(remaining - 1);
+    const chosen = upTo(remaining - 1);
     const last = remaining - 1;
     [result[last], result[chosen]] = [result[chosen] as T, result[last] as T];
   }

@@ -1,4 +1,4 @@
-import { backendContext, effectiveDefaults } from '../desired/backendContext.js';
+import { type BackendContext, backendContext, effectiveDefaults } from '../desired/backendContext.js';
 import { PlanCache } from './planCache.js';
 import { planServers } from './planServers.js';
 import { structureReasons } from './planStructure.js';
@@ -28,6 +28,17 @@ function pairs(desired: DesiredState, loaded: DesiredState): readonly Pair[] {
 }
 
 const plannedBefore = new PlanCache();
+
+/** The lines of a section are values: each list is read once for the same defaults. */
+const contexts = new WeakMap<readonly string[], { defaults: readonly string[]; context: BackendContext }>();
+
+function contextOf(defaults: readonly string[], lines: readonly string[]): BackendContext {
+  const known = contexts.get(lines);
+  if (known?.defaults === defaults) return known.context;
+  const context = backendContext(defaults, lines);
+  contexts.set(lines, { defaults, context });
+  return context;
+}
 
 /** Without a Runtime API the file is the only way to tell HAProxy about servers. */
 function reasonsWithoutRuntime(both: readonly Pair[]): readonly ReloadReason[] {
@@ -82,7 +93,7 @@ export function planChanges(
     if (running === undefined) continue;
     const reloading = structure.length > 0;
     const planned = plannedBefore.get({ ...pair, running, defaults, capabilities, reloading }, () => {
-      const context = backendContext(defaults, pair.loaded.backend.lines);
+      const context = contextOf(defaults, pair.loaded.backend.lines);
       return planServers({ ...pair, running, context, capabilities, reloading });
     });
     commands.push(...planned.commands);

@@ -24,15 +24,29 @@ const cancels = new Map<string, string>([
 ]);
 
 /** Servers of one backend mostly share their words: each list is read once per context. */
-const effectiveOptions = new WeakMap<BackendContext, Map<string, ReadonlyMap<string, Option>>>();
+const effectiveOptions = new WeakMap<BackendContext, EffectiveOptions>();
+
+interface EffectiveOptions {
+  readonly byList: WeakMap<readonly string[], ReadonlyMap<string, Option>>;
+  /** Equal lists. */
+  readonly byText: Map<string, ReadonlyMap<string, Option>>;
+}
 
 /** What default-server and the server's own words amount to: the last of each keyword, without what was taken back. */
 function effective(server: Server, context: BackendContext): ReadonlyMap<string, Option> {
-  const known = effectiveOptions.get(context) ?? new Map<string, ReadonlyMap<string, Option>>();
-  effectiveOptions.set(context, known);
+  let known = effectiveOptions.get(context);
+  if (known === undefined)
+    effectiveOptions.set(context, (known = { byList: new WeakMap(), byText: new Map() }));
+  const sameList = known.byList.get(server.options);
+  if (sameList !== undefined) return sameList;
   const text = server.options.join(' ');
-  const before = known.get(text);
-  if (before !== undefined) return before;
+  const result = known.byText.get(text) ?? workOut(server, context);
+  known.byText.set(text, result);
+  known.byList.set(server.options, result);
+  return result;
+}
+
+function workOut(server: Server, context: BackendContext): ReadonlyMap<string, Option> {
   const result = new Map<string, Option>();
   for (const option of [...context.defaultServer, ...parseOptions(server.options)]) {
     const cancelled = cancels.get(option.keyword);
@@ -40,7 +54,6 @@ function effective(server: Server, context: BackendContext): ReadonlyMap<string,
     result.delete(option.keyword);
     if (cancelled === undefined) result.set(option.keyword, option);
   }
-  known.set(text, result);
   return result;
 }
 
@@ -122,6 +135,7 @@ function steadyWords(options: readonly string[]): string {
 /** True when two servers are known to differ in nothing but weight and being disabled, which commands can change. */
 export function isSameServer(a: Server, b: Server): boolean {
   if (a.unconfirmed || b.unconfirmed) return false;
+  if (a === b) return true;
   if (a.address !== b.address || a.port !== b.port || a.id !== b.id || a.cookie !== b.cookie) return false;
   return a.options.join(' ') === b.options.join(' ') || steadyWords(a.options) === steadyWords(b.options);
 }

@@ -1,0 +1,37 @@
+import { type BackendContext, backendContext, effectiveDefaults } from './backendContext.js';
+import { type SortedLines, sortLines } from './keywords.js';
+import type { HaproxyConfig } from '../block/schema.js';
+import type { HaproxyServiceConfig } from '../block/serviceSchema.js';
+import { ServerDrafts } from './serverLine.js';
+
+/** What a service's block comes to, whoever its instances are. */
+interface ServiceLines {
+  readonly sorted: SortedLines;
+  readonly backend: BackendContext;
+  /** Server lines that were made of it. */
+  readonly drafts: ServerDrafts;
+}
+
+interface Known {
+  readonly config: HaproxyConfig;
+  readonly addresses: ReadonlyMap<string, string>;
+  readonly lines: ServiceLines;
+}
+
+/** Blocks are values: each is read once, and again with another top-level block or other addresses of host names. */
+const known = new WeakMap<HaproxyServiceConfig, Known>();
+
+/** The lines of a service's sections, and the place for those of its servers. */
+export function serviceLines(
+  service: HaproxyServiceConfig,
+  config: HaproxyConfig,
+  addresses: ReadonlyMap<string, string>,
+): ServiceLines {
+  const before = known.get(service);
+  if (before?.config === config && before.addresses === addresses) return before.lines;
+  const sorted = sortLines(service, config.sectionKeywords);
+  const backend = backendContext(effectiveDefaults(config.base), sorted.backend);
+  const lines = { sorted, backend, drafts: new ServerDrafts() };
+  known.set(service, { config, addresses, lines });
+  return lines;
+}
