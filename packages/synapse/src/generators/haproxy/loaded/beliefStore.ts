@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readFile, unlink } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readFile, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import {
@@ -63,6 +63,9 @@ export class BeliefStore {
   #turn: Promise<void> = Promise.resolve();
   #stored: Beliefs = noBeliefs;
   #generation: Generation = 0;
+  /** Journals by generation. The one in use is open before it is needed: a change waits for its note. */
+  readonly #journals = new Map<Generation, Promise<FileHandle | undefined>>();
+  #closed = false;
 
   private constructor(path: string | undefined) {
     this.#path = path;
@@ -110,9 +113,34 @@ export class BeliefStore {
   ): Promise<void> {
     if (this.#path === undefined || servers.length === 0) return;
     const lines = servers.map(({ service, server }) => JSON.stringify({ socket, process, service, server }));
-    await appendFile(journalOf(this.#path, this.#generation), `${lines.join('\n')}\n`, { mode: 0o600 }).catch(
-      () => undefined,
-    );
+    const journal = await this.#journal(this.#path, this.#generation);
+    await journal?.write(`${lines.join('\n')}\n`).catch(() => undefined);
+  }
+
+  /** Lets go of the files. What is noted from here on is not kept. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#turn;
+    for (const generation of generations) await this.#release(generation);
+  }
+
+  #journal(path: string, generation: Generation): Promise<FileHandle | undefined> {
+    const known = this.#journals.get(generation);
+    if (known !== undefined) return known;
+    if (this.#closed) return Promise.resolve(undefined);
+    const opened = open(journalOf(path, generation), 'a', 0o600).catch(() => {
+      // Next time it may be possible.
+      this.#journals.delete(generation);
+      return undefined;
+    });
+    this.#journals.set(generation, opened);
+    return opened;
+  }
+
+  async #release(generation: Generation): Promise<void> {
+    const opened = this.#journals.get(generation);
+    this.#journals.delete(generation);
+    await (await opened)?.close().catch(() => undefined);
   }
 
   /** Writes a snapshot, if anything changed since the last one. Throws AgentError `file_write`. */
@@ -137,7 +165,9 @@ export class BeliefStore {
     await mkdir(dirname(path), { recursive: true }).catch(() => undefined);
     await writeBeliefs(path, beliefs);
     this.#stored = beliefs;
+    await this.#release(covered);
     await unlink(journalOf(path, covered)).catch(() => undefined);
+    await this.#journal(path, this.#generation);
   }
 
   #replay(line: string): void {
