@@ -108,8 +108,8 @@ function processOf(
   return createExternalProcess({ clock, logger, timing, reloadCommand, masterSocketPath, workerPid });
 }
 
-/** Builds the parts, and reads what an earlier run left on disk. `wake` asks for a pass. */
-export async function wire(config: HaproxyConfig, context: WiringContext, wake: () => void): Promise<Wiring> {
+/** Builds the parts, and reads what an earlier run left on disk. */
+export async function wire(config: HaproxyConfig, context: WiringContext): Promise<Wiring> {
   const { clock, logger, metrics, timing, random, traffic } = context;
   const { configFilePath: configPath, candidateConfigFilePath: candidatePath, doWrites, doSocket } = config;
   const prober = new Prober({ ...defaultProbe, mode: config.probeNewServers }, clock);
@@ -142,11 +142,7 @@ export async function wire(config: HaproxyConfig, context: WiringContext, wake: 
   const { countMs } = timing;
   return {
     ...{ targets, keeper, beliefs, process },
-    installed: new InstalledHaproxy(config.haproxyBinary, {
-      clock,
-      timeoutMs: timing.checkMs,
-      onChange: wake,
-    }),
+    installed: new InstalledHaproxy(config.haproxyBinary, { clock, timeoutMs: timing.checkMs }),
     counters: new CounterReader({ clock, logger, targets, process, traffic, countMs }),
     gate: new ReloadGate({ clock, intervalMs, jitter, random }),
     stateFile: new StateFile(config.stateFilePath, clock),

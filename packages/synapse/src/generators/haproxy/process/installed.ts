@@ -10,8 +10,6 @@ export interface InstalledHaproxyOptions {
   readonly clock: Clock;
   /** For one answer, in milliseconds. */
   readonly timeoutMs: number;
-  /** Called when the executable was found to be another version than the one told last. */
-  readonly onChange: () => void;
 }
 
 /** The executable that checks files, and that the next start of HAProxy runs: it may be another version than the process. */
@@ -19,26 +17,15 @@ export class InstalledHaproxy {
   readonly #binary: string;
   readonly #options: InstalledHaproxyOptions;
   #known: { readonly print: string; readonly version: string | undefined } | undefined;
-  #looking: Promise<string | undefined> | undefined;
 
   constructor(binary: string, options: InstalledHaproxyOptions) {
     this.#binary = binary;
     this.#options = options;
   }
 
-  /** Its version as known, at once; looks again meanwhile. The first answer is waited for. */
+  /** Its version as known, at once: whoever watches it (HaproxyWatch) looks again. The first answer is waited for. */
   async current(): Promise<string | undefined> {
-    const before = this.#known;
-    this.#looking ??= this.version().finally(() => (this.#looking = undefined));
-    if (before === undefined) return this.#looking;
-    this.#looking.then(
-      (version) => {
-        if (version !== undefined && version !== before.version) this.#options.onChange();
-      },
-      // Whoever looks next is told.
-      () => undefined,
-    );
-    return before.version;
+    return this.#known === undefined ? this.version() : this.#known.version;
   }
 
   /** Its version (`2.6.12-1+deb12u4`), asked for again only when the file was replaced; undefined when it does not tell. */
