@@ -111,6 +111,7 @@ export class HaproxyGenerator implements Generator {
       );
       // What was decided last reaches the disk even if we are told to stop meanwhile.
       await converger.idle();
+      await wiring.beliefs.close();
     }
     await this.#claim.release();
   }
@@ -134,12 +135,18 @@ export class HaproxyGenerator implements Generator {
       separateNames,
       foreignIds: foreignIds(running),
     };
-    const wanted = await desire(view, { ...known, lastGood, now, cache: this.#sections });
-    this.#memory = wanted.memory;
-    this.#desire = wanted;
-    this.#options.traffic.serve(wanted.desired.services);
-    this.#reportIssues(wanted.issues);
-    return converger.converge(wanted, this.#config, signal);
+    // HAProxy says who it is while we find out what it should be.
+    for (const target of targets) target.greet(signal);
+    try {
+      const wanted = await desire(view, { ...known, lastGood, now, cache: this.#sections });
+      this.#memory = wanted.memory;
+      this.#desire = wanted;
+      this.#options.traffic.serve(wanted.desired.services);
+      this.#reportIssues(wanted.issues);
+      return await converger.converge(wanted, this.#config, signal);
+    } finally {
+      for (const target of targets) target.dismiss();
+    }
   }
 
   /** The file must suit the process that runs, and the one that the next start brings. */
@@ -161,7 +168,7 @@ export class HaproxyGenerator implements Generator {
     const wake = (): void => this.#wake();
     // What the parts before these know must be on disk before these read it.
     await this.#converger?.idle();
-    const wiring = await wire(config, this.#options, wake);
+    const wiring = await wire(config, this.#options);
     const parts = {
       wiring,
       converger: new Converger(wiring, this.#options, wake),

@@ -5,7 +5,7 @@ import { CounterFailures } from './counterFailures.js';
 import { Pace } from './pace.js';
 import type { RuntimeSession } from './runtimeClient.js';
 import type { RuntimeTarget } from './runtimeTarget.js';
-import { type Ask, readRows, readVitals, type Vitals } from './workerCounters.js';
+import { type Ask, readRows, readVitals, type Vitals, vitalsIn } from './workerCounters.js';
 
 /** What reading counters needs. */
 export interface CounterReaderOptions {
@@ -117,9 +117,9 @@ export class CounterReader {
   async #attach(target: RuntimeTarget, signal: AbortSignal): Promise<void> {
     let session: RuntimeSession | undefined;
     try {
-      session = await target.open(signal);
-      const asked = session;
-      const vitals = await readVitals((command) => asked.ask(command));
+      const opened = await target.connect(signal);
+      session = opened.session;
+      const vitals = vitalsIn(opened.reply);
       this.#failures.over(target.socketPath);
       const name = nameOf(vitals);
       if (this.#held.has(name)) return;

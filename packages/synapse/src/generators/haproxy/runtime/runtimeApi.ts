@@ -80,9 +80,12 @@ async function askExpecting(
   expected: (reply: string) => boolean,
 ): Promise<string> {
   const reply = await session.ask(command);
-  if (!expected(reply))
-    throw new RuntimeApiError('runtime-rejected', `${command}: ${reply || 'empty answer'}`);
+  if (!expected(reply)) throw rejected(command, reply);
   return reply;
+}
+
+function rejected(command: string, reply: string): RuntimeApiError {
+  return new RuntimeApiError('runtime-rejected', `${command}: ${reply || 'empty answer'}`);
 }
 
 const isEmpty = (reply: string): boolean => reply === '';
@@ -94,19 +97,17 @@ async function askAll(session: RuntimeSession, lines: readonly string[]): Promis
 
 async function addServer(command: AddServer, { session, confirm }: CommandContext): Promise<CommandOutcome> {
   const target = targetOf(command);
+  const add = encodeAddServer(command);
   const weight = `set server ${target} weight ${integer(command.weight, 0, 256)}`;
-  // HAProxy parses the line while the probe is on its way.
+  // Alone: where it is refused, a server of that name is not ours to touch.
   const [, waitReason] = await Promise.all([
-    askExpecting(session, encodeAddServer(command), (reply) => reply === 'New server registered.'),
+    askExpecting(session, add, (reply) => reply === 'New server registered.'),
     command.checked ? confirm(command) : undefined,
   ]);
-  if (!command.checked) {
-    await askAll(session, [`enable server ${target}`, weight]);
-    return { result: 'done' };
-  }
+  const health = command.checked ? [`enable health ${target}`] : [];
   // `health down` before `enable server` is undone by it, so the weight comes last: until then it takes nothing.
   const down = waitReason === undefined ? [] : [`set server ${target} health down`];
-  await askAll(session, [`enable server ${target}`, `enable health ${target}`, ...down, weight]);
+  await askAll(session, [`enable server ${target}`, ...health, ...down, weight]);
   return waitReason === undefined ? { result: 'done' } : { result: 'done', detail: waitReason };
 }
 
@@ -123,7 +124,7 @@ async function removeServer(command: RemoveServer, context: CommandContext): Pro
     const reply = await session.ask(`del server ${target}`);
     if (reply === 'Server deleted.' || gone.test(reply)) return { result: 'done' };
     if (!reply.includes('still has connections')) {
-      throw new RuntimeApiError('runtime-rejected', `del server ${target}: ${reply || 'empty answer'}`);
+      throw rejected(`del server ${target}`, reply);
     }
     if (attempt >= deletion.attempts) return { result: 'lingering', detail: reply };
     if (attempt >= deletion.beforeNewAddress) {

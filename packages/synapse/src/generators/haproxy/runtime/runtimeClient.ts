@@ -10,6 +10,12 @@ export interface RuntimeClientOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A session, and the answer to its first command. */
+export interface OpenedSession {
+  readonly session: RuntimeSession;
+  readonly reply: string;
+}
+
 interface Waiting {
   readonly command: string;
   readonly resolve: (reply: string) => void;
@@ -58,16 +64,34 @@ export class RuntimeSession {
 
   /** Connects and enters prompt mode. Rejects with a RuntimeApiError when nobody, or no HAProxy, answers in time. */
   static async open(path: string, options: RuntimeClientOptions): Promise<RuntimeSession> {
+    return (await RuntimeSession.#begin(path, [], options)).session;
+  }
+
+  /** As `open`, and asks a first command in the same write. */
+  static async openAsking(
+    path: string,
+    first: string,
+    options: RuntimeClientOptions,
+  ): Promise<OpenedSession> {
+    return RuntimeSession.#begin(path, [first], options);
+  }
+
+  static async #begin(
+    path: string,
+    commands: readonly string[],
+    options: RuntimeClientOptions,
+  ): Promise<OpenedSession> {
     options.signal?.throwIfAborted();
     const session = new RuntimeSession(connect({ path }), options);
     try {
-      const greeting = await session.#send('prompt');
+      const sent = [session.#send('prompt'), ...commands.map((command) => session.ask(command))];
+      const [greeting, reply = ''] = await Promise.all(sent);
       if (greeting !== '') throw new RuntimeApiError('runtime-protocol', `unexpected greeting on ${path}`);
+      return { session, reply };
     } catch (error) {
       session.close();
       throw error;
     }
-    return session;
   }
 
   /** Sends one command and resolves with HAProxy's answer, without the blank line that ends it. */

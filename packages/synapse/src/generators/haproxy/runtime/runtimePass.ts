@@ -7,7 +7,7 @@ import type { ConfigKeeper } from '../file/configKeeper.js';
 import { advanceLoaded } from '../loaded/loaded.js';
 import { withIntended } from '../loaded/loadedState.js';
 import { planChanges } from '../plan/plan.js';
-import type { RuntimeSession } from './runtimeClient.js';
+import type { OpenedSession } from './runtimeClient.js';
 import { RuntimeApiError } from './runtimeError.js';
 import type { RuntimeTarget } from './runtimeTarget.js';
 import type { DesiredState, Plan, ReloadReason, RuntimeCommand, Server } from '../types.js';
@@ -79,9 +79,9 @@ export async function bringInStep(
   attempts = retiredAttempts,
 ): Promise<PassResult> {
   if (target.isSilent) throw new RuntimeApiError('runtime-timeout', `${target.socketPath} stays silent`);
-  let session: RuntimeSession;
+  let opened: OpenedSession;
   try {
-    session = await target.open(context.signal);
+    opened = await target.open(context.signal);
   } catch (error) {
     if (!(error instanceof RuntimeApiError) || context.signal.aborted) throw error;
     target.invalidate();
@@ -91,13 +91,13 @@ export async function bringInStep(
     return unreachable(target.socketPath, error);
   }
   try {
-    return await actOn(target, session, desired, context);
+    return await actOn(target, opened, desired, context);
   } catch (error) {
     target.invalidate();
     if (error instanceof RuntimeApiError && error.code === 'runtime-timeout') target.markSilent();
     if (!(error instanceof RuntimeApiError) || error.code !== 'runtime-retired' || attempts <= 1) throw error;
   } finally {
-    session.close();
+    opened.session.close();
   }
   await context.clock.sleep(retiredMs, context.signal);
   return bringInStep(target, desired, context, attempts - 1);
@@ -105,12 +105,12 @@ export async function bringInStep(
 
 async function actOn(
   target: RuntimeTarget,
-  session: RuntimeSession,
+  opened: OpenedSession,
   desired: DesiredState,
   { beliefs, keeper, signal, now, isKnown, isAudit }: PassContext,
 ): Promise<PassResult> {
   const { socketPath: socket } = target;
-  const { identity: process, state } = await target.observe(session, isAudit);
+  const { identity: process, state } = await target.observe(opened, isAudit);
   if (isKnown(process))
     return { socket, plan: { commands: [], reload: [] }, applied: [], process, isUnknown: false };
   const { version, uptimeSeconds } = state.process;
@@ -127,8 +127,8 @@ async function actOn(
   }
   const added = additions(plan.commands);
   beliefs.setRunning(socket, process, withIntended(loaded, desired, added));
-  await beliefs.intend(socket, process, intendedServers(added, desired));
-  const applied = await target.apply(session, plan.commands, signal);
+  const noted = beliefs.intend(socket, process, intendedServers(added, desired));
+  const applied = await target.apply(opened.session, plan.commands, noted, signal);
   const isDone = plan.reload.length === 0 && applied.every(({ outcome }) => outcome.result === 'done');
   if (isDone) beliefs.setRunning(socket, process, desired);
   else {

@@ -3,7 +3,7 @@ import { applyCommands, type AppliedCommand, serverKey } from './apply.js';
 import { type ProcessIdentity, sameProcess } from '../loaded/beliefs.js';
 import { observedState, parseInfo, parseServersState, sameOrNew } from '../plan/observed.js';
 import type { Prober } from './probe.js';
-import { RuntimeSession } from './runtimeClient.js';
+import { type OpenedSession, RuntimeSession } from './runtimeClient.js';
 import { RuntimeApiError } from './runtimeError.js';
 import type { ObservedServer, ObservedState, RuntimeCommand } from '../types.js';
 
@@ -17,6 +17,16 @@ export interface RuntimeTargetOptions {
   readonly deadlineMs: number;
   /** Age in milliseconds at which the cached observation is read again although nothing suggests drift. */
   readonly observeAgainMs: number;
+}
+
+/** What a process said of itself longer ago is not taken for what it is now, in milliseconds. */
+const greetingMs = 100;
+
+function closeOnceOpen(opened: Promise<OpenedSession>): void {
+  opened.then(
+    ({ session }) => session.close(),
+    () => undefined,
+  );
 }
 
 /** Longest time that a process counts as silent without being asked again. */
@@ -39,6 +49,7 @@ export class RuntimeTarget {
   #observedAt = -Infinity;
   #retired: ProcessIdentity | undefined;
   #silentUntil = -Infinity;
+  #greeting: { readonly opened: Promise<OpenedSession>; readonly at: number } | undefined;
 
   constructor(options: RuntimeTargetOptions) {
     this.#options = options;
@@ -84,22 +95,45 @@ export class RuntimeTarget {
     this.#silentUntil = this.#options.clock.monotonic() + silentMs;
   }
 
-  /** Connects; the caller closes. Throws RuntimeApiError. */
-  open(signal: AbortSignal): Promise<RuntimeSession> {
+  /** As `connect`, for a pass: takes what `greet` began. */
+  open(signal: AbortSignal): Promise<OpenedSession> {
+    const greeting = this.#greeting;
+    this.#greeting = undefined;
+    if (greeting === undefined) return this.connect(signal);
+    if (this.#options.clock.monotonic() - greeting.at <= greetingMs) return greeting.opened;
+    closeOnceOpen(greeting.opened);
+    return this.connect(signal);
+  }
+
+  /** Begins to connect for an `open` that follows soon; `dismiss` ends what nobody took. */
+  greet(signal: AbortSignal): void {
+    if (this.isSilent) return;
+    this.dismiss();
+    const opened = this.connect(signal);
+    // Whoever takes it is told.
+    opened.catch(() => undefined);
+    this.#greeting = { opened, at: this.#options.clock.monotonic() };
+  }
+
+  /** Hangs up on a greeting that nobody took. */
+  dismiss(): void {
+    if (this.#greeting !== undefined) closeOnceOpen(this.#greeting.opened);
+    this.#greeting = undefined;
+  }
+
+  /** A connection of its own, on which `show info` was asked; the caller closes. Throws RuntimeApiError. */
+  connect(signal: AbortSignal): Promise<OpenedSession> {
     const { clock, deadlineMs, socketPath } = this.#options;
-    return RuntimeSession.open(socketPath, { clock, deadlineMs, signal });
+    return RuntimeSession.openAsking(socketPath, 'show info', { clock, deadlineMs, signal });
   }
 
   /** Who answers now; throws RuntimeApiError when nobody does. */
   async identify(signal: AbortSignal): Promise<ProcessIdentity> {
-    const session = await this.open(signal);
-    try {
-      const identity = this.#identity(await session.ask('show info'));
-      this.#silentUntil = -Infinity;
-      return identity;
-    } finally {
-      session.close();
-    }
+    const { session, reply } = await this.connect(signal);
+    session.close();
+    const identity = this.#identity(reply);
+    this.#silentUntil = -Infinity;
+    return identity;
   }
 
   /** True when the cache is so old that a pass without an event should read everything anew. */
@@ -111,27 +145,24 @@ export class RuntimeTarget {
   }
 
   /**
-   * The state of the process at the other end of `session`, from the cache when it is the same one and nothing
+   * The state of the process at the other end of a session, from the cache when it is the same one and nothing
    * suggests that it is wrong. Age alone does not for another interval: reading thousands of servers would delay
    * the change that is at hand, and whoever sees `isOverdue` comes back for it.
    */
-  async observe(session: RuntimeSession, isAudit = false): Promise<Observation> {
+  async observe({ session, reply: info }: OpenedSession, isAudit = false): Promise<Observation> {
     const { clock, observeAgainMs } = this.#options;
     const age = clock.monotonic() - this.#observedAt;
     const isFresh = age < (isAudit ? 1 : 2) * observeAgainMs;
-    const info = session.ask('show info');
+    const identity = this.#identity(info);
     if (isFresh && this.#observation !== undefined) {
-      const { pid, startedAt } = this.#identity(await info);
-      const { identity } = this.#observation;
+      const { pid, startedAt } = this.#observation.identity;
       if (identity.pid === pid && identity.startedAt === startedAt) return this.#observation;
     }
-    const [infoText, serversState, backends] = await Promise.all([
-      info,
+    const [serversState, backends] = await Promise.all([
       session.ask('show servers state'),
       session.ask('show backend'),
     ]);
-    const identity = this.#identity(infoText);
-    const state = observedState({ info: infoText, serversState, backends }, this.#observation?.state);
+    const state = observedState({ info, serversState, backends }, this.#observation?.state);
     if (state === undefined)
       throw new RuntimeApiError('runtime-protocol', `no HAProxy answers on ${this.socketPath}`);
     if (this.#observation?.identity.pid !== identity.pid) this.#lingering.clear();
@@ -140,21 +171,27 @@ export class RuntimeTarget {
     return this.#observation;
   }
 
-  /** Carries commands out, and reads the backends back that they touched. Throws when the connection breaks. */
+  /**
+   * Carries commands out as soon as they are `noted`, and reads the backends back that they touched. Throws when the
+   * connection breaks.
+   */
   async apply(
     session: RuntimeSession,
     commands: readonly RuntimeCommand[],
+    noted: Promise<void>,
     signal: AbortSignal,
   ): Promise<readonly AppliedCommand[]> {
-    const { clock, prober } = this.#options;
+    const { clock } = this.#options;
     const observedAt = this.#observedAt;
+    const probes = this.#probe(commands, signal);
+    await noted;
     // Until it is read back, nobody knows what a broken connection left behind.
     this.invalidate();
     const applied = await applyCommands(session, commands, {
       clock,
       signal,
       lingering: new Set(this.#lingering),
-      confirm: ({ address, port }) => prober.confirm(address, port, signal),
+      confirm: async (command) => probes.get(command),
     });
     // A server that lingers is planned anew each time, unless it is wanted again.
     this.#lingering.clear();
@@ -164,6 +201,21 @@ export class RuntimeTarget {
     await this.#readBack(session, new Set(commands.map(({ backend }) => backend)));
     if (applied.every(({ outcome }) => outcome.result !== 'failed')) this.#observedAt = observedAt;
     return applied;
+  }
+
+  /** Whether the peers of new servers answer, by command: asked for at once. */
+  #probe(
+    commands: readonly RuntimeCommand[],
+    signal: AbortSignal,
+  ): ReadonlyMap<RuntimeCommand, Promise<string | undefined>> {
+    const { prober } = this.#options;
+    return new Map(
+      commands.flatMap((command) =>
+        command.kind === 'add-server' && command.checked
+          ? [[command, prober.confirm(command.address, command.port, signal)] as const]
+          : [],
+      ),
+    );
   }
 
   #identity(info: string): ProcessIdentity {

@@ -18,7 +18,12 @@ export interface Vitals {
 
 /** Asks a worker how it is. Throws RuntimeApiError. */
 export async function readVitals(ask: Ask): Promise<Vitals> {
-  const facts = parseInfo(await ask('show info'));
+  return vitalsIn(await ask('show info'));
+}
+
+/** How a worker is by its answer to `show info`. Throws RuntimeApiError when that is none. */
+export function vitalsIn(info: string): Vitals {
+  const facts = parseInfo(info);
   const number = (name: string): number => Number(facts.get(name) || Number.NaN);
   const [pid, startedAt, uptimeSeconds] = [number('Pid'), number('Start_time_sec'), number('Uptime_sec')];
   if (![pid, startedAt, uptimeSeconds].every(Number.isFinite)) {
