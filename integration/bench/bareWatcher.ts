@@ -20,20 +20,22 @@ export class BareWatcher {
     this.#backend = options.backend;
   }
 
-  /** Starts watching; `present` are children that HAProxy has from its file. */
-  start(present: readonly string[]): void {
+  /** Starts watching, and says when it does; `present` are children that HAProxy has from its file. */
+  start(present: readonly string[], onWatching: () => void): void {
     for (const child of present) this.#known.set(child, '');
-    this.#list();
+    this.#list(onWatching);
   }
 
-  #list(): void {
+  #list(onListed?: () => void): void {
     this.#client.getChildren(
       this.#path,
       (event: Event) => {
         if (event.getType() === Event.NODE_CHILDREN_CHANGED) this.#list();
       },
       (error, children) => {
-        if (!error) this.#compare(new Set(children));
+        if (error) return;
+        this.#compare(new Set(children));
+        onListed?.();
       },
     );
   }

@@ -13,7 +13,6 @@ import { freePort } from '../harness/ports.ts';
 import { makeTempDir } from '../harness/tempDir.ts';
 import { startHttpUpstream, type Upstream } from '../harness/upstream.ts';
 import { startZooKeeper } from '../harness/zookeeper.ts';
-import { BareWatcher } from './bareWatcher.ts';
 import { Prober } from './prober.ts';
 import { header, row, summarize } from './statistics.ts';
 
@@ -130,19 +129,11 @@ async function bench(servers: number): Promise<void> {
       '',
     ].join('\n'),
   });
-  const children = await new Promise<string[]>((resolve, reject) =>
-    client.getChildren(floor.path, (error, found) => (error ? reject(error) : resolve(found))),
-  );
-  // A client of its own, as the agent has.
-  const watching = createClient(zookeeper.address);
-  watching.connect();
-  await once(watching, 'connected');
-  new BareWatcher({
-    client: watching,
-    path: floor.path,
-    socket: floorHaproxy.adminSocket,
-    backend: 'floor',
-  }).start(children);
+  // A process of its own, as the agent is.
+  const bare = startProcess('node', [
+    ...['--import', 'tsx', 'integration/bench/bareWatcherProcess.ts'],
+    ...[zookeeper.address, floor.path, floorHaproxy.adminSocket, 'floor'],
+  ]);
 
   const dir = makeTempDir('bench');
   const paths = haproxyPaths(dir);
@@ -169,6 +160,10 @@ async function bench(servers: number): Promise<void> {
   await writeFile(join(dir, 'agent.yaml'), 'admin: { listen: false }\n');
   const agent = startProcess('node', ['packages/synapse/bin/synapse.js', '-c', join(dir, 'synapse.json')]);
   try {
+    await eventually(() => bare.output.includes('watching'), {
+      what: `the bare watcher watches (${bare.output})`,
+      timeoutMs: 20_000,
+    });
     const ready = new Prober(ours.port);
     await eventually(async () => (await ready.ask('-')) === present.identity, {
       what: `synapse serves (${agent.output})`,
@@ -196,8 +191,8 @@ async function bench(servers: number): Promise<void> {
   } finally {
     await agent.stop('SIGTERM');
     await endManagedHaproxy(paths.masterSocket);
+    await bare.stop('SIGTERM');
     client.close();
-    watching.close();
     await floorHaproxy.stop();
     await Promise.all([present.stop(), joining.stop()]);
     await zookeeper.dispose();
