@@ -1,56 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { capabilitiesOf } from './capabilities.js';
 import { planChanges } from './plan.js';
+import { plan, steps, twoServers as before, web, withServer } from '../testing/plans.js';
 import { afterReload, aServer, aService, aState, haproxy26 } from '../testing/sections.js';
-import type { DesiredState, ObservedServer, ObservedState, Plan, Server } from '../types.js';
+import type { Server } from '../types.js';
 
 const [a, b, c] = [aServer('a'), aServer('b'), aServer('c')];
-const before = aState([aService([a, b])]);
-
-/** `observed` with one server of `web` changed. */
-function withServer(observed: ObservedState, name: string, change: Partial<ObservedServer>): ObservedState {
-  const servers = new Map(observed.backends.get('web'));
-  const known = servers.get(name) ?? { ...servers.get('a')!, name };
-  servers.set(name, { ...known, ...change });
-  return { ...observed, backends: new Map([...observed.backends, ['web', servers]]) };
-}
-
-/** A plan on one line per step, for tables. */
-function steps({ commands, reload }: Plan): readonly string[] {
-  return [
-    ...commands.map((command) => {
-      const name = `${command.kind} ${command.backend}/${command.server}`;
-      if (command.kind === 'set-state') return `${name} ${command.state}`;
-      if (command.kind === 'set-weight') return `${name} ${command.weight}`;
-      if (command.kind === 'set-address') return `${name} ${command.address}:${command.port}`;
-      if (command.kind !== 'add-server') return name;
-      const { address, port, id, weight, options, checked } = command;
-      return `${name} ${address}:${port} id=${id} weight=${weight} checked=${checked} [${options.join(' ')}]`;
-    }),
-    ...reload.map(({ kind, detail }) => `RELOAD ${kind}: ${detail}`),
-  ];
-}
-
-function plan(
-  desired: DesiredState,
-  {
-    loaded = before,
-    observed = afterReload(loaded),
-    version = '2.6.12',
-  }: {
-    loaded?: DesiredState;
-    observed?: ObservedState;
-    version?: string;
-  } = {},
-): readonly string[] {
-  return steps(planChanges(desired, loaded, observed, capabilitiesOf(version)));
-}
-
-const web = (
-  servers: readonly Server[],
-  lines?: readonly string[],
-  defaults?: readonly string[],
-): DesiredState => aState([aService(servers, lines && { lines })], defaults);
 
 describe('planChanges', () => {
   it('has nothing to do when all three agree', () => {
