@@ -229,7 +229,7 @@ describe('the generator on a HAProxy of the operator', () => {
     expect(await inRotation(haproxy.adminSocket, 'web-renamed')).toHaveLength(1);
   });
 
-  it('adds servers around one made by hand, whose id would have been the next', async () => {
+  onDynamic('adds servers around one made by hand, whose id would have been the next', async () => {
     await bed.settle(web([1]));
     const worker = await haproxy.workerPid();
     await haproxy.ask(`add server web/by-hand ${upstreams[3]!.host}:${upstreams[3]!.port} id 2`);

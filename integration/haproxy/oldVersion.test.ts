@@ -78,17 +78,20 @@ describe('an HAProxy that takes no servers at run time', () => {
     removeTempDir(dir);
   });
 
-  const start = (more: Readonly<Record<string, unknown>> = {}): void => {
+  const start = (more: Readonly<Record<string, unknown>> = {}, socketName = 'old.sock'): void => {
     bed = startGenerator(
-      topLevel(dir, { socket_file_path: join(dir, 'old.sock'), use_nerve_weights: true, ...more }),
+      topLevel(dir, { socket_file_path: join(dir, socketName), use_nerve_weights: true, ...more }),
     );
   };
 
-  function web(weights: Readonly<Record<number, number>>): Services {
+  function web(
+    weights: Readonly<Record<number, number>>,
+    more: Readonly<Record<string, unknown>> = {},
+  ): Services {
     const instances = Object.entries(weights).map(([n, weight]) =>
       instanceOf(upstreams[Number(n) - 1]!, { weight }),
     );
-    return { web: { instances, haproxy: { port, server_options: 'check inter 1s' } } };
+    return { web: { instances, haproxy: { port, server_options: 'check inter 1s', ...more } } };
   }
 
   it('is reloaded for a server that comes, with the reason, and no request fails', async () => {
@@ -105,6 +108,23 @@ describe('an HAProxy that takes no servers at run time', () => {
     expect(requests).toBeGreaterThan(20);
     const reload = 'smartstack_haproxy_reload_total{reason="no-dynamic-servers",result="success"}';
     expect(await bed.metrics()).toContain(`${reload} 2`);
+  });
+
+  it.each([
+    ['it is old and forgets them', 'old.sock', { state_file_path: null }, {}],
+    ['it is old and remembers them', 'old.sock', {}, {}],
+    ['its balancing is static', 'admin.sock', {}, { backend: ['balance static-rr'] }],
+  ])('serves on when all servers are replaced at once, where %s', async (_, name, top, service) => {
+    start(top, name);
+    await bed.settle(web({ 1: 1 }, service));
+    const load = startLoad({ port, clients: 4, connections: 'fresh', maxRequests: 50_000 });
+    await eventually(() => upstreams[0]!.served > 10, { what: 'the first serves' });
+    expect(reloads(await bed.settle(web({ 2: 1, 3: 1 }, service)))).toBe(1);
+    await eventually(() => upstreams[1]!.served > 10 && upstreams[2]!.served > 10, {
+      what: 'the others serve',
+    });
+    expect(await inRotation(haproxy.adminSocket, 'web')).toHaveLength(2);
+    expect((await load.stop()).failures).toEqual([]);
   });
 
   it('takes weights, and a server out of rotation and back, without a reload', async () => {

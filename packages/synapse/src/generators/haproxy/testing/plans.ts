@@ -6,15 +6,15 @@ import type { DesiredState, ObservedServer, ObservedState, Plan, Server } from '
 /** What is loaded where a test says nothing else: `a` and `b` of the service `web`. */
 export const twoServers = aState([aService([aServer('a'), aServer('b')])]);
 
-/** `observed` with one server of `web` changed. */
+/** `observed` with one server of `web` changed, or made by hand in the likeness of `a`. */
 export function withServer(
   observed: ObservedState,
   name: string,
   change: Partial<ObservedServer>,
 ): ObservedState {
   const servers = new Map(observed.backends.get('web'));
-  const known = servers.get(name) ?? { ...servers.get('a')!, name };
-  servers.set(name, { ...known, ...change });
+  const known = servers.get(name) ?? servers.get('a');
+  if (known !== undefined) servers.set(name, { ...known, name, ...change });
   return { ...observed, backends: new Map([...observed.backends, ['web', servers]]) };
 }
 
