@@ -22,8 +22,11 @@ export interface WatchTargets {
 
 // One question after the other, here and below: libuv has four threads for all files and all names of the process.
 
-/** A text that differs when a file, or the list of files in a directory, or any of them does. */
-export async function fingerprint(paths: readonly string[], disk: Disk): Promise<string> {
+/**
+ * A text that differs when a file, or the list of files in a directory, or any of them does. That of several paths
+ * is those of each, joined by a newline.
+ */
+export async function fingerprint(paths: readonly string[], disk: Disk = systemDisk): Promise<string> {
   const found: string[] = [];
   for (const path of paths) {
     found.push('', await identity(path, disk));

@@ -19,6 +19,8 @@ export interface WatchFilesOptions {
   /** Also look without an event, in milliseconds (default 30 s): network file systems send none. */
   readonly resyncMs?: number;
   readonly disk?: Disk;
+  /** The `fingerprint` of `paths` from before they were read. Absent: as they are when this is called. */
+  readonly seen?: string;
 }
 
 /** A file system that has not answered for so long hangs, in milliseconds. */
@@ -31,13 +33,13 @@ interface Look {
 }
 
 /**
- * A task that watches configuration. Await it before reading the files: whatever changes from then on
- * leads to `onChange`. Survives files replaced by rename, symbolic links turned to another target, and
+ * A task that watches configuration. Await it before reading the files, or say how they were then (`seen`):
+ * whatever changes from then on leads to `onChange`. Survives files replaced by rename, symbolic links turned to another target, and
  * files and directories that go and come back; a file system that hangs holds up nothing else. An event
  * only means "look again".
  */
 export async function watchFiles(options: WatchFilesOptions): Promise<Task> {
-  const seen = await fingerprint(options.paths, options.disk ?? systemDisk);
+  const seen = options.seen ?? (await fingerprint(options.paths, options.disk));
   const watcher = new DiskWatch(options, seen);
   return (signal) => watcher.run(signal);
 }

@@ -67,9 +67,9 @@ export class LiveConfiguration<D extends DiscoveryOptions> {
     while (!stopped()) {
       this.#rewatch = new AbortController();
       const inner = AbortSignal.any([signal, this.#rewatch.signal]);
-      const { paths } = this.#current;
+      const { paths, seen } = this.#current;
       try {
-        const watching = watchFiles({ paths, onChange: () => this.reload(), clock, logger });
+        const watching = watchFiles({ paths, seen, onChange: () => this.reload(), clock, logger });
         await (
           await unlessAborted(watching, inner)
         )?.(inner);
