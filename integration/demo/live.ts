@@ -1,5 +1,5 @@
 import type { DemoConfiguration } from './configuration.ts';
-import { ephemeralNodes, haproxyServers, metric, reloadMetric, type ServerStatistics } from './observe.ts';
+import { ephemeralNodes, haproxyServers, reloads, type ServerStatistics } from './observe.ts';
 import { pause } from './pause.ts';
 import { changes, draw, plain, type PartView, type ServiceView, type View } from './picture.ts';
 import { haproxyMaster, type DemoSystem } from './system.ts';
@@ -108,9 +108,9 @@ export class Live {
   private async parts(): Promise<PartView[]> {
     const { configuration, folder, system } = this.options;
     const { zookeeperPort, statsPort, nerveAdminPort, synapseAdminPort } = configuration;
-    const [nodes, reloads] = await Promise.all([
+    const [nodes, reloadCount] = await Promise.all([
       ephemeralNodes(zookeeperPort).catch(() => undefined),
-      metric(synapseAdminPort, reloadMetric).catch(() => undefined),
+      reloads(synapseAdminPort).catch(() => undefined),
     ]);
     const known = (value: number | undefined): string => (value === undefined ? '?' : String(value));
     return [
@@ -132,7 +132,7 @@ export class Live {
       {
         name: 'HAProxy',
         pid: haproxyMaster(folder),
-        detail: `http://127.0.0.1:${statsPort}/ (its stats page), reloads: ${known(reloads)}`,
+        detail: `http://127.0.0.1:${statsPort}/ (its stats page), reloads: ${known(reloadCount)}`,
       },
     ];
   }

@@ -1,7 +1,14 @@
 import { fourLetterWord } from '../harness/zookeeper.ts';
 
-/** synapse's count of reloads that it asked HAProxy for. */
-export const reloadMetric = 'smartstack_haproxy_reload_total';
+/** Passes that reloaded HAProxy: the count of reloads itself has one for each reason of a reload. */
+export function reloads(port: number): Promise<number> {
+  return metric(port, 'smartstack_reconcile_total', 'outcome="reload"');
+}
+
+/** Reloads that HAProxy refused. */
+export function failedReloads(port: number): Promise<number> {
+  return metric(port, 'smartstack_haproxy_reload_total', 'result="failure"');
+}
 
 /** One server of HAProxy's statistics. */
 export interface ServerStatistics {
@@ -51,12 +58,12 @@ export async function ephemeralNodes(port: number): Promise<number> {
   return Number(count);
 }
 
-/** The value of one metric of an agent, summed over its labels; 0 while it has none. */
-export async function metric(port: number, name: string): Promise<number> {
+/** The value of one metric of an agent, summed over its series with `label`; 0 while it has none. */
+async function metric(port: number, name: string, label: string): Promise<number> {
   let sum = 0;
   for (const line of (await getText(port, '/metrics')).split('\n')) {
-    const value = new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`).exec(line)?.[1];
-    if (value !== undefined) sum += Number(value);
+    const [, labels, value] = new RegExp(`^${name}\\{(.*)\\} (\\S+)$`).exec(line) ?? [];
+    if (labels?.split(',').includes(label)) sum += Number(value);
   }
   return sum;
 }

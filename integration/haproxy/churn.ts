@@ -8,11 +8,15 @@ const all = servers.split(',').map((server, index) => {
 });
 const bed = startGenerator(topLevel(dir, { state_file_path: null }));
 process.stdout.write('running\n');
-for (;;) {
+for (let isLoaded = false; ;) {
   const instances = all.filter((_, index) => index === 0 || Math.random() < 0.5);
   // As the reconcile loop does: what failed is tried again.
   const pass = bed.reconcile({
     web: { instances, haproxy: { port: Number(port), server_options: 'check inter 5s' } },
   });
-  await pass.catch((error: unknown) => process.stderr.write(`${String(error)}\n`));
+  const done = await pass.catch((error: unknown) => void process.stderr.write(`${String(error)}\n`));
+  if (done !== undefined && !isLoaded) {
+    isLoaded = true;
+    process.stdout.write('loaded\n');
+  }
 }

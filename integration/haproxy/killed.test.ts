@@ -41,27 +41,29 @@ describe.runIf(tested.dynamicServers)('a synapse that is killed -9 in the middle
     removeTempDir(dir);
   });
 
-  /** Runs the churning process for so long after its start, then kills it. */
-  async function runAndKill(lifeMs: number): Promise<void> {
+  /** Runs the churning process until it says `word`, and for `lifeMs` more, then kills it. */
+  async function runAndKill(word: 'running' | 'loaded', lifeMs: number): Promise<void> {
     const servers = upstreams.map((upstream) => `${upstream.host}:${upstream.port}`).join(',');
     const args = ['--import', 'tsx', '--conditions', 'source', churn, dir, String(port), servers];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     const exited = new Promise<NodeJS.Signals | null>((done) =>
       child.on('exit', (_, signal) => done(signal)),
     );
-    await new Promise((done) => child.stdout.once('data', done));
+    let said = '';
+    child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    await eventually(() => said.includes(word), { what: `it says ${word}`, timeoutMs: 30_000 });
     await new Promise((done) => setTimeout(done, lifeMs));
     child.kill('SIGKILL');
     expect(await exited).toBe('SIGKILL');
   }
 
   it('leaves nothing behind that its successor does not own, and costs no reload and no request', async () => {
-    // The first life loads the first file; it is given the time for it.
-    await runAndKill(1_000);
+    // The first life loads the first file.
+    await runAndKill('loaded', 100);
     const worker = await haproxy.workerPid();
     const load = startLoad({ port, clients: 4, connections: 'keep-alive', maxRequests: 100_000 });
     for (const lifeMs of [60, 130, 180, 240, 310]) {
-      await runAndKill(lifeMs);
+      await runAndKill('running', lifeMs);
       const bed = startGenerator(topLevel(dir, { state_file_path: null }));
       const [first, , third] = upstreams;
       const services: Services = {

@@ -15,7 +15,11 @@ import {
   startGenerator,
   topLevel,
   reloads,
+  tested,
 } from './bed.ts';
+
+/** For what an older HAProxy needs a reload for. */
+const onDynamic = it.runIf(tested.dynamicServers);
 
 describe('a managed HAProxy', () => {
   let dir: string;
@@ -56,25 +60,28 @@ describe('a managed HAProxy', () => {
     return { web: { instances, haproxy: { port, server_options: 'check inter 1s', ...more } } };
   }
 
-  it('is started with the first configuration, and reloaded once only where that is needed', async () => {
-    const outcomes = await bed.settle(web([1]));
-    expect(outcomes.filter((outcome) => outcome === 'start' || outcome === 'reload')).toEqual(['start']);
-    const told = (): readonly string[] =>
-      bed.logger.records.flatMap(({ message }) => (/haproxy (re|st)/.test(message) ? [message] : []));
-    expect(told()).toEqual(['haproxy started']);
-    const metrics = await bed.metrics();
-    expect(metrics).toContain('smartstack_haproxy_start_total{result="success"} 1');
-    expect(metrics).not.toContain('smartstack_haproxy_reload_total{');
-    expect(await get({ port })).toEqual({ status: 200, body: 'u1' });
-    const pid = await masterPid();
-    expect(await bed.settle(web([1, 2]))).not.toContain('reload');
-    expect(reloads(await bed.settle(web([1, 2], { backend: ['timeout server 3s'] })))).toBe(1);
-    expect(told()).toEqual(['haproxy started', 'haproxy reloaded']);
-    expect(await masterPid()).toBe(pid);
-    expect(await inRotation(haproxyPaths(dir).adminSocket, 'web')).toHaveLength(2);
-  });
+  onDynamic(
+    'is started with the first configuration, and reloaded once only where that is needed',
+    async () => {
+      const outcomes = await bed.settle(web([1]));
+      expect(outcomes.filter((outcome) => outcome === 'start' || outcome === 'reload')).toEqual(['start']);
+      const told = (): readonly string[] =>
+        bed.logger.records.flatMap(({ message }) => (/haproxy (re|st)/.test(message) ? [message] : []));
+      expect(told()).toEqual(['haproxy started']);
+      const metrics = await bed.metrics();
+      expect(metrics).toContain('smartstack_haproxy_start_total{result="success"} 1');
+      expect(metrics).not.toContain('smartstack_haproxy_reload_total{');
+      expect(await get({ port })).toEqual({ status: 200, body: 'u1' });
+      const pid = await masterPid();
+      expect(await bed.settle(web([1, 2]))).not.toContain('reload');
+      expect(reloads(await bed.settle(web([1, 2], { backend: ['timeout server 3s'] })))).toBe(1);
+      expect(told()).toEqual(['haproxy started', 'haproxy reloaded']);
+      expect(await masterPid()).toBe(pid);
+      expect(await inRotation(haproxyPaths(dir).adminSocket, 'web')).toHaveLength(2);
+    },
+  );
 
-  it('serves on while synapse is away, and is adopted without a reload', async () => {
+  onDynamic('serves on while synapse is away, and is adopted without a reload', async () => {
     await bed.settle(web([1]));
     const pid = await masterPid();
     const workers = workersOf(await showProc());
@@ -89,7 +96,7 @@ describe('a managed HAProxy', () => {
     expect(workersOf(await showProc())).toEqual(workers);
   });
 
-  it('comes back by itself after its death, with the servers that were wanted last', async () => {
+  onDynamic('comes back by itself after its death, with the servers that were wanted last', async () => {
     await bed.settle(web([1]));
     await bed.settle(web([1, 2]));
     const paths = haproxyPaths(dir);
@@ -100,7 +107,10 @@ describe('a managed HAProxy', () => {
     const { wakes } = bed;
     await killTree(pid);
     await eventually(async () => (await masterPid()) !== pid, { what: 'a new master' });
-    expect(await inRotation(paths.adminSocket, 'web')).toHaveLength(2);
+    // From 3.1 on a master answers before its worker does.
+    await eventually(async () => (await inRotation(paths.adminSocket, 'web')).length === 2, {
+      what: 'both servers serve',
+    });
     await eventually(() => bed.wakes > wakes, { what: 'the loop was woken' });
     await bed.settle(web([1, 2]));
     await eventually(async () => workersOf(await showProc(), 'old workers').length === 0, {

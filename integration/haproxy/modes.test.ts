@@ -17,7 +17,11 @@ import {
   startGenerator,
   topLevel,
   reloads,
+  tested,
 } from './bed.ts';
+
+/** For what an older HAProxy needs a reload for. */
+const onDynamic = it.runIf(tested.dynamicServers);
 
 describe("the operator's switches", () => {
   let dir: string;
@@ -92,7 +96,7 @@ describe("the operator's switches", () => {
     });
   });
 
-  it('do_reloads: false changes servers at run time and tells what it would reload for', async () => {
+  onDynamic('do_reloads: false changes servers at run time and tells what it would reload for', async () => {
     bed = startGenerator(topLevel(dir));
     await bed.settle(web([1]));
     await bed.stop();
@@ -114,7 +118,7 @@ describe("the operator's switches", () => {
     await expect(stat(`${haproxy.configFile}.loaded.json`)).rejects.toThrow(/ENOENT/);
   });
 
-  it('a check_command that says no keeps the old file, and says what it printed', async () => {
+  onDynamic('a check_command that says no keeps the old file, and says what it printed', async () => {
     bed = startGenerator(topLevel(dir, { do_checks: true, check_command: 'true' }));
     await bed.settle(web([1]));
     const before = await readFile(haproxy.configFile, 'utf8');
@@ -134,7 +138,7 @@ describe("the operator's switches", () => {
     });
   });
 
-  it('a file that cannot be written does not hold servers up, and is made up for', async () => {
+  onDynamic('a file that cannot be written does not hold servers up, and is made up for', async () => {
     const folder = join(dir, 'cfg');
     await mkdir(folder);
     const config_file_path = join(folder, 'haproxy.cfg');
@@ -165,7 +169,7 @@ describe("the operator's switches", () => {
     expect(bed.status().file.problem).toBeUndefined();
   });
 
-  it('several sockets of one process are one process', async () => {
+  onDynamic('several sockets of one process are one process', async () => {
     const second = join(dir, 'second.sock');
     const { global, defaults } = testBase(dir);
     const block = topLevel(dir, {

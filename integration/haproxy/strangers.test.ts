@@ -14,7 +14,11 @@ import {
   type Services,
   startGenerator,
   topLevel,
+  tested,
 } from './bed.ts';
+
+/** For what an older HAProxy needs a reload for. */
+const onDynamic = it.runIf(tested.dynamicServers);
 
 describe('what the world does to the generator', () => {
   let dir: string;
@@ -69,33 +73,36 @@ describe('what the world does to the generator', () => {
     return { socket, identity };
   }
 
-  it('a long connection lives on when its server is removed, and the server goes when it ends', async () => {
-    await bed.settle(tcp([1, 2]));
-    const clients = [await client(), await client()];
-    const held = clients.find(({ identity }) => identity === 'u1')!;
-    const { outcome, againInMs } = await bed.reconcile(tcp([2]));
-    expect(outcome).toBe('runtime');
-    expect(againInMs).toBeGreaterThan(0);
-    expect(await inRotation(haproxy.adminSocket, 'db')).toHaveLength(1);
-    expect(bed.status().processes?.[0]?.lingering).toHaveLength(1);
-    // The connection still works, in both directions, and other changes are not held up by it.
-    const echoed = new Promise<string>((resolve) =>
-      held.socket.once('data', (chunk: Buffer) => resolve(chunk.toString())),
-    );
-    held.socket.write('still here');
-    expect(await echoed).toBe('still here');
-    held.socket.end();
-    await eventually(
-      async () => {
-        await bed.reconcile(tcp([2]));
-        return (await serversOf(haproxy.adminSocket, 'db')).length === 1;
-      },
-      { what: 'the server is removed' },
-    );
-    expect(bed.status().processes?.[0]?.lingering).toEqual([]);
-  });
+  onDynamic(
+    'a long connection lives on when its server is removed, and the server goes when it ends',
+    async () => {
+      await bed.settle(tcp([1, 2]));
+      const clients = [await client(), await client()];
+      const held = clients.find(({ identity }) => identity === 'u1')!;
+      const { outcome, againInMs } = await bed.reconcile(tcp([2]));
+      expect(outcome).toBe('runtime');
+      expect(againInMs).toBeGreaterThan(0);
+      expect(await inRotation(haproxy.adminSocket, 'db')).toHaveLength(1);
+      expect(bed.status().processes?.[0]?.lingering).toHaveLength(1);
+      // The connection still works, in both directions, and other changes are not held up by it.
+      const echoed = new Promise<string>((resolve) =>
+        held.socket.once('data', (chunk: Buffer) => resolve(chunk.toString())),
+      );
+      held.socket.write('still here');
+      expect(await echoed).toBe('still here');
+      held.socket.end();
+      await eventually(
+        async () => {
+          await bed.reconcile(tcp([2]));
+          return (await serversOf(haproxy.adminSocket, 'db')).length === 1;
+        },
+        { what: 'the server is removed' },
+      );
+      expect(bed.status().processes?.[0]?.lingering).toEqual([]);
+    },
+  );
 
-  it('a server that is wanted again while it lingers comes back', async () => {
+  onDynamic('a server that is wanted again while it lingers comes back', async () => {
     await bed.settle(tcp([1, 2]));
     const clients = [await client(), await client()];
     expect(clients.map(({ identity }) => identity).sort()).toEqual(['u1', 'u2']);
@@ -109,7 +116,7 @@ describe('what the world does to the generator', () => {
     expect(new Set(identities.map(({ identity }) => identity))).toEqual(new Set(['u1', 'u2']));
   });
 
-  it('a stranger on the admin socket is not taken for HAProxy', async () => {
+  onDynamic('a stranger on the admin socket is not taken for HAProxy', async () => {
     await bed.settle(tcp([1]));
     const worker = await haproxy.workerPid();
     const { adminSocket } = haproxy;

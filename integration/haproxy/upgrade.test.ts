@@ -202,16 +202,35 @@ describe('another version of HAProxy', () => {
     }
   }, 180_000);
 
+  /** An executable that says that it is a later one, and is not: from 3.3 on no frontend may have the name of a backend. */
+  async function makeLater({ path }: Executable): Promise<string> {
+    const later = join(dir, 'later');
+    const script = ['#!/bin/sh', '[ "$1" = -v ] && echo "HAProxy version 99.0" && exit', `exec ${path} "$@"`];
+    await writeFile(later, [...script, ''].join('\n'), { mode: 0o755 });
+    return later;
+  }
+
+  it('is given a file that suits it although a service in it is the one of before', async () => {
+    const [own] = versions;
+    await install(own!);
+    bed = start({ managed: true });
+    const generator = bed;
+    await generator.settle(web([1, 2]));
+    const bad = web([1, 2], { backend: ['timeout server never'] });
+    await generator.settle(bad);
+    expect(generator.status().quarantined).toMatchObject([{ kept: 'last-good' }]);
+    const { wakes } = generator;
+    await install({ path: await makeLater(own!), version: '' });
+    await eventually(() => generator.wakes > wakes, { what: 'the generator asks for a pass' });
+    await generator.settle(bad);
+    expect(generator.status().quarantined).toMatchObject([{ kept: 'last-good' }]);
+    expect(await readFile(haproxyPaths(dir).configFile, 'utf8')).toMatch(/^frontend web:in$/m);
+    await eventually(() => servedBy(2), { what: 'both serve' });
+  });
+
   it('is noticed as soon as it is installed, and the file suits it before anybody starts it', async () => {
     const [own] = versions;
-    // Says that it is a later one, and is not: from 3.3 on no frontend may have the name of a backend.
-    const later = join(dir, 'later');
-    const script = [
-      '#!/bin/sh',
-      '[ "$1" = -v ] && echo "HAProxy version 99.0" && exit',
-      `exec ${own!.path} "$@"`,
-    ];
-    await writeFile(later, [...script, ''].join('\n'), { mode: 0o755 });
+    const later = await makeLater(own!);
     await install(own!);
     bed = start({ managed: true });
     const generator = bed;

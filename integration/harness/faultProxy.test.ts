@@ -2,7 +2,7 @@ import { createConnection, createServer, type Server, type Socket } from 'node:n
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { eventually } from './eventually.ts';
 import { startFaultProxy, type FaultProxy } from './faultProxy.ts';
-import { freePort } from './ports.ts';
+import { listenAnywhere } from './ports.ts';
 
 let echo: Server;
 let proxy: FaultProxy;
@@ -20,13 +20,11 @@ function dial(): void {
 }
 
 beforeEach(async () => {
-  const port = await freePort();
   echo = createServer((socket) => {
     socket.on('error', () => undefined);
     socket.on('data', (chunk) => socket.write(chunk));
   });
-  await new Promise<void>((resolve) => echo.listen(port, '127.0.0.1', resolve));
-  proxy = await startFaultProxy(port);
+  proxy = await startFaultProxy(await listenAnywhere(echo));
   dial();
 });
 

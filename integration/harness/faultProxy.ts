@@ -1,5 +1,5 @@
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
-import { freePort } from './ports.ts';
+import { listenAnywhere } from './ports.ts';
 
 /** `up` is what the client sends, `down` what the server answers. */
 type Direction = 'up' | 'down';
@@ -132,11 +132,7 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
       links.delete(link);
     });
   });
-  const port = await freePort();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', resolve);
-  });
+  const port = await listenAnywhere(server);
   const both: readonly Direction[] = ['up', 'down'];
   const chosen = (directions: Direction[]): readonly Direction[] =>
     directions.length > 0 ? directions : both;

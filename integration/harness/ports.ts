@@ -1,4 +1,4 @@
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 
 // Below the kernel's ephemeral range: a port of a server that is down for a moment must not be taken
 // by an outgoing connection, nor connected to itself by a client that redials it.
@@ -24,4 +24,12 @@ export async function freePort(): Promise<number> {
     return port;
   }
   throw new Error('no free port after 200 attempts');
+}
+
+/** Has a server that is never restarted listen on 127.0.0.1, on a port that the kernel picks: nobody can be faster. */
+export function listenAnywhere(server: Server): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+  });
 }

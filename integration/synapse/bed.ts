@@ -86,7 +86,7 @@ export async function startSynapse(
         check: () => [],
         checkService: () => [],
         create: () => generator,
-        render: () => ({ text: '', notes: [] }),
+        render: () => Promise.resolve({ text: '', notes: [] }),
       },
     ],
   ]);

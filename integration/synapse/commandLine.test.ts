@@ -108,6 +108,57 @@ describe('synapse', () => {
   });
 });
 
+describe('synapse -k', () => {
+  const missing = 'haproxy_binary: /no/such/haproxy';
+
+  it('says that there is no HAProxy: a warning, and an error where synapse is to start it', () => {
+    writeFileSync(file, `haproxy: {${missing}}\n${service}`);
+    const external = run(['-k', '-c', file]);
+    expect(external.status).toBe(0);
+    expect(external.stderr).toContain(
+      `${file}:1:27 haproxy.haproxy_binary: /no/such/haproxy -v does not run, so that new files are not checked`,
+    );
+    expect(external.stderr).toContain('(warning)');
+    writeFileSync(file, `haproxy: {${missing}, managed: true}\n${service}`);
+    const managed = run(['-k', '-c', file]);
+    expect(managed.status).toBe(1);
+    expect(managed.stderr).toContain('so that there is no HAProxy to start (spawn /no/such/haproxy ENOENT)');
+    writeFileSync(file, `haproxy: {${missing}, do_writes: false}\n${service}`);
+    expect(run(['-k', '-c', file])).toMatchObject({ status: 0, stderr: '' });
+  });
+
+  it('gives the place of each socket whose path is too long', () => {
+    const long = `/${'s'.repeat(120)}`;
+    writeFileSync(
+      file,
+      `haproxy:\n  managed: true\n  master_socket_path: ${long}\n  socket_file_path:\n    - /a\n    - ${long}\n${service}`,
+    );
+    writeFileSync(join(folder, 'agent.yaml'), `admin:\n  listen: [127.0.0.1:1, ${long}]\n`);
+    const { status, stderr } = run(['-k', '-c', file]);
+    expect(status).toBe(1);
+    const said = 'too long for the path of a socket: 121 bytes, at most';
+    expect(stderr).toContain(`${file}:3:23 haproxy.master_socket_path: ${said} 97`);
+    expect(stderr).toContain(`${file}:6:7 haproxy.socket_file_path[1]: ${said} 97`);
+    expect(stderr).toContain(`${folder}/agent.yaml:2:25 admin.listen[1]: ${said} 107`);
+  });
+});
+
+describe('synapse render', () => {
+  it('resolves host names, and says which have no address', () => {
+    writeFileSync(file, `haproxy: {}\n${service}`);
+    const catalog = join(folder, 'catalog.yaml');
+    writeFileSync(
+      catalog,
+      'web: [{host: localhost, port: 81, name: a}, {host: no-such-host.invalid, port: 82, name: b}]',
+    );
+    const { status, stdout, stderr } = run(['render', '-c', file, '--catalog', catalog]);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/server a_localhost:81 (127\.0\.0\.1|\[?::1\]?):81 /);
+    expect(stdout).not.toContain('no-such-host');
+    expect(stderr).toMatch(/cannot resolve no-such-host\.invalid: getaddrinfo/);
+  });
+});
+
 describe('the process', () => {
   let synapse: Child | undefined;
   afterEach(() => synapse?.stop());

@@ -4,6 +4,7 @@ export * from './backoff.js';
 export * from './clock.js';
 export * from './coalesce.js';
 export * from './config/index.js';
+export { fingerprint } from './diskLook.js';
 export * from './errors.js';
 export * from './json.js';
 export * from './lifecycle.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { run, type Task, unlessAborted } from './run.js';
+import { nextTurn, run, type Task, unlessAborted, within } from './run.js';
 import { FakeClock } from './testing/index.js';
 
 describe('run', () => {
@@ -68,5 +68,31 @@ describe('unlessAborted', () => {
     stop.abort();
     expect(await waiting).toBeUndefined();
     expect(await unlessAborted(new Promise(() => undefined), stop.signal)).toBeUndefined();
+  });
+});
+
+describe('within', () => {
+  it('gives up at the limit or at the abort, whichever is first, and leaves no timer', async () => {
+    const clock = new FakeClock();
+    const never = new Promise<number>(() => undefined);
+    expect(await within(Promise.resolve(1), 10, clock)).toBe(1);
+    await expect(within(Promise.reject(new Error('bad')), 10, clock)).rejects.toThrow('bad');
+    const late = within(never, 10, clock);
+    await clock.advance(10);
+    expect(await late).toBeUndefined();
+    const stop = new AbortController();
+    const aborted = within(never, 10, clock, stop.signal);
+    stop.abort();
+    expect(await aborted).toBeUndefined();
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe('nextTurn', () => {
+  it('lets what is due go first', async () => {
+    let due = false;
+    setImmediate(() => (due = true));
+    await nextTurn();
+    expect(due).toBe(true);
   });
 });

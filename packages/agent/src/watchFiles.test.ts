@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from './clock.js';
-import { RecordingLogger } from './testing/index.js';
+import { type Disk, systemDisk } from './diskLook.js';
+import { FakeClock, RecordingLogger } from './testing/index.js';
 import { watchFiles } from './watchFiles.js';
 
 describe('watchFiles', () => {
@@ -28,8 +29,8 @@ describe('watchFiles', () => {
   });
 
   /** `resyncMs` is out of reach: what is noticed is noticed by events. */
-  function start(paths: readonly string[], quietMs = 10): void {
-    const task = watchFiles({
+  async function start(paths: readonly string[], quietMs = 10): Promise<void> {
+    const task = await watchFiles({
       paths,
       clock: systemClock,
       logger,
@@ -49,7 +50,7 @@ describe('watchFiles', () => {
   it('notices writes, renames over the file, deletion and re-creation, again and again', async () => {
     const file = join(dir, 'nerve.yaml');
     await writeFile(file, 'a: 1');
-    start([file]);
+    await start([file]);
     for (let round = 0; round < 3; round += 1) {
       await change(() => writeFile(file, `a: ${round}0`));
       await change(async () => {
@@ -64,7 +65,7 @@ describe('watchFiles', () => {
   it('notices a change made before it was started, but after it was created', async () => {
     const file = join(dir, 'nerve.yaml');
     await writeFile(file, 'a: 1');
-    const task = watchFiles({
+    const task = await watchFiles({
       paths: [file],
       clock: systemClock,
       logger,
@@ -78,7 +79,7 @@ describe('watchFiles', () => {
 
   it('follows files in a directory that is missing, comes, goes and comes back', async () => {
     const services = join(dir, 'deep', 'services.d');
-    start([services]);
+    await start([services]);
     for (let round = 0; round < 3; round += 1) {
       await mkdir(services, { recursive: true });
       await change(() => writeFile(join(services, 'web.yaml'), 'a: 1'));
@@ -96,7 +97,7 @@ describe('watchFiles', () => {
     }
     await symlink('..v1', join(dir, '..data'));
     await symlink('..data/nerve.yaml', join(dir, 'nerve.yaml'));
-    start([join(dir, 'nerve.yaml')]);
+    await start([join(dir, 'nerve.yaml')]);
     await change(() => writeFile(join(dir, '..v1', 'nerve.yaml'), 'written in place'));
     await change(async () => {
       await symlink('..v2', join(dir, '..tmp'));
@@ -109,7 +110,7 @@ describe('watchFiles', () => {
     const services = join(dir, 'services.d');
     await mkdir(services);
     await writeFile(join(dir, 'nerve.yaml'), 'a: 1');
-    start([join(dir, 'nerve.yaml'), services]);
+    await start([join(dir, 'nerve.yaml'), services]);
     // In one step, so that it is one change however slow the machine is.
     await writeFile(join(dir, '.new'), 'a: 10');
     await change(() => rename(join(dir, '.new'), join(dir, 'nerve.yaml')));
@@ -123,7 +124,7 @@ describe('watchFiles', () => {
 
   it('makes one call of a burst', async () => {
     const files = Array.from({ length: 300 }, (_, index) => join(dir, `service-${index}.yaml`));
-    start([dir], 300);
+    await start([dir], 300);
     await change(() => Promise.all(files.map((file) => writeFile(file, 'a: 1'))));
     expect(changes).toBeLessThan(4);
   });
@@ -131,7 +132,7 @@ describe('watchFiles', () => {
   it('looks periodically where events fail', async () => {
     const file = join(dir, 'nerve.yaml');
     await writeFile(file, 'a: 1');
-    const task = watchFiles({
+    const task = await watchFiles({
       paths: ['/proc/self/stat', file],
       clock: systemClock,
       logger,
@@ -145,7 +146,7 @@ describe('watchFiles', () => {
 
   it('passes on what the callback throws', async () => {
     const file = join(dir, 'nerve.yaml');
-    const task = watchFiles({
+    const task = await watchFiles({
       paths: [file],
       clock: systemClock,
       logger,
@@ -153,5 +154,51 @@ describe('watchFiles', () => {
     });
     await writeFile(file, 'a: 1');
     await expect(task(stop.signal)).rejects.toThrow('cannot reload');
+  });
+
+  it('holds up nothing else while the file system hangs, says so once, and goes on after it', async () => {
+    const file = join(dir, 'nerve.yaml');
+    await writeFile(file, 'a: 1');
+    const clock = new FakeClock();
+    let thaw: (() => void) | undefined;
+    let frozen: Promise<void> = Promise.resolve();
+    let questions = 0;
+    const freeze = (): void => {
+      frozen = new Promise((resolve) => (thaw = resolve));
+    };
+    const disk: Disk = {
+      ...systemDisk,
+      stat: async (path) => {
+        questions += 1;
+        await frozen;
+        return systemDisk.stat(path);
+      },
+    };
+    const options = { clock, logger, quietMs: 10, resyncMs: 1_000, disk, paths: [file] };
+    const task = await watchFiles({ ...options, onChange: () => void (changes += 1) });
+    freeze();
+    running = task(stop.signal);
+    await writeFile(file, 'a: 22');
+    for (let second = 0; second < 60; second += 1) await clock.advance(1_000);
+    // One question for all that time: each takes a thread of the process until it is answered.
+    expect(questions).toBe(2);
+    expect(logger.records.splice(0).map(({ message }) => message)).toEqual([
+      'the file system of the configuration does not answer',
+    ]);
+    expect(changes).toBe(0);
+    thaw?.();
+    await vi.waitFor(
+      async () => {
+        await clock.advance(1_000);
+        expect(changes).toBe(1);
+      },
+      { timeout: 10_000, interval: 5 },
+    );
+    freeze();
+    await writeFile(file, 'a: 333');
+    await clock.advance(2_000);
+    stop.abort();
+    await running;
+    thaw?.();
   });
 });

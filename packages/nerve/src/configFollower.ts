@@ -93,10 +93,13 @@ export class ConfigFollower {
       this.#rewatch = new AbortController();
       const { file, directory } = this.#status;
       const paths = directory === undefined ? [file] : [file, directory];
-      const watch = watchFiles({ paths, clock, logger, onChange: () => this.trigger() });
+      const rewatch = this.#rewatch.signal;
+      const watching = watchFiles({ paths, clock, logger, onChange: () => this.trigger() });
+      const watch = await unlessAborted(watching, rewatch);
+      if (watch === undefined) continue;
       // Whatever changed before this watch began.
       this.trigger();
-      await run([watch], this.#rewatch.signal);
+      await run([watch], rewatch);
     }
     signal.removeEventListener('abort', ended);
   }

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { type Clock, systemClock } from '@smartstack/agent';
 import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
@@ -45,7 +46,7 @@ const main = (directory: string, text = 'haproxy: {}') =>
 const service = (file: string, text = '{discovery: {method: base}, default_servers: [{host: h, port: 1}]}') =>
   writeFileSync(join(folder, file), text);
 
-async function live(): Promise<LiveConfiguration<Discovery>> {
+async function live(clock: Clock = new FakeClock()): Promise<LiveConfiguration<Discovery>> {
   const source = { file: join(folder, 'synapse.yaml'), env: {}, variants };
   const { configuration, issues } = await loadConfiguration(source);
   if (configuration === undefined) throw new Error(JSON.stringify(issues));
@@ -54,7 +55,7 @@ async function live(): Promise<LiveConfiguration<Discovery>> {
     initial: configuration,
     issues,
     onConfiguration,
-    clock: new FakeClock(),
+    clock,
     logger,
     metrics,
   });
@@ -103,6 +104,22 @@ describe('LiveConfiguration', () => {
     service('a/web.yaml', 'discovery: {}');
     await configuration.reload();
     expect(told()).toHaveLength(2);
+  });
+
+  it.each([
+    ['a file of the directory', () => service('a/late.yaml')],
+    ['the main file', () => main('b')],
+  ])('reads %s again that changed between the first reading and the watch', async (_, change) => {
+    main('a');
+    service('b/late.yaml');
+    const configuration = await live(systemClock);
+    change();
+    const stop = new AbortController();
+    const running = configuration.run(stop.signal);
+    await vi.waitFor(() => expect(names()).toEqual(['late']), { timeout: 10_000 });
+    stop.abort();
+    await running;
+    expect(onConfiguration).toHaveBeenCalledOnce();
   });
 
   it('follows a directory that moves', async () => {

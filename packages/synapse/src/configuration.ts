@@ -4,6 +4,7 @@ import {
   formatIssue,
   type Logger,
   type Task,
+  unlessAborted,
   watchFiles,
 } from '@smartstack/agent';
 
@@ -66,10 +67,12 @@ export class LiveConfiguration<D extends DiscoveryOptions> {
     while (!stopped()) {
       this.#rewatch = new AbortController();
       const inner = AbortSignal.any([signal, this.#rewatch.signal]);
-      const { paths } = this.#current;
-      const watch = watchFiles({ paths, onChange: () => this.reload(), clock, logger });
+      const { paths, seen } = this.#current;
       try {
-        await watch(inner);
+        const watching = watchFiles({ paths, seen, onChange: () => this.reload(), clock, logger });
+        await (
+          await unlessAborted(watching, inner)
+        )?.(inner);
       } catch (error) {
         if (inner.aborted) continue;
         // Without a watch there is still SIGHUP; the routes matter more.

@@ -31,6 +31,18 @@ describe('adminSettings', () => {
   );
 });
 
+describe('adminSettings, of a socket', () => {
+  it('takes the longest path that the kernel does, and says of a longer one how long it may be', () => {
+    const schema = adminSettings('127.0.0.1:1');
+    const longest = `/${'s'.repeat(106)}`;
+    expect(schema.parse({ listen: longest })).toEqual([{ socket: longest }]);
+    for (const listen of [`${longest}x`, ['127.0.0.1:1', `${longest}x`]])
+      expect(JSON.stringify(schema.safeParse({ listen }).error?.issues)).toContain(
+        'too long for the path of a socket: 108 bytes, at most 107',
+      );
+  });
+});
+
 describe('serveAdmin', () => {
   const health = () => ({ ok: true });
   const options = (listen: readonly AdminAddress[], logger: RecordingLogger) => ({

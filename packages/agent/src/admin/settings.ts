@@ -1,7 +1,16 @@
 import { z } from 'zod';
 import type { AdminAddress } from './types.js';
 
+/** As the kernel has it (`sun_path`). */
+const maxSocketBytes = 107;
+
 const place = z.string().transform((text, context): AdminAddress => {
+  const bytes = Buffer.byteLength(text);
+  if (text.startsWith('/') && bytes > maxSocketBytes) {
+    const message = `too long for the path of a socket: ${bytes} bytes, at most ${maxSocketBytes}`;
+    context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  }
   if (text.startsWith('/')) return { socket: text };
   const [, bracketed, plain, port] = /^(?:\[([0-9A-Fa-f:]+)\]|([\w.-]+)):(\d{1,5})$/.exec(text) ?? [];
   const host = bracketed ?? plain;

@@ -1,32 +1,49 @@
-import { type Clock, exitCode, formatIssue } from '@smartstack/agent';
+import { type Clock, type ConfigIssue, exitCode, formatIssue } from '@smartstack/agent';
 
-import { hasErrors } from '../config/source.js';
+import type { Configuration } from '../config/load.js';
+import { blockIssues, hasErrors } from '../config/source.js';
 import type { GeneratorTable } from '../generators/types.js';
+import type { Discovery } from '../watchers/index.js';
 import type { Loaded } from './load.js';
 import type { Output } from './output.js';
 import { viewOf } from './render.js';
 
-/** `--check-config`: every issue on stderr, and 0 or 1. */
+/** What looking beyond the files needs. */
+interface Examiner {
+  readonly generators: GeneratorTable;
+  readonly clock: Clock;
+}
+
+/** `--check-config`: every issue on stderr, those of this machine too, and 0 or 1. */
 export async function check(
   file: string,
-  { configuration, issues }: Loaded,
+  loaded: Loaded,
   output: Output,
-  { generators, clock }: { readonly generators: GeneratorTable; readonly clock: Clock },
+  examiner: Examiner,
 ): Promise<number> {
+  const { configuration } = loaded;
+  const found = configuration === undefined ? [] : await examined(configuration, examiner);
+  const issues = [...loaded.issues, ...found];
   for (const issue of issues) output.err(formatIssue(issue));
   if (configuration === undefined || hasErrors(issues)) {
     const errors = issues.filter(({ severity }) => severity === 'error').length;
     output.err(`${file}: ${errors} ${errors === 1 ? 'error' : 'errors'}`);
     return exitCode.failure;
   }
-  const view = viewOf(configuration, new Map());
-  for (const [name, block] of configuration.main.generators) {
-    const doubts = (await generators.get(name)?.examine?.(block, view, clock)) ?? [];
-    for (const message of doubts) {
-      const place = { file, line: 0, column: 0, path: name };
-      output.err(formatIssue({ ...place, message, severity: 'warning' }));
-    }
-  }
   output.out(`${file}: the configuration is valid, with ${configuration.services.size} services`);
   return exitCode.stopped;
+}
+
+/** What generators find when they look at all services together, and at the machine. */
+async function examined(
+  configuration: Configuration<Discovery>,
+  { generators, clock }: Examiner,
+): Promise<readonly ConfigIssue[]> {
+  const view = viewOf(configuration, new Map());
+  const { parsed } = configuration.main;
+  const found = [...configuration.main.generators].map(async ([name, block]) => {
+    const issues = (await generators.get(name)?.examine?.(block, view, clock)) ?? [];
+    return blockIssues({ parsed, path: [name] }, issues);
+  });
+  return (await Promise.all(found)).flat();
 }

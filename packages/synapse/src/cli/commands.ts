@@ -70,7 +70,7 @@ async function render(
     const loaded = await load(files, host.env, generators);
     const { configuration } = startable(loaded);
     const discovered = catalogFile === undefined ? new Map() : await readCatalog(catalogFile);
-    return renderAll(configuration, viewOf(configuration, discovered), generators, host);
+    return await renderAll(configuration, viewOf(configuration, discovered), generators, host);
   } catch (error) {
     if (error instanceof ConfigError) return printIssues(error, host);
     host.err(`synapse: ${describeError(error)}`);

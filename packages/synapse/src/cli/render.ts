@@ -1,4 +1,11 @@
-import { ConfigError, exitCode, formatIssue, readConfigFile, validateConfig } from '@smartstack/agent';
+import {
+  ConfigError,
+  exitCode,
+  formatIssue,
+  readConfigFile,
+  systemClock,
+  validateConfig,
+} from '@smartstack/agent';
 import type { Instance } from '@smartstack/registry';
 import { z } from 'zod';
 
@@ -34,14 +41,14 @@ export function viewOf<D extends DiscoveryOptions>(
 }
 
 /** `synapse render`: what each generator would write, on stdout; what it leaves out, on stderr. */
-export function renderAll<D extends DiscoveryOptions>(
+export async function renderAll<D extends DiscoveryOptions>(
   configuration: Configuration<D>,
   view: CatalogView,
   generators: GeneratorTable,
   output: Output,
-): number {
+): Promise<number> {
   for (const [name, block] of configuration.main.generators) {
-    const rendered = generators.get(name)?.render(block, view);
+    const rendered = await generators.get(name)?.render(block, view, systemClock);
     if (rendered === undefined) continue;
     for (const note of rendered.notes) output.err(note);
     output.out(rendered.text.replace(/\n$/, ''));

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { formatIssue } from '@smartstack/agent';
+import { fingerprint, formatIssue } from '@smartstack/agent';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import type { BlockIssue } from '../catalog/types.js';
@@ -79,6 +79,8 @@ describe('loadConfiguration', () => {
       },
     });
     expect(configuration?.paths).toEqual([file, join(folder, 'services')]);
+    // Nothing changed since, so that nothing has to be read again.
+    expect(configuration?.seen).toBe(await fingerprint(configuration?.paths ?? []));
   });
 
   it('a file overrides its inline namesake, and yaml overrides json', async () => {

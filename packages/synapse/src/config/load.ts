@@ -4,6 +4,7 @@ import {
   ConfigError,
   type ConfigIssue,
   expandErbEnv,
+  fingerprint,
   listServiceFiles,
   nextTurn,
   type ParsedFile,
@@ -24,6 +25,8 @@ export interface Configuration<D extends DiscoveryOptions> {
   readonly unreadable: readonly string[];
   /** Files and directories whose change may change the configuration. */
   readonly paths: readonly string[];
+  /** The fingerprint of `paths` from before they were read: what changed meanwhile is read again. */
+  readonly seen: string;
 }
 
 export interface LoadOptions<D extends DiscoveryOptions> {
@@ -45,12 +48,15 @@ export async function loadConfiguration<D extends DiscoveryOptions>(
   options: LoadOptions<D>,
 ): Promise<LoadResult<D>> {
   const { file, env, variants, previous } = options;
+  const seenFile = await fingerprint([file]);
   const parsed = await readSource(file, env);
   const { main, attempt, issues: mainIssues } = readMain(parsed, variants, previous?.main);
   const basis = main ?? attempt;
   if (basis === undefined) return { configuration: undefined, issues: mainIssues };
   const generators = [...basis.generators.keys()];
   const inline = await readInline(basis, variants, generators);
+  const folders = basis.serviceConfDir === undefined ? [] : [resolve(basis.serviceConfDir)];
+  const seenFolders = await Promise.all(folders.map((folder) => fingerprint([folder])));
   const directory = await readDirectory(basis, options, generators);
   const issues = [...mainIssues, ...inline.flatMap((one) => one.issues), ...directory.issues];
   if (main === undefined) return { configuration: undefined, issues };
@@ -63,11 +69,11 @@ export async function loadConfiguration<D extends DiscoveryOptions>(
   if (!directory.listed)
     for (const [name, definition] of previous?.services ?? [])
       if (!services.has(name)) services.set(name, definition);
-  const paths = [file, ...(main.serviceConfDir === undefined ? [] : [resolve(main.serviceConfDir)])];
   const unlisted = directory.listed ? [] : (previous?.unreadable ?? []);
   const names = new Set([...read.map(({ name }) => name), ...unlisted]);
   const unreadable = [...names].filter((name) => !services.has(name));
-  return { configuration: { main, services, unreadable, paths }, issues };
+  const watched = { paths: [file, ...folders], seen: [seenFile, ...seenFolders].join('\n') };
+  return { configuration: { main, services, unreadable, ...watched }, issues };
 }
 
 /** Services are read so many at a time: thousands of them leave everything else its turn. */

@@ -1,6 +1,6 @@
 import type { Clock, Logger, Metrics } from '@smartstack/agent';
 
-import type { CatalogView, Generator } from '../catalog/types.js';
+import type { BlockIssue, CatalogView, Generator } from '../catalog/types.js';
 import type { GeneratorRules } from '../config/serviceReader.js';
 
 /** What a generator may use. */
@@ -14,10 +14,16 @@ export interface GeneratorContext {
 export interface GeneratorKind extends GeneratorRules {
   /** `block` passed `check`. Does nothing yet: IO begins with `run` and `reconcile`. */
   readonly create: (block: unknown, context: GeneratorContext) => Generator;
-  /** What it would write for `view`, without any memory or IO. `block` passed `check`. */
-  readonly render: (block: unknown, view: CatalogView) => Rendered;
-  /** What `--check-config` warns of beyond single blocks; may look at the machine, changes nothing. `block` passed `check`. */
-  readonly examine?: (block: unknown, view: CatalogView, clock: Clock) => Promise<readonly string[]>;
+  /**
+   * What it would write for `view`, without any memory; looks up host names, for a bounded time. `block`
+   * passed `check`.
+   */
+  readonly render: (block: unknown, view: CatalogView, clock: Clock) => Promise<Rendered>;
+  /**
+   * For `--check-config`: what is wrong beyond single blocks, and what `block`, which passed `check`, needs of this
+   * machine and does not find. Changes nothing.
+   */
+  readonly examine?: (block: unknown, view: CatalogView, clock: Clock) => Promise<readonly BlockIssue[]>;
 }
 
 /** The text of a file, and one line for each thing that was left out of it. */

@@ -1,16 +1,13 @@
 import { hostname as systemHostname } from 'node:os';
 import { AgentError } from '@smartstack/agent';
-import type { BlockIssue, CatalogView, Generator } from '../../catalog/types.js';
-import type { GeneratorContext, GeneratorKind, Rendered } from '../types.js';
+import type { BlockIssue, Generator } from '../../catalog/types.js';
+import type { GeneratorContext, GeneratorKind } from '../types.js';
 import { readHaproxyBlock, readServiceBlock } from './block/blocks.js';
-import { desiredState } from './desired/desired.js';
 import { examine } from './examine.js';
 import { HaproxyGenerator } from './generator.js';
 import { createHaproxyMetrics } from './haproxyMetrics.js';
 import type { Lookup } from './hosts.js';
-import { emptyMemory } from './desired/memory.js';
-import { withPrepared } from './desired/prepared.js';
-import { render } from './desired/render.js';
+import { preview } from './preview.js';
 import { Turn } from './process/turn.js';
 import type { HaproxyConfig } from './block/schema.js';
 import { Traffic } from './traffic.js';
@@ -57,15 +54,6 @@ export function createHaproxyGenerator(options: CreateHaproxyGeneratorOptions): 
   });
 }
 
-function renderView(block: unknown, view: CatalogView): Rendered {
-  const config = configOf(block, systemHostname());
-  const { desired, issues } = desiredState(config, withPrepared(view, config), emptyMemory, new Map(), 0);
-  const notes = issues.map(({ severity, reason, service, instance }) =>
-    [severity, service, instance, reason].filter((part) => part !== undefined).join(': '),
-  );
-  return { text: render(desired), notes };
-}
-
 const check = (block: unknown): readonly BlockIssue[] => readHaproxyBlock(block, '').issues;
 
 /** The `haproxy` generator: its rules and its constructor. */
@@ -74,6 +62,6 @@ export const haproxyKind: GeneratorKind = {
   checkService: (_service, block) => readServiceBlock(block).issues,
   portOverride: (block) => readServiceBlock(block).config?.serverPortOverride,
   create: (block, context) => createHaproxyGenerator({ ...context, block }),
-  render: renderView,
+  render: (block, view, clock) => preview(configOf(block, systemHostname()), view, { clock }),
   examine: (block, view, clock) => examine(configOf(block, systemHostname()), view, clock),
 };

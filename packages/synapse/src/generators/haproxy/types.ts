@@ -47,6 +47,8 @@ export interface DesiredState {
   readonly base: readonly Section[];
   readonly services: readonly ServiceSections[];
   readonly sharedFrontend?: Section;
+  /** No frontend is called as a backend is (`withSeparateNames`): nor may be what stands in for a part of it. */
+  readonly separateNames?: true;
 }
 
 /** What one server is in the running process. */

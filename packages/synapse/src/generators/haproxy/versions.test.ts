@@ -150,6 +150,7 @@ it('waits while a master loads something else', async () => {
   const pid = parseShowProc(started)!.workers[0]!.pid;
   let asked = 0;
   cli = await FakeCli.start((command) => {
+    if (command.startsWith('@!')) return 'Pid: 99999';
     if (command !== 'reload') return asked > 2 ? started.replace(`${pid} `, '99999 ') : started;
     asked += 1;
     return asked > 2 ? 'Success=1\n--\n' : 'Success=0\n--\nAnother reload is still in progress.\n';

@@ -88,6 +88,27 @@ describe('the top-level haproxy block', () => {
     expect(problems({ ...ruby, ...change })).toEqual(problem === undefined ? [] : [problem]);
   });
 
+  it('refuses sockets that HAProxy could not bind, or nobody connect to', () => {
+    const path = (bytes: number): string => `/${'s'.repeat(bytes - 1)}`;
+    const tooLong = (key: string, bytes: number, most: number): string =>
+      `${key} too long for the path of a socket: ${bytes} bytes, at most ${most}`;
+    expect(problems({ socket_file_path: path(97) })).toEqual([]);
+    expect(problems({ socket_file_path: path(98) })).toEqual([tooLong('socket_file_path', 98, 97)]);
+    expect(problems({ socket_file_path: `/${'é'.repeat(49)}` })).toEqual([
+      tooLong('socket_file_path', 99, 97),
+    ]);
+    expect(problems({ ...ruby, socket_file_path: ['/a', path(107), path(108)] })).toEqual([
+      tooLong('socket_file_path.2', 108, 107),
+    ]);
+    expect(problems({ managed: true, master_socket_path: path(98) })).toEqual([
+      tooLong('master_socket_path', 98, 97),
+    ]);
+    expect(problems({ ...ruby, master_socket_path: path(107) })).toEqual([]);
+    expect(problems({ ...ruby, master_socket_path: path(108) })).toEqual([
+      tooLong('master_socket_path', 108, 107),
+    ]);
+  });
+
   it('reads what Ruby coerces, scalars for lists, and seeds of 128 bits', () => {
     const seed = 0x0123_4567_89ab_cdef_0123_4567_89ab_cdefn;
     const block = {

@@ -1,7 +1,16 @@
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { defaultStatsAddress, presetDefaults, presetGlobal, presetsSchema, statsSection } from './presets.js';
-import { bigInteger, flag, integer, lines, nonNegative, sectionName, text } from './schemaFields.js';
+import {
+  bigInteger,
+  flag,
+  integer,
+  lines,
+  nonNegative,
+  sectionName,
+  socketPathProblem,
+  text,
+} from './schemaFields.js';
 import { haproxyServiceKeys } from './serviceSchema.js';
 import type { Section } from '../types.js';
 
@@ -157,6 +166,22 @@ function ownsPaths(keys: Keys): boolean {
   return keys.global === undefined || keys.managed;
 }
 
+/** HAProxy's sockets as written, and whether it is synapse that has it bind them. */
+function sockets(keys: Keys): readonly {
+  readonly path: readonly PropertyKey[];
+  readonly socket: string;
+  readonly use: 'connect' | 'bind';
+}[] {
+  const admin = keys.socket_file_path ?? [];
+  const use = keys.global === undefined ? 'bind' : 'connect';
+  const list = Array.isArray(admin)
+    ? admin.map((socket, index) => ({ path: ['socket_file_path', index], socket, use }) as const)
+    : [{ path: ['socket_file_path'], socket: admin, use } as const];
+  if (keys.master_socket_path === undefined) return list;
+  const master = { path: ['master_socket_path'], socket: keys.master_socket_path } as const;
+  return [...list, { ...master, use: keys.managed ? 'bind' : 'connect' }];
+}
+
 function requiredWhen(keys: Keys, context: z.core.$RefinementCtx<Keys>): void {
   const missing = (key: keyof Keys, why: string): void => {
     if (keys[key] !== undefined && keys[key] !== null) return;
@@ -169,6 +194,10 @@ function requiredWhen(keys: Keys, context: z.core.$RefinementCtx<Keys>): void {
   if (keys.do_checks) missing('check_command', '`do_checks` is true');
   if (keys.do_reloads && !ownsPaths(keys) && keys.master_socket_path === undefined) {
     missing('reload_command', '`do_reloads` is true, unless there is a `master_socket_path`');
+  }
+  for (const { path, socket, use } of sockets(keys)) {
+    const message = socketPathProblem(socket, use);
+    if (message !== undefined) context.addIssue({ code: 'custom', path: [...path], message });
   }
   for (const title of Object.keys(keys.extra_sections ?? {})) {
     if (/^\S/.test(title)) continue;

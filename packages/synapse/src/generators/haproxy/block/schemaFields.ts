@@ -84,3 +84,13 @@ export const duration = z
     { error: durationMessage },
   )
   .transform(String);
+
+/** What the kernel takes, and what HAProxy binds: it adds a suffix while it does. In bytes. */
+const socketPathBytes = { connect: 107, bind: 97 } as const;
+
+/** Why HAProxy's socket cannot be at `path`, which synapse connects to, and has HAProxy `bind` where it says so. */
+export function socketPathProblem(path: string, use: 'connect' | 'bind'): string | undefined {
+  const most = socketPathBytes[use];
+  const bytes = Buffer.byteLength(path);
+  return bytes > most ? `too long for the path of a socket: ${bytes} bytes, at most ${most}` : undefined;
+}

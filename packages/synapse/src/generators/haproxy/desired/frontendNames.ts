@@ -46,6 +46,7 @@ export function withSeparateNames(state: DesiredState): DesiredState {
   };
   return {
     base,
+    separateNames: true,
     services: services.map((sections) =>
       sections.frontend === undefined ? sections : withFrontend(sections, rename(sections.frontend)),
     ),

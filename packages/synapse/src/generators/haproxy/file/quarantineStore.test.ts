@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { advanceLoaded } from '../loaded/loaded.js';
+import { withSeparateNames } from '../desired/frontendNames.js';
 import { Quarantine } from './quarantineStore.js';
 import { aServer, aService, aState } from '../testing/sections.js';
 import type { DesiredState, RuntimeCommand } from '../types.js';
@@ -41,6 +42,25 @@ describe('Quarantine', () => {
     ]);
     expect(namesOf(quarantine.clear(desired, lastGood, none))).toEqual(['old']);
     expect(namesOf(quarantine.clear(desired, lastGood, none), 'api')).toEqual(['a']);
+  });
+
+  it('keeps names apart where HAProxy wants them so, also of what was good before', () => {
+    const lastGood = aState([aService([a]), aService([b], { service: 'api' })]);
+    const lines = ['timeout server bogus'];
+    const wanted = withSeparateNames(aState([aService([a], { lines }), aService([b], { service: 'api' })]));
+    const titles = (state: DesiredState): readonly (string | undefined)[] =>
+      state.services.map(({ frontend }) => frontend?.title);
+    const quarantine = new Quarantine();
+    expect(quarantine.hold({ kind: 'service', service: 'web' }, 'bad', wanted, lastGood, none)).toBe(true);
+    const cleared = quarantine.clear(wanted, lastGood, none);
+    expect(titles(cleared)).toEqual(['frontend web:in', 'frontend api:in']);
+    expect(cleared.services[0]?.backend.lines).toEqual(lastGood.services[0]?.backend.lines);
+    // A frontend whose address is taken is no other one for its new name.
+    const bound = new Quarantine();
+    const apart = withSeparateNames(lastGood);
+    expect(bound.hold({ kind: 'frontend', service: 'web' }, 'taken', apart, lastGood, none)).toBe(true);
+    expect(titles(bound.clear(apart, lastGood, none))).toEqual([undefined, 'frontend api:in']);
+    expect(bound.entries).toMatchObject([{ kept: 'left-out' }]);
   });
 
   it('goes on following the instances of a service whose new lines are bad', () => {

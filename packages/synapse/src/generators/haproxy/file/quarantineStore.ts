@@ -1,4 +1,5 @@
 import type { Culprit } from './blame.js';
+import { withSeparateNames } from '../desired/frontendNames.js';
 import type { DesiredState, Section, Server, ServiceSections } from '../types.js';
 
 /** Something that HAProxy rejected and that is therefore not written. */
@@ -150,7 +151,7 @@ export class Quarantine {
     const dropped = new Set(
       [...shared].flatMap(([service, lines]) => (this.#held.has(`shared-lines ${service}`) ? lines : [])),
     );
-    return {
+    const cleared: DesiredState = {
       base: base.map((section) => this.#clearBinds(section, lastGood)),
       services,
       ...(sharedFrontend && {
@@ -163,6 +164,8 @@ export class Quarantine {
         ),
       }),
     };
+    // What was good before an upgrade of HAProxy may have names that the new one refuses.
+    return desired.separateNames === true ? withSeparateNames(cleared) : cleared;
   }
 
   /** The section without the lines on whose addresses nobody can listen, with the last good ones in their place. */
@@ -236,7 +239,8 @@ function goodFrontend(
   const [now, good] = [desired, lastGood].map(
     (state) => state?.services.find((each) => each.service === service)?.frontend,
   );
-  return JSON.stringify(good) === JSON.stringify(now) ? undefined : good;
+  // Its name alone does not make it another one.
+  return JSON.stringify(good?.lines) === JSON.stringify(now?.lines) ? undefined : good;
 }
 
 function serversOf(state: DesiredState | undefined, service: string): readonly Server[] {

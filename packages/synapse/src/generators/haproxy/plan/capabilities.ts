@@ -12,9 +12,9 @@ export function isAtLeast([major, minor]: Release, [wantedMajor, wantedMinor]: R
 }
 
 /**
- * What an HAProxy of this version can do. Each fact was read in the source of the first release that has it and,
- * but for 3.3, seen on a binary of it: docs/compatibility.md says which. A version that cannot be read counts as
- * old: then reloads do everything.
+ * What an HAProxy of this version can do. Each fact was read in the source of the first release that has it;
+ * docs/compatibility.md says what was also run. A version that cannot be read counts as old: then reloads do
+ * everything.
  *
  * 2.4 and 2.5 have `add server` too, but only after `experimental-mode on`, and it is not used there: 2.4's servers
  * cannot be checked, and it deletes none that came from the file (server.c: "Only servers added at runtime"); on

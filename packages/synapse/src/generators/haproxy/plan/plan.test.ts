@@ -1,61 +1,42 @@
 import { describe, expect, it } from 'vitest';
-import { capabilitiesOf } from './capabilities.js';
 import { planChanges } from './plan.js';
+import { plan, steps, twoServers as before, web, withServer } from '../testing/plans.js';
 import { afterReload, aServer, aService, aState, haproxy26 } from '../testing/sections.js';
-import type { DesiredState, ObservedServer, ObservedState, Plan, Server } from '../types.js';
+import type { Server } from '../types.js';
 
 const [a, b, c] = [aServer('a'), aServer('b'), aServer('c')];
-const before = aState([aService([a, b])]);
-
-/** `observed` with one server of `web` changed. */
-function withServer(observed: ObservedState, name: string, change: Partial<ObservedServer>): ObservedState {
-  const servers = new Map(observed.backends.get('web'));
-  const known = servers.get(name) ?? { ...servers.get('a')!, name };
-  servers.set(name, { ...known, ...change });
-  return { ...observed, backends: new Map([...observed.backends, ['web', servers]]) };
-}
-
-/** A plan on one line per step, for tables. */
-function steps({ commands, reload }: Plan): readonly string[] {
-  return [
-    ...commands.map((command) => {
-      const name = `${command.kind} ${command.backend}/${command.server}`;
-      if (command.kind === 'set-state') return `${name} ${command.state}`;
-      if (command.kind === 'set-weight') return `${name} ${command.weight}`;
-      if (command.kind === 'set-address') return `${name} ${command.address}:${command.port}`;
-      if (command.kind !== 'add-server') return name;
-      const { address, port, id, weight, options, checked } = command;
-      return `${name} ${address}:${port} id=${id} weight=${weight} checked=${checked} [${options.join(' ')}]`;
-    }),
-    ...reload.map(({ kind, detail }) => `RELOAD ${kind}: ${detail}`),
-  ];
-}
-
-function plan(
-  desired: DesiredState,
-  {
-    loaded = before,
-    observed = afterReload(loaded),
-    version = '2.6.12',
-  }: {
-    loaded?: DesiredState;
-    observed?: ObservedState;
-    version?: string;
-  } = {},
-): readonly string[] {
-  return steps(planChanges(desired, loaded, observed, capabilitiesOf(version)));
-}
-
-const web = (
-  servers: readonly Server[],
-  lines?: readonly string[],
-  defaults?: readonly string[],
-): DesiredState => aState([aService(servers, lines && { lines })], defaults);
 
 describe('planChanges', () => {
   it('has nothing to do when all three agree', () => {
     expect(planChanges(before, before, afterReload(before), haproxy26)).toEqual({ commands: [], reload: [] });
     expect(planChanges(before, before, undefined, haproxy26)).toEqual({ commands: [], reload: [] });
+  });
+
+  it.each([
+    [
+      'an HAProxy without servers at run time',
+      '2.4.0',
+      undefined,
+      'HAProxy 2.4.0 takes no servers at run time',
+    ],
+    ['static balancing', '2.6.12', ['balance static-rr'], 'balance static-rr'],
+  ])('with %s the old servers serve until the reload that replaces them all', (_, version, lines, why) => {
+    const loaded = web([a, b], lines);
+    const reload = `RELOAD no-dynamic-servers: web/c: ${why}`;
+    expect(plan(web([c], lines), { loaded, version })).toEqual([reload]);
+    // Also those that stay in the file as vanished.
+    const gone = [a, b].map((server) => ({ ...server, disabled: true }));
+    expect(plan(web([...gone, c], lines), { loaded, version })).toEqual([reload]);
+    // One that is wanted and serves is enough for the others to go at once.
+    const steps = plan(web([a, c], lines), { loaded, version });
+    expect(steps).toContain(version === '2.4.0' ? 'set-state web/b maint' : 'remove-server web/b');
+    // One that is down is not; and where none is to come, those that are to go, go.
+    const observed = withServer(afterReload(loaded), 'a', { operational: 'down' });
+    expect(plan(web([a, c], lines), { loaded, observed, version })).toEqual([reload]);
+    expect(plan(web([], lines), { loaded, version })).toHaveLength(version === '2.4.0' ? 3 : 2);
+    // One that is down and comes back changed is awaited as well.
+    const changed = { ...a, options: ['check', 'inter', '9s'] };
+    expect(plan(web([changed], lines), { loaded, observed, version })).toEqual([reload.replace('/c', '/a')]);
   });
 
   it('adds, removes and re-weights servers without a reload', () => {
@@ -168,9 +149,11 @@ describe('planChanges', () => {
       ]),
     );
     expect(plan(web([slow(a), b]), { loaded: web([a]) })).toHaveLength(3);
-    expect(plan(web([slow(a)]), { loaded: web([a]) })).toEqual([
-      'RELOAD server-needs-reload: web/a: changed options, and no other server to carry the load',
-    ]);
+    const alone = 'RELOAD server-needs-reload: web/a: changed options, and no other server to carry the load';
+    expect(plan(web([slow(a)]), { loaded: web([a]) })).toEqual([alone]);
+    // One that only a reload brings does not carry it before.
+    const withoutId = plan(web([slow(a), { ...b, id: undefined }]), { loaded: web([a]) });
+    expect(withoutId).toEqual(['RELOAD server-needs-reload: web/b: no server id', alone]);
   });
 
   it('reloads for sections and lines, and adds servers at once all the same', () => {

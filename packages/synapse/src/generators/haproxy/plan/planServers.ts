@@ -42,11 +42,18 @@ function isServing({ operational }: ObservedServer): boolean {
   return operational === 'up' || operational === 'starting';
 }
 
+/** True for one that takes requests now. */
+function isInRotation(running: ObservedServer | undefined): boolean {
+  return running?.admin === 'ready' && isServing(running) && running.weight > 0;
+}
+
 class BackendPlanner {
   readonly #commands: { first: RuntimeCommand[]; replace: RuntimeCommand[]; last: RuntimeCommand[] };
   readonly #blocked = new Map<string, Cause & { readonly servers: string[] }>();
   readonly #backend: string;
   readonly #loaded: ReadonlyMap<string, Server>;
+  /** True when servers are wanted that only a reload can bring. */
+  #awaitsReload = false;
 
   constructor(private readonly difference: BackendDifference) {
     this.#commands = { first: [], replace: [], last: [] };
@@ -87,10 +94,18 @@ class BackendPlanner {
     this.#commands.first.push({ kind: 'set-state', backend: this.#backend, server, state });
   }
 
-  #add(server: Server): void {
+  /** What only a reload can bring, be it new or changed. */
+  #await(server: Server, cause: Cause): void {
+    this.#awaitsReload = true;
+    this.#block(server, cause);
+  }
+
+  /** True when it comes without a reload. */
+  #add(server: Server): boolean {
     const addition = this.#addition(server);
-    if ('cause' in addition) this.#block(server, addition);
+    if ('cause' in addition) this.#await(server, addition);
     else this.#commands.first.push(addition);
+    return !('cause' in addition);
   }
 
   /**
@@ -132,17 +147,14 @@ class BackendPlanner {
    * being those that serve or are about to, is left to a reload, which takes nothing out.
    */
   #change(changed: readonly Server[], others: number): void {
-    const inRotation = (server: Server): boolean => {
-      const running = this.difference.running.get(server.name);
-      return running?.admin === 'ready' && isServing(running) && running.weight > 0;
-    };
+    const inRotation = (server: Server): boolean => isInRotation(this.difference.running.get(server.name));
     const busy = changed.filter(inRotation);
     const reload = busy.length === 1 && others === 0;
     for (const server of changed) {
       if (this.difference.reloading && inRotation(server)) continue;
       const addition = this.#addition(server);
-      if ('cause' in addition) this.#block(server, addition);
-      else if (this.difference.context.pinned.has(server.name)) this.#block(server, pinned);
+      if ('cause' in addition) this.#await(server, addition);
+      else if (this.difference.context.pinned.has(server.name)) this.#await(server, pinned);
       else if (reload && inRotation(server)) {
         const cause = 'changed options, and no other server to carry the load';
         this.#block(server, { kind: 'server-needs-reload', cause });
@@ -186,24 +198,31 @@ class BackendPlanner {
   plan(): { readonly commands: readonly RuntimeCommand[]; readonly reasons: readonly ReloadReason[] } {
     const { desired, running, context } = this.difference;
     const changed: Server[] = [];
+    const vanished: (readonly [Server, ObservedServer])[] = [];
     let others = 0;
+    let isServed = false;
     for (const server of desired.backend.servers) {
       const now = running.get(server.name);
       if (startsInMaint(server, context)) {
-        if (now !== undefined) this.#takeOut(server, now);
-      } else if (now === undefined) {
-        this.#add(server);
-        others += 1;
+        if (now !== undefined) vanished.push([server, now]);
+        continue;
+      }
+      isServed ||= isInRotation(now);
+      if (now === undefined) {
+        if (this.#add(server)) others += 1;
       } else if (this.#isAsWanted(server, now)) {
         this.#correct(server, now);
         if (isServing(now)) others += 1;
       } else changed.push(server);
     }
     this.#change(changed, others);
+    // Where all are replaced by others that only a reload brings, the old ones serve until then.
+    const isNeeded = (now: ObservedServer): boolean => !isServed && this.#awaitsReload && isInRotation(now);
+    for (const [server, now] of vanished) if (!isNeeded(now)) this.#takeOut(server, now);
     const wanted = new Set(desired.backend.servers.map(({ name }) => name));
     for (const name of this.#loaded.keys()) {
       const now = wanted.has(name) ? undefined : running.get(name);
-      if (now !== undefined) this.#remove(now);
+      if (now !== undefined && !isNeeded(now)) this.#remove(now);
     }
     const { first, replace, last } = this.#commands;
     return { commands: [...first, ...replace, ...last], reasons: this.#reasons() };

@@ -4,7 +4,14 @@ import { dirname } from 'node:path';
 import { Backoff, type Clock, describeError, type Logger } from '@smartstack/agent';
 import { descriptorLimit, haproxyLimit } from './descriptorLimit.js';
 import { parseBindFailures } from '../file/configMessages.js';
-import { askWorker, awaitMaster, type MasterStatus, readMaster, reloadThroughMaster } from './masterCli.js';
+import {
+  askWorker,
+  awaitMaster,
+  hasNewWorker,
+  type MasterStatus,
+  readMaster,
+  reloadThroughMaster,
+} from './masterCli.js';
 import type { HaproxyProcess, ProcessTiming } from './process.js';
 import { ReloadError } from './reloadError.js';
 import { haproxyOf, type RunningHaproxy, runningHaproxies } from './runningHaproxy.js';
@@ -230,7 +237,7 @@ class ManagedProcess implements HaproxyProcess {
           ...this.#master(signal),
           stopIf: () => (ended === undefined ? undefined : new ReloadError(`HAProxy ended: ${ended}`)),
         },
-        ({ workers }) => workers.length > 0,
+        (status) => hasNewWorker(masterSocketPath, status, new Set(), this.#master(signal)),
       );
       onStart('success');
       logger.info('haproxy started', { pid, ms: Math.round(clock.monotonic() - startedAt) });

@@ -54,11 +54,17 @@ describe('parseShowProc', () => {
 });
 
 describe('reloadThroughMaster', () => {
-  async function reload(answers: { readonly reload: string; readonly after: string }) {
+  async function reload(answers: {
+    readonly reload: string;
+    readonly after: string;
+    /** Its workers do not answer. */
+    readonly silent?: boolean;
+  }) {
     let reloaded = false;
     cli = await FakeCli.start((command) => {
       if (command === 'reload') reloaded = true;
       if (command === 'reload') return answers.reload;
+      if (command.startsWith('@!')) return answers.silent === true ? '' : `Pid: ${/\d+/.exec(command)![0]}`;
       return reloaded ? answers.after : showProc(1, 0, '10 worker 0 0d 2.6');
     });
     return reloadThroughMaster(cli.path, options);
@@ -67,6 +73,11 @@ describe('reloadThroughMaster', () => {
   it('succeeds when a new worker is there', async () => {
     const status = await reload({ reload: '', after: showProc(2, 0, '11 worker 0 0d 2.6') });
     expect(status.workers).toEqual([{ pid: 11, reloads: 0, uptimeSeconds: 0 }]);
+  });
+
+  it('does not take a worker that is listed and still reads its file for one that serves', async () => {
+    const after = showProc(2, 0, '11 worker 0 0d 2.6');
+    await expect(reload({ reload: '', after, silent: true })).rejects.toThrow(/300 ms/);
   });
 
   it("fails on the master's own count of failures, on its word, and on a worker that never comes", async () => {

@@ -1,5 +1,6 @@
 import type { Clock } from '@smartstack/agent';
 import { parseBindFailures } from '../file/configMessages.js';
+import { parseInfo } from '../plan/observed.js';
 import { ReloadError } from './reloadError.js';
 import { askOnce } from '../runtime/runtimeClient.js';
 import { RuntimeApiError } from '../runtime/runtimeError.js';
@@ -125,7 +126,7 @@ const pollMs = 10;
 export async function awaitMaster(
   path: string,
   options: MasterOptions & { readonly patienceMs: number; readonly stopIf?: () => Error | undefined },
-  accept: (status: MasterStatus) => boolean,
+  accept: (status: MasterStatus) => boolean | Promise<boolean>,
 ): Promise<MasterStatus> {
   const { clock, patienceMs, signal, stopIf } = options;
   const end = clock.monotonic() + patienceMs;
@@ -133,7 +134,7 @@ export async function awaitMaster(
     let failure: unknown;
     try {
       const status = await readMaster(path, options);
-      if (accept(status)) return status;
+      if (await accept(status)) return status;
     } catch (error) {
       if (!(error instanceof RuntimeApiError)) throw error;
       failure = error;
@@ -147,6 +148,31 @@ export async function awaitMaster(
     }
     await clock.sleep(pollMs, signal);
   }
+}
+
+/**
+ * True when a worker of this master serves: from 3.1 on a worker is listed while it still reads its file, and it may
+ * fail at that. Its master passes the question on; a worker that is not ready does not answer.
+ */
+async function isServing(path: string, pid: number, options: MasterOptions): Promise<boolean> {
+  try {
+    const info = await askWorker(path, pid, 'show info', options);
+    return parseInfo(info).get('Pid') === String(pid);
+  } catch (error) {
+    if (!(error instanceof RuntimeApiError)) throw error;
+    return false;
+  }
+}
+
+/** True when a worker serves that is none of `known`. */
+export async function hasNewWorker(
+  path: string,
+  { workers }: MasterStatus,
+  known: ReadonlySet<number>,
+  options: MasterOptions,
+): Promise<boolean> {
+  const worker = workers.find(({ pid }) => !known.has(pid));
+  return worker !== undefined && isServing(path, worker.pid, options);
 }
 
 /** From 3.1 on a master loads one configuration at a time: somebody else's reload, or ours, is under way. */
@@ -193,7 +219,7 @@ export async function reloadThroughMaster(
   const status = await awaitMaster(
     path,
     options,
-    (now) => failed(now) || now.workers.some(({ pid }) => !known.has(pid)),
+    (now) => failed(now) || hasNewWorker(path, now, known, options),
   );
   if (failed(status)) {
     throw new ReloadError(`HAProxy could not load the new file (${status.failed} failed in a row)`);

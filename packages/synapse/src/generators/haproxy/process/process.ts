@@ -5,6 +5,7 @@ import {
   askWorker,
   awaitMaster,
   hasFailedSince,
+  hasNewWorker,
   type MasterStatus,
   readMaster,
   reloadThroughMaster,
@@ -97,7 +98,7 @@ export function createExternalProcess(options: ExternalProcessOptions): HaproxyP
       const after = await awaitMaster(
         masterSocketPath,
         master(signal),
-        (now) => failed(now) || now.workers.some(({ pid }) => !known.has(pid)),
+        (now) => failed(now) || hasNewWorker(masterSocketPath, now, known, master(signal)),
       );
       if (failed(after)) throw new ReloadError('HAProxy could not load the new file');
     } else if (before !== undefined || (await workerPid(signal)) !== undefined) {
