@@ -15,18 +15,21 @@ const wish = (name: string): FileWish => ({
 function start(checkMs: number) {
   const clock = new FakeClock();
   const kept: string[] = [];
+  const logger = new RecordingLogger();
+  const trouble: { problem?: string } = {};
   const keep = async (desired: DesiredState): Promise<unknown> => {
     await clock.sleep(checkMs);
+    if (trouble.problem !== undefined) throw new Error(trouble.problem);
     kept.push(desired.services[0]!.backend.servers[0]!.name);
     return { accepted: desired, current: true };
   };
   const keeper = { keep, quarantine: { revision: 0 } } as unknown as ConfigKeeper;
   const beliefs = { save: () => Promise.resolve() } as unknown as BeliefStore;
   const follower = new FileFollower({
-    ...{ clock, keeper, beliefs, logger: new RecordingLogger() },
+    ...{ clock, keeper, beliefs, logger },
     ...{ boundPorts: () => undefined, wake: () => undefined },
   });
-  return { clock, kept, follower };
+  return { clock, kept, follower, logger, trouble };
 }
 
 describe('following the file', () => {
@@ -53,6 +56,19 @@ describe('following the file', () => {
     await newer;
     await clock.advance(10_000);
     expect(kept).toEqual(['a', 'newer']);
+  });
+
+  it('tells a problem that lasts once, and again when it comes back', async () => {
+    const { clock, follower, logger, trouble } = start(0);
+    const follow = async (problem?: string): Promise<void> => {
+      if (problem === undefined) delete trouble.problem;
+      else trouble.problem = problem;
+      follower.followSoon(wish('a'));
+      await clock.advance(10_000);
+    };
+    for (const problem of ['full', 'full', 'read-only', undefined, 'read-only']) await follow(problem);
+    const warned = logger.records.filter(({ level }) => level === 'warn');
+    expect(warned.map(({ fields }) => fields.problem)).toEqual(['full', 'read-only', 'read-only']);
   });
 
   it('does not rest when it is told to come to an end', async () => {

@@ -37,6 +37,7 @@ export class FileFollower {
   #following: Promise<void> | undefined;
   #hurry = new AbortController();
   #problem: string | undefined;
+  #told: string | undefined;
 
   constructor(options: FileFollowerOptions) {
     this.#options = options;
@@ -101,9 +102,13 @@ export class FileFollower {
     try {
       await this.#keep(wish);
       await beliefs.save();
+      this.#told = undefined;
       if (keeper.quarantine.revision !== revision) wake();
     } catch (error) {
-      logger.warn('haproxy.cfg could not be kept in step', { problem: describeError(error) });
+      const problem = describeError(error);
+      // A disk that stays full is one event, not one for each change.
+      logger[problem === this.#told ? 'debug' : 'warn']('haproxy.cfg could not be kept in step', { problem });
+      this.#told = problem;
       wake();
     }
   }
