@@ -31,6 +31,8 @@ export class HaproxyWatch {
   readonly #options: HaproxyWatchOptions;
   readonly #wiring: Wiring;
   readonly #seen = new Map<string, Seen>();
+  /** Sockets of processes that stood still until the last look. */
+  readonly #thawed = new Set<string>();
   readonly #info = new Map<string, ProcessInfo>();
   readonly #oldWorkers: OldWorkers;
   #informedAt = -Infinity;
@@ -68,6 +70,10 @@ export class HaproxyWatch {
     if (target === undefined) return;
     const { logger, wake } = this.#options;
     const { socketPath: socket } = target;
+    const lookAgain = (): void => {
+      target.invalidate();
+      wake();
+    };
     let now: Seen;
     let worker: ProcessIdentity | undefined;
     let problem: string | undefined;
@@ -80,8 +86,14 @@ export class HaproxyWatch {
       now = error instanceof RuntimeApiError && error.code === 'runtime-timeout' ? 'silent' : 'gone';
     }
     const before = this.#seen.get(socket) ?? 'unknown';
-    if (now === before) return;
+    if (now === before) {
+      if (this.#thawed.delete(socket)) lookAgain();
+      return;
+    }
     this.#seen.set(socket, now);
+    // It may still carry out what it was told before it stood still, by conversations that we broke off.
+    if (before === 'silent' && worker !== undefined) this.#thawed.add(socket);
+    else this.#thawed.delete(socket);
     // The first look finds what the first reconcile finds.
     if (before === 'unknown') return;
     // Nor is a successor news that the generator knows already, because it reloaded itself.
@@ -89,8 +101,7 @@ export class HaproxyWatch {
     if (before.startsWith('worker') && worker && known && sameProcess(worker, known)) return;
     if (problem === undefined) logger.info('haproxy answers', { socket, process: now });
     else logger.warn('haproxy does not answer', { socket, problem });
-    target.invalidate();
-    wake();
+    lookAgain();
   }
 
   /** What another version refuses must be out of the file before that version is started on it. */
