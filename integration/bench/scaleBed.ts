@@ -2,6 +2,7 @@ import type { ZkPath, ZkSession } from '@smartstack/registry';
 import { onCleanUp, prepareVm, registrar, type Vm } from '../discovery/bed.ts';
 import { eventually } from '../harness/eventually.ts';
 import { askSocket } from '../harness/haproxy.ts';
+import { makeTempDir } from '../harness/tempDir.ts';
 import { startHttpUpstream, type Upstream } from '../harness/upstream.ts';
 import { startZooKeeper } from '../harness/zookeeper.ts';
 
@@ -73,6 +74,8 @@ export async function startScale(size: Size): Promise<ScaleBed> {
   const services = Array.from({ length: size.services }, (_, service) => serviceName(service));
   const vm = await prepareVm(zookeeper.address, services, {
     built: true,
+    // Apart from the configuration, as on a VM: that folder is watched.
+    data: makeTempDir('scale'),
     settings: { state_file_path: undefined },
     agent: ['reconcile: {startup_deadline: 60}', 'zookeeper: {session_timeout: 30}'],
   });

@@ -24,9 +24,15 @@ interface ServiceRows {
   readonly servers: readonly { readonly name: string; readonly key: string }[];
 }
 
-function rowsOf({ frontend, backend }: ServiceSections): ServiceRows {
+/** Sections are values, of which most outlive many changes of the others. */
+const known = new WeakMap<ServiceSections, ServiceRows>();
+
+function rowsOf(sections: ServiceSections): ServiceRows {
+  const before = known.get(sections);
+  if (before !== undefined) return before;
+  const { frontend, backend } = sections;
   const name = frontend?.title.split(' ')[1];
-  return {
+  const rows = {
     backend: rowKey('backend', backend.name),
     frontend: name === undefined ? undefined : rowKey('frontend', name),
     servers: backend.servers.map((server) => ({
@@ -34,6 +40,8 @@ function rowsOf({ frontend, backend }: ServiceSections): ServiceRows {
       key: rowKey('server', backend.name, server.name),
     })),
   };
+  known.set(sections, rows);
+  return rows;
 }
 
 /** For people: what is not zero. */
@@ -53,6 +61,8 @@ export class Traffic {
   #services: ReadonlyMap<string, ServiceRows> = new Map();
   /** What the metrics have of each row already. */
   readonly #published = new Map<string, Counts>();
+  /** What they show of each service: of thousands most are the same at the next look. */
+  readonly #shown = new Map<string, readonly unknown[]>();
 
   constructor(clock: Clock, metrics: TrafficMetrics) {
     this.#clock = clock;
@@ -64,7 +74,11 @@ export class Traffic {
   serve(services: readonly ServiceSections[]): void {
     const before = this.#services;
     this.#services = new Map(services.map((sections) => [sections.service, rowsOf(sections)]));
-    for (const service of before.keys()) if (!this.#services.has(service)) this.#metrics.remove(service);
+    for (const service of before.keys()) {
+      if (this.#services.has(service)) continue;
+      this.#metrics.remove(service);
+      this.#shown.delete(service);
+    }
   }
 
   /** Takes a reading; `uptimeSeconds` is the worker's age. */
@@ -91,6 +105,10 @@ export class Traffic {
       const row = this.#totals.sums.get(backend);
       if (row === undefined) continue;
       const open = openNow(this.#totals, live, backend);
+      const refused = frontend === undefined ? undefined : this.#totals.sums.get(frontend);
+      const [shownBefore, shownNow] = [this.#shown.get(service), [backend, row, open, frontend, refused]];
+      if (shownBefore?.every((value, index) => value === shownNow[index]) === true) continue;
+      this.#shown.set(service, shownNow);
       this.#metrics.gained(service, row.http, this.#gained(backend), open);
       if (frontend !== undefined) this.#metrics.refused(service, this.#gained(frontend).ereq);
     }
