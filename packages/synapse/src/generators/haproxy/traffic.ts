@@ -61,6 +61,8 @@ export class Traffic {
   #services: ReadonlyMap<string, ServiceRows> = new Map();
   /** What the metrics have of each row already. */
   readonly #published = new Map<string, Counts>();
+  /** What they follow from: mostly nothing was read since they were published. */
+  #basis: readonly unknown[] = [];
   /** What they show of each service: of thousands most are the same at the next look. */
   readonly #shown = new Map<string, readonly unknown[]>();
 
@@ -101,6 +103,9 @@ export class Traffic {
   publish(live: readonly string[], hasServers: boolean): void {
     this.#forgetEnded(live);
     if (hasServers) this.#forgetServers();
+    const basis = [this.#totals, this.#services, live.join()];
+    if (basis.every((value, index) => value === this.#basis[index])) return;
+    this.#basis = basis;
     for (const [service, { backend, frontend }] of this.#services) {
       const row = this.#totals.sums.get(backend);
       if (row === undefined) continue;
