@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util';
 import { cleanUp } from '../discovery/bed.ts';
 import { runChurn } from '../load/churn.ts';
+import { haproxyFlags, haproxyOptions } from './haproxyFlags.ts';
 import { printTally } from './tallyTable.ts';
 
 const { values } = parseArgs({
@@ -10,25 +11,20 @@ const { values } = parseArgs({
     changes: { type: 'string', default: '10000' },
     'per-second': { type: 'string', default: '50' },
     users: { type: 'string', default: '6' },
-    haproxies: { type: 'string', default: '1' },
-    freeze: { type: 'string', default: '0' },
-    seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
+    ...haproxyFlags(),
   },
 });
 const options = {
   changes: Number(values.changes),
   perSecond: Number(values['per-second']),
   users: Number(values.users),
-  haproxies: values.haproxies === '2' ? (2 as const) : (1 as const),
-  freezeMs: Number(values.freeze) * 1_000,
-  seed: Number(values.seed),
+  ...haproxyOptions(values),
 };
-console.log(`seed ${options.seed}`);
 try {
   const { tally, reloads, kinds, tookMs, servers } = await runChurn(options);
   const rate = (options.changes / tookMs) * 1_000;
   console.log(
-    `${options.changes} changes in ${(tookMs / 1_000).toFixed(0)} s (${rate.toFixed(0)}/s), ${options.haproxies} HAProxy, frozen for ${values.freeze} s:`,
+    `${options.changes} changes in ${(tookMs / 1_000).toFixed(0)} s (${rate.toFixed(0)}/s):`,
     Object.entries(kinds)
       .map(([kind, count]) => `${count} ${kind}`)
       .join(', '),

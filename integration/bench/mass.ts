@@ -1,8 +1,9 @@
 // The ZooKeeper sessions of all hosts expire at once and return, under load: do any requests fail?
-// Usage: npm run bench:mass [-- --instances 500 --hosts 20 --rounds 3 --dying-of-ten 0 --users 6]
+// Usage: npm run bench:mass [-- --instances 500 --hosts 20 --rounds 3 --dying-of-ten 0 --users 6 --haproxies 1 --freeze 0 --seed 1]
 import { parseArgs } from 'node:util';
 import { cleanUp } from '../discovery/bed.ts';
 import { runMass } from '../load/mass.ts';
+import { haproxyFlags, haproxyOptions } from './haproxyFlags.ts';
 import { printTally } from './tallyTable.ts';
 
 const { values } = parseArgs({
@@ -12,10 +13,13 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     'dying-of-ten': { type: 'string', default: '0' },
     users: { type: 'string', default: '6' },
+    ...haproxyFlags(),
   },
 });
+const haproxy = haproxyOptions(values);
 try {
   const report = await runMass({
+    ...haproxy,
     instances: Number(values.instances),
     hosts: Number(values.hosts),
     rounds: Number(values.rounds),

@@ -118,6 +118,38 @@ describe('a managed HAProxy', () => {
     });
   });
 
+  it('keeps no more old workers than max_old_workers: the oldest end, whatever they wait for', async () => {
+    await bed.stop();
+    const presets = { global: undefined, defaults: undefined, presets: { max_old_workers: 2 } };
+    bed = startGenerator(topLevel(dir, { managed: true, ...presets }), { watchMs: 100 });
+    await bed.settle(web([1]));
+    const pid = await masterPid();
+    // Each worker has a request that lasts.
+    upstreams[0]!.behave('hang');
+    const answers: Promise<unknown>[] = [];
+    const workers: number[] = [];
+    for (let count = 1; count <= 5; count += 1) {
+      workers.push(workersOf(await showProc())[0]!);
+      answers.push(get({ port }).catch((error: unknown) => error));
+      await eventually(() => upstreams[0]!.received >= count, { what: 'the request is under way' });
+      expect(reloads(await bed.settle(web([1], { backend: [`timeout server ${count}m`] })))).toBe(1);
+    }
+    const old = async (): Promise<readonly number[]> => workersOf(await showProc(), 'old workers');
+    await eventually(async () => (await old()).length <= 2, { what: 'the oldest have ended' });
+    expect([...(await old())].sort()).toEqual(workers.slice(-2).sort());
+    await eventually(() => (bed.status().oldWorkers as readonly unknown[]).length === 2, {
+      what: 'the status tells',
+    });
+    expect(await masterPid()).toBe(pid);
+    upstreams[0]!.behave('answer');
+    expect(await get({ port })).toEqual({ status: 200, body: 'u1' });
+    // Those of workers that were ended got no answer; nobody waits for the others.
+    expect(await Promise.all(answers.slice(0, 3))).toEqual(
+      answers.slice(0, 3).map((): unknown => expect.any(Error)),
+    );
+    await Promise.all([killTree(pid), ...answers.slice(3)]);
+  });
+
   it('starts from the last file although nobody reconciles: ZooKeeper may be down', async () => {
     await bed.settle(web([1]));
     const pid = await masterPid();

@@ -19,7 +19,8 @@ export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 200; attempt += 1) {
     const port = first + Math.floor(Math.random() * (last - first + 1));
     if (taken.has(port)) continue;
-    if (!(await isFree(port))) continue;
+    // Another call may have chosen the same one meanwhile.
+    if (!(await isFree(port)) || taken.has(port)) continue;
     taken.add(port);
     return port;
   }

@@ -98,11 +98,18 @@ export async function startUsers(bed: LoadBed, perKind: number, timeoutMs: numbe
   return traffic;
 }
 
-/** How often synapse has had HAProxy loaded anew, by reason, from its metrics: empty means never. */
+/** How often synapse has had HAProxy loaded anew, by reason, from its metrics; those that failed apart. Empty means never. */
 export async function reloadsOf(vm: Vm): Promise<Readonly<Record<string, number>>> {
   const { body } = await vm.admin('/metrics');
-  const lines = body.matchAll(/^smartstack_haproxy_reload_total\{.*?reason="([^"]+)".*?\} (\d+)$/gm);
-  return Object.fromEntries([...lines].map(([, reason = '', count]) => [reason, Number(count)]));
+  const lines = body.matchAll(/^smartstack_haproxy_reload_total\{(.*)\} (\d+)$/gm);
+  return Object.fromEntries(
+    [...lines].map(([, labels = '', count]): [string, number] => {
+      const label = (name: string): string | undefined =>
+        new RegExp(`\\b${name}="([^"]+)"`).exec(labels)?.[1];
+      const failed = label('result') === 'failure' ? ' (failed)' : '';
+      return [`${label('reason')}${failed}`, Number(count)];
+    }),
+  );
 }
 
 /** Reloads since `before`, by reason; empty when there was none. */

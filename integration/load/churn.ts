@@ -1,33 +1,19 @@
-import { signalTree } from '../harness/haproxy.ts';
-import {
-  type LoadBed,
-  prepareBed,
-  suspectsOf,
-  registrationsOf,
-  reloadsOf,
-  reloadsSince,
-  type ServicePlan,
-  startUsers,
-} from './bed.ts';
+import { registrationsOf, reloadsOf, reloadsSince, type ServicePlan, startUsers, suspectsOf } from './bed.ts';
 import { awaitNoneLeaked, descriptorsAtRest } from './descriptors.ts';
-import { prepareTwins } from './haproxies.ts';
 import { awaitInStep } from './inStep.ts';
 import { Random } from './random.ts';
 import type { Registrations } from './registrations.ts';
+import { freeze, type HaproxyOptions, pause, startSystem } from './system.ts';
 import type { Tally } from './traffic.ts';
 
 /** Random changes of the registry under load. */
-export interface ChurnOptions {
+export interface ChurnOptions extends HaproxyOptions {
   readonly changes: number;
   readonly perSecond: number;
   /** Chooses the changes: the same seed, the same history. */
   readonly seed: number;
   /** Users of each service and kind. */
   readonly users: number;
-  /** Two of them load one file and belong to one synapse. */
-  readonly haproxies: 1 | 2;
-  /** For so long, in milliseconds, every HAProxy stands still in the middle of it; 0 for never. */
-  readonly freezeMs: number;
 }
 
 /** What it came to. */
@@ -47,28 +33,6 @@ const services: readonly ServicePlan[] = [
   { name: 'api', mode: 'http' },
   { name: 'echo', mode: 'tcp' },
 ];
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
-
-interface System {
-  readonly bed: LoadBed;
-  readonly masters: readonly number[];
-  readonly adminSockets: readonly string[];
-}
-
-async function start({
-  haproxies,
-  seed,
-}: ChurnOptions): Promise<System & { readonly all: readonly Registrations[] }> {
-  const twins = haproxies === 2 ? prepareTwins() : undefined;
-  const bed = await prepareBed(services, 90, twins?.options);
-  const { vm } = bed;
-  const all = registrationsOf(bed, new Random(seed));
-  for (const each of all) await each.fill(8);
-  const running = await twins?.start(vm);
-  await vm.start();
-  const masters = running === undefined ? [await vm.master()] : running.map(({ pid }) => pid);
-  return { bed, masters, adminSockets: twins?.adminSockets ?? [vm.adminSocket], all };
-}
 
 /** Makes the changes one after the other, at no more than so many in a second. */
 async function makeChanges(
@@ -84,22 +48,20 @@ async function makeChanges(
   }
 }
 
-/** Standing still: what comes meanwhile waits in the kernel, and synapse hears nothing. */
-async function freeze(masters: readonly number[], ms: number): Promise<void> {
-  for (const master of masters) await signalTree(master, 'SIGSTOP');
-  try {
-    await pause(ms);
-  } finally {
-    for (const master of masters) await signalTree(master, 'SIGCONT');
-  }
-}
-
 /** Runs it. Throws when at the end anything is not as the registry says, or any descriptor is left open. */
 export async function runChurn(options: ChurnOptions): Promise<ChurnReport> {
-  const { bed, masters, adminSockets, all } = await start(options);
-  const { vm, session } = bed;
-  const names = services.map(({ name }) => name);
-  const places = { session, services: names, configFile: vm.configFile, adminSockets };
+  const system = await startSystem({
+    ...options,
+    services,
+    instances: 90,
+    register: async (bed) => {
+      const all = registrationsOf(bed, new Random(options.seed));
+      for (const each of all) await each.fill(8);
+      return all;
+    },
+  });
+  const { bed, places, masters, adminSockets, registered: all } = system;
+  const { vm } = bed;
   await awaitInStep(places, 30_000);
   const suspects = await suspectsOf(vm, masters, adminSockets);
   const before = await descriptorsAtRest(suspects);
@@ -109,7 +71,7 @@ export async function runChurn(options: ChurnOptions): Promise<ChurnReport> {
   const half = Math.floor(options.changes / 2);
   await makeChanges(all, options, half);
   const rest = makeChanges(all, options, options.changes - half);
-  await Promise.all([rest, options.freezeMs > 0 ? freeze(masters, options.freezeMs) : undefined]);
+  await Promise.all([rest, options.freezeMs > 0 ? freeze(system, options.freezeMs) : undefined]);
   const tookMs = performance.now() - started;
   for (const each of all) if (each.size === 0) await each.fill(4);
   const servers = await awaitInStep(places, 30_000).catch((error: unknown) => {

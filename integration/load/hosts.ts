@@ -5,7 +5,7 @@ import type { LoadBed } from './bed.ts';
 import { pathOf, type Registered } from './registrations.ts';
 
 /** Shorter than any operator's, so that a scenario need not wait for it. */
-const sessionTimeoutMs = 2_000;
+export const sessionTimeoutMs = 2_000;
 
 /** A host: instances of several services that stand in the registry as long as its session does. */
 export interface Host {

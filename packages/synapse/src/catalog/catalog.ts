@@ -125,8 +125,9 @@ export class Catalog {
 
   /** Notes that a generator acted on `view`, so that no later view leaves its services out. */
   introduce(view: CatalogView): void {
-    const shown = view.services.map(({ name }) => name).filter((name) => this.#entries.has(name));
-    this.#introduced = new Set([...this.#introduced, ...shown]);
+    const isNew = ({ name }: ServiceView): boolean => !this.#introduced.has(name) && this.#entries.has(name);
+    const shown = view.services.filter(isNew).map(({ name }) => name);
+    if (shown.length > 0) this.#introduced = new Set([...this.#introduced, ...shown]);
   }
 
   /** Every service, waited for or not. */

@@ -11,6 +11,7 @@ import { FileFollower } from './file/fileFollower.js';
 import { isSameState } from './desired/sameState.js';
 import type { Desire } from './desire.js';
 import { planChanges } from './plan/plan.js';
+import { structureOf } from './plan/planStructure.js';
 import { reload } from './process/reload.js';
 import { ReloadError } from './process/reloadError.js';
 import { Unloadable } from './process/unloadable.js';
@@ -88,13 +89,15 @@ export class Converger {
       const hasChanged = this.#results.some(({ applied }) => applied.length > 0);
       if (hasChanged && outcome === 'noop') outcome = 'runtime';
       if (this.#reasons.length === 0) return this.#finish(wanted, outcome, signal);
+      const before = keeper.written?.desired;
       const retryMs = this.#unloadable.waitMs(wanted.desired);
-      if (retryMs > 0) {
+      if (retryMs > 0 && !this.#isLost) {
         this.#followRunning(wanted);
         return { outcome: 'waiting', againInMs: retryMs };
       }
-
-      const kept = await this.#file.follow(wanted, signal);
+      // What could not be loaded waits; what the file holds instead makes a process known of which nobody is sure.
+      const wish = retryMs > 0 && before !== undefined ? { ...wanted, desired: before } : wanted;
+      const kept = await this.#file.follow(wish, signal);
       // Something was held back: look again before anything is reloaded.
       if (keeper.quarantine.revision !== revision) continue;
       if (kept.accepted === undefined) {
@@ -114,7 +117,7 @@ export class Converger {
           ...(again !== undefined && { againInMs: again }),
         };
       }
-      outcome = (await this.#reload(kept, wanted, signal)) ?? outcome;
+      outcome = (await this.#reload(kept, wish, before, signal)) ?? outcome;
     }
     return { outcome, againInMs: this.#retry.next() };
   }
@@ -185,6 +188,7 @@ export class Converger {
   async #reload(
     { accepted }: Kept,
     wanted: Desire,
+    before: DesiredState | undefined,
     signal: AbortSignal,
   ): Promise<'reload' | 'start' | undefined> {
     if (accepted === undefined) throw new AgentError('config-rejected', 'there is no configuration to load');
@@ -211,10 +215,9 @@ export class Converger {
       }
       const messages = error instanceof ReloadError ? error.messages : [];
       if (keeper.reject(messages, accepted, wanted.desired, wanted.shared)) return undefined;
-      this.#noteUnloadable(wanted);
+      await this.#noteUnloadable(wanted, before);
       throw error;
     }
-    this.#unloadable.clear();
     this.#blindLoaded = accepted;
     this.#failures.clear();
     // A start has a line and a metric of its own, where it happens.
@@ -242,13 +245,23 @@ export class Converger {
 
   /**
    * What HAProxy could not load must not be what it finds when it restarts: that would be the end of every route. So
-   * the file holds the sections that run, with the servers of now, until the others are tried again or changed.
+   * the file holds the sections that run, with the servers of now, or what it held before where nobody knows what
+   * runs, until the others are tried again or changed.
    */
-  #noteUnloadable(wanted: Desire): void {
-    // Where nobody runs, it need not be the file's fault.
-    if (this.#runningState() === undefined) return;
-    this.#unloadable.note(wanted.desired);
-    this.#followRunning(wanted);
+  async #noteUnloadable({ desired, shared }: Desire, before: DesiredState | undefined): Promise<void> {
+    const running = this.#runningState();
+    const instead = running ?? (this.#isLost ? before : undefined);
+    // Where nobody runs, it need not be the file's fault; and nothing is gained by the same sections.
+    if (instead === undefined || (running === undefined && structureOf(instead) === structureOf(desired)))
+      return;
+    this.#unloadable.note(desired);
+    // A failure is told by the file's problem.
+    await this.#file.follow({ desired: instead, shared }).catch(() => undefined);
+  }
+
+  /** A process runs of which nobody knows what it loaded. */
+  get #isLost(): boolean {
+    return this.#results.some(({ process, isUnknown }) => process !== undefined && isUnknown);
   }
 
   #followRunning({ shared }: Desire): void {

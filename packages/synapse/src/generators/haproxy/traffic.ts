@@ -61,6 +61,10 @@ export class Traffic {
   #services: ReadonlyMap<string, ServiceSections> = new Map();
   /** What the metrics have of each row already. */
   readonly #published = new Map<string, Counts>();
+  /** What they follow from: mostly nothing was read since they were published. */
+  #basis: readonly unknown[] = [];
+  /** What they show of each service: of thousands most are the same at the next look. */
+  readonly #shown = new Map<string, readonly unknown[]>();
 
   constructor(clock: Clock, metrics: TrafficMetrics) {
     this.#clock = clock;
@@ -72,7 +76,11 @@ export class Traffic {
   serve(services: readonly ServiceSections[]): void {
     const before = this.#services;
     this.#services = new Map(services.map((sections) => [sections.service, sections]));
-    for (const service of before.keys()) if (!this.#services.has(service)) this.#metrics.remove(service);
+    for (const service of before.keys()) {
+      if (this.#services.has(service)) continue;
+      this.#metrics.remove(service);
+      this.#shown.delete(service);
+    }
   }
 
   /** Takes a reading; `uptimeSeconds` is the worker's age. */
@@ -95,11 +103,18 @@ export class Traffic {
   publish(live: readonly string[], hasServers: boolean): void {
     this.#forgetEnded(live);
     if (hasServers) this.#forgetServers();
+    const basis = [this.#totals, this.#services, live.join()];
+    if (basis.every((value, index) => value === this.#basis[index])) return;
+    this.#basis = basis;
     for (const [service, sections] of this.#services) {
       const { backend, frontend } = rowsOf(sections);
       const row = this.#totals.sums.get(backend);
       if (row === undefined) continue;
       const open = openNow(this.#totals, live, backend);
+      const refused = frontend === undefined ? undefined : this.#totals.sums.get(frontend);
+      const [shownBefore, shownNow] = [this.#shown.get(service), [backend, row, open, frontend, refused]];
+      if (shownBefore?.every((value, index) => value === shownNow[index]) === true) continue;
+      this.#shown.set(service, shownNow);
       this.#metrics.gained(service, row.http, this.#gained(backend), open);
       if (frontend !== undefined) this.#metrics.refused(service, this.#gained(frontend).ereq);
     }

@@ -5,14 +5,17 @@ type Kind = 'frontend' | 'backend';
 /** The lines of a section are values: each list is read once. */
 const addressesOf = new WeakMap<readonly string[], readonly string[]>();
 
+/** The addresses of a line, if it is a `bind` line, in the form of `bindAddresses`. */
+export function addressesIn(line: string): readonly string[] {
+  const [keyword, list] = line.trim().split(/\s+/);
+  return keyword !== 'bind' || list === undefined ? [] : list.split(',').map(normalBind);
+}
+
 /** The addresses of `bind` lines, normalised so that two spellings of one address compare. */
 export function bindAddresses(lines: readonly string[]): readonly string[] {
   const known = addressesOf.get(lines);
   if (known !== undefined) return known;
-  const addresses = lines.flatMap((line) => {
-    const [keyword, list] = line.trim().split(/\s+/);
-    return keyword !== 'bind' || list === undefined ? [] : list.split(',').map(normalBind);
-  });
+  const addresses = lines.flatMap(addressesIn);
   addressesOf.set(lines, addresses);
   return addresses;
 }

@@ -1,7 +1,7 @@
 import type { CatalogView, ServiceView } from '../../../catalog/types.js';
 import { verifiesNoServers } from './backendContext.js';
 import { readServiceBlock } from '../block/blocks.js';
-import { bindAddresses, Claims } from './claims.js';
+import { addressesIn, bindAddresses, Claims } from './claims.js';
 import { selectLines } from './keywords.js';
 import {
   expireMemory,
@@ -149,7 +149,7 @@ class DesiredBuilder {
   ): Section | undefined {
     if (service.port === undefined) return undefined;
     const bind = bindLine(service, this.config);
-    for (const address of bindAddresses([...lines, bind])) {
+    for (const address of [...bindAddresses(lines), ...addressesIn(bind)]) {
       const owner = this.#claims.address(address, `service ${title}`);
       if (owner === undefined) continue;
       report('error', `${address} already belongs to ${owner}: the service gets no frontend`);

@@ -105,10 +105,17 @@ export function parseMemory(text: string): Memory {
   return memory;
 }
 
-function serialiseServer({ instance, serverId, seen }: RememberedServer, seenLast: number): Raw {
+/** JSON as Ruby writes it, with each line but the first indented by `depth` levels. */
+function pretty(value: unknown, depth: number): string {
+  // A seed of 128 bits may stand in a block only by mistake, but must not end the process.
+  const asText = (_key: string, each: unknown): unknown => (typeof each === 'bigint' ? String(each) : each);
+  return JSON.stringify(value, asText, 2).replaceAll('\n', `\n${'  '.repeat(depth)}`);
+}
+
+/** A server behind its time, which comes first. */
+function serialiseServer({ instance, serverId }: RememberedServer): string {
   const { name, host, port, id, weight, haproxyServerOptions, labels } = instance;
-  return {
-    timestamp: seen ?? seenLast,
+  const rest: Raw = {
     ...(serverId === undefined ? {} : { haproxy_server_id: serverId }),
     name: name ?? null,
     host,
@@ -118,29 +125,58 @@ function serialiseServer({ instance, serverId, seen }: RememberedServer, seenLas
     haproxy_server_options: haproxyServerOptions ?? null,
     labels: labels ?? null,
   };
+  return `,${pretty(rest, 2).slice(1)}`;
+}
+
+/**
+ * The servers of a service as text, cut where the time stands at which anything of it was last discovered: only
+ * that changes as long as the servers stay the same value.
+ */
+const texts = new WeakMap<ServiceMemory['servers'], readonly string[]>();
+
+function textsOf(servers: ServiceMemory['servers']): readonly string[] {
+  const known = texts.get(servers);
+  if (known !== undefined) return known;
+  const cut: string[] = [];
+  let text = '';
+  for (const [name, server] of servers) {
+    text += `${cut.length + text.length > 0 ? ',' : ''}\n    ${JSON.stringify(name)}: {\n      "timestamp": `;
+    if (server.seen === undefined) {
+      cut.push(text);
+      text = serialiseServer(server);
+    } else text += `${server.seen}${serialiseServer(server)}`;
+  }
+  cut.push(text);
+  texts.set(servers, cut);
+  return cut;
 }
 
 /** Writes Ruby's state file: its Ruby can take over from ours, and the other way round. */
 export function serialiseMemory(memory: Memory): string {
   const services = [...memory].map(([service, { servers, seen, block }]) => {
-    const entries = [...servers].map(([name, server]): [string, unknown] => [
-      name,
-      serialiseServer(server, seen),
-    ]);
-    if (block !== undefined) entries.push([blockKey, block]);
-    return [service, Object.fromEntries(entries)];
+    const own = textsOf(servers).join(String(seen));
+    const comma = own === '' ? '' : ',';
+    const blockText = block === undefined ? '' : `${comma}\n    "${blockKey}": ${pretty(block, 2)}`;
+    const inner = `${own}${blockText}`;
+    return `\n  ${JSON.stringify(service)}: {${inner === '' ? '' : `${inner}\n  `}}`;
   });
-  // A seed of 128 bits may stand in a block only by mistake, but must not end the process.
-  const asText = (_key: string, value: unknown): unknown =>
-    typeof value === 'bigint' ? String(value) : value;
-  return `${JSON.stringify(Object.fromEntries(services), asText, 2)}\n`;
+  return services.length === 0 ? '{}\n' : `{${services.join(',')}\n}\n`;
 }
+
+/** Blocks are values: each is completed once. */
+const completed = new WeakMap<Raw, Raw>();
 
 /** The block as Ruby keeps it: with the defaults that its generator adds. */
 export function rememberedBlock(block: unknown): Readonly<Record<string, unknown>> | undefined {
   if (!isRecord(block)) return undefined;
+  const known = completed.get(block);
+  if (known !== undefined) return known;
   const defaults = { server_options: '', server_port_override: null, backend: [], frontend: [], listen: [] };
-  return { ...defaults, ...block };
+  const whole = { ...defaults, ...block };
+  completed.set(block, whole);
+  // What is kept is completed again at the next look.
+  completed.set(whole, whole);
+  return whole;
 }
 
 /** What is remembered of a service. */
@@ -244,5 +280,6 @@ export function addLastGood(memory: Memory, lastGood: DesiredState | undefined, 
 
 /** True when both remember the same servers in the same part, whatever the times: nothing urgent to write. */
 export function sameServers(a: Memory, b: Memory): boolean {
+  if (a === b) return true;
   return a.size === b.size && [...a].every(([service, mine]) => sameService(mine, serviceMemory(b, service)));
 }

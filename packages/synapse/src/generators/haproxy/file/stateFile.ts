@@ -7,12 +7,15 @@ import { emptyMemory, type Memory, parseMemory, sameServers, serialiseMemory } f
 const refreshMs = 60_000;
 /** New ids are worth keeping soon; a burst of changes is one write. */
 const leastMs = 1_000;
+/** Writing takes at most this share of the time: the file holds all servers, and a change is of one. */
+const restPerWork = 50;
 
 /** Airbnb's state file: server ids and recently vanished servers. Without a path memory lives only in the process. */
 export class StateFile {
   readonly #path: string | undefined;
   readonly #clock: Clock;
   #writtenAt = -Infinity;
+  #tookMs = 0;
   #written: Memory | undefined;
 
   constructor(path: string | undefined, clock: Clock) {
@@ -31,15 +34,18 @@ export class StateFile {
   async refresh(memory: Memory): Promise<void> {
     const age = this.#clock.monotonic() - this.#writtenAt;
     const changed = this.#written === undefined || !sameServers(this.#written, memory);
-    if (age >= refreshMs || (changed && age >= leastMs)) await this.write(memory);
+    if (age >= refreshMs || (changed && age >= Math.max(leastMs, this.#tookMs * restPerWork)))
+      await this.write(memory);
   }
 
   /** Writes now. */
   async write(memory: Memory): Promise<void> {
     if (this.#path === undefined) return;
+    const startedAt = this.#clock.monotonic();
     await mkdir(dirname(this.#path), { recursive: true }).catch(() => undefined);
     await writeFileAtomic(this.#path, serialiseMemory(memory));
     this.#writtenAt = this.#clock.monotonic();
+    this.#tookMs = this.#writtenAt - startedAt;
     this.#written = memory;
   }
 }

@@ -46,7 +46,11 @@ export class RuntimeSession {
   readonly #socket: Socket;
   readonly #options: RuntimeClientOptions;
   readonly #waiting: Waiting[] = [];
-  #received = '';
+  /** The answer that is under way, but for its end: pieces, since a long one must not be read anew with each. */
+  #pieces: string[] = [];
+  #pieceChars = 0;
+  /** Its last characters, which may be the first of a prompt. */
+  #end = '';
   #timer: Timer | undefined;
   #failure: RuntimeApiError | undefined;
   #corked = false;
@@ -127,25 +131,29 @@ export class RuntimeSession {
   }
 
   #onData(chunk: string): void {
-    // A prompt may be split between two chunks, never before the last two characters known.
-    let from = Math.max(0, this.#received.length - prompt.length + 1);
-    this.#received += chunk;
+    const text = this.#end + chunk;
     let start = 0;
-    for (let at = this.#received.indexOf(prompt, from); at >= 0; at = this.#received.indexOf(prompt, from)) {
+    for (let at = text.indexOf(prompt); at >= 0; at = text.indexOf(prompt, start)) {
       const waiting = this.#waiting.shift();
       if (waiting === undefined) {
         this.#fail('runtime-protocol', 'an answer came to no command');
         return;
       }
-      waiting.resolve(this.#received.slice(start, at).replace(/^\n+|\n+$/g, ''));
+      const answer = [...this.#pieces, text.slice(start, at)].join('');
+      this.#pieces = [];
+      this.#pieceChars = 0;
+      waiting.resolve(answer.replace(/^\n+|\n+$/g, ''));
       start = at + prompt.length;
-      from = start;
       this.#restartTimer();
     }
-    this.#received = this.#received.slice(start);
-    if (this.#received.length > 0 && this.#waiting.length === 0) {
+    const endAt = Math.max(start, text.length - prompt.length + 1);
+    this.#end = text.slice(endAt);
+    if (endAt > start) this.#pieces.push(text.slice(start, endAt));
+    this.#pieceChars += endAt - start;
+    const chars = this.#pieceChars + this.#end.length;
+    if (chars > 0 && this.#waiting.length === 0) {
       this.#fail('runtime-protocol', 'an answer came to no command');
-    } else if (this.#received.length > maxReplyChars) {
+    } else if (chars > maxReplyChars) {
       this.#fail('runtime-protocol', `an answer is longer than ${maxReplyChars} characters`);
     }
   }

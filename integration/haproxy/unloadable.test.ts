@@ -1,0 +1,116 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from '../harness/eventually.ts';
+import { type Haproxy, startHaproxy, testBase } from '../harness/haproxy.ts';
+import { get, startLoad } from '../harness/load.ts';
+import { freePort } from '../harness/ports.ts';
+import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
+import { startHttpUpstream, type Upstream } from '../harness/upstream.ts';
+import {
+  type GeneratorBed,
+  inRotation,
+  instanceOf,
+  reloads,
+  serverLines,
+  type Services,
+  startGenerator,
+  topLevel,
+} from './bed.ts';
+
+describe('a file that passes every check and cannot be loaded', () => {
+  let dir: string;
+  let ports: readonly number[];
+  let haproxy: Haproxy;
+  let upstreams: Upstream[];
+  let bed: GeneratorBed;
+
+  /** The operator's HAProxy; `reload` below finds it by its pid file. */
+  async function start(config?: string): Promise<void> {
+    haproxy = await startHaproxy({ dir, ...(config !== undefined && { config }) });
+    await writeFile(join(dir, 'pid'), `${haproxy.pid}\n`);
+  }
+
+  beforeEach(async () => {
+    dir = makeTempDir('unl');
+    ports = [await freePort(), await freePort()];
+    upstreams = await Promise.all(
+      [1, 2, 3].map((n) => startHttpUpstream({ identity: `u${n}`, host: `127.0.16.${n}` })),
+    );
+    const { global, defaults } = testBase(dir);
+    const idle = ['listen idle', `bind 127.0.0.1:${await freePort()}`, ''];
+    await start(['global', ...global, 'defaults', ...defaults, ...idle].join('\n'));
+  });
+  afterEach(async () => {
+    await bed.stop();
+    await haproxy.stop();
+    await Promise.all(upstreams.map((upstream) => upstream.stop()));
+    removeTempDir(dir);
+  });
+
+  const service = (numbers: readonly number[], port: number, bind: readonly string[]): Services[string] => ({
+    instances: numbers.map((n) => instanceOf(upstreams[n - 1]!)),
+    haproxy: { port, server_options: 'check inter 1s', frontend: bind },
+  });
+  /** `web`, and `bad` with what only shows when HAProxy binds: a socket in a folder that does not exist. */
+  const services = (numbers: readonly number[], bind: readonly string[]): Services => ({
+    web: service(numbers, ports[0]!, []),
+    bad: service([3], ports[1]!, bind),
+  });
+  /** Waits until `web` is served by exactly these, while `bad` cannot be loaded. */
+  const follows = (numbers: readonly number[]): Promise<unknown> =>
+    eventually(
+      async () => {
+        await bed.reconcile(services(numbers, nowhere));
+        const names = await inRotation(haproxy.adminSocket, 'web');
+        return names.map((name) => name.slice(0, 2)).join() === numbers.map((n) => `u${n}`).join();
+      },
+      { what: `web is served by ${numbers.join()}`, timeoutMs: 20_000 },
+    );
+  const nowhere = ['bind unix@/nowhere/bad.sock'];
+
+  it.each([
+    ['its master tells', {}],
+    ['only the worker that stays tells', { master_socket_path: undefined }],
+  ])('does not stay on disk, and the registry is followed (%s)', async (_, settings) => {
+    const block = { ...topLevel(dir), reload_command: `kill -USR2 $(cat ${dir}/pid)`, ...settings };
+    const begin = (): GeneratorBed =>
+      startGenerator({ section_keywords: 'modern', ...block }, { reloadMs: 1_500 });
+    bed = begin();
+    await bed.settle({ web: service([1], ports[0]!, []) });
+    const worker = await haproxy.ask('show info').then((info) => /^Pid: (\d+)$/m.exec(info)?.[1]);
+    const load = startLoad({ port: ports[0]!, clients: 2, connections: 'fresh', maxRequests: 50_000 });
+
+    await expect(bed.reconcile(services([1], nowhere))).rejects.toThrow();
+    expect(await bed.metrics()).not.toMatch(/config_check_total\{result="invalid"\}/);
+    // Servers go on to be followed, by the process and by the file, which HAProxy can load again.
+    expect(await bed.reconcile(services([1, 2], nowhere))).toMatchObject({ outcome: 'waiting' });
+    expect(await inRotation(haproxy.adminSocket, 'web')).toHaveLength(2);
+    await eventually(async () => (await serverLines(haproxy.configFile, 'web')).length === 2, {
+      what: 'the file holds the servers of now',
+      timeoutMs: 15_000,
+    });
+    expect(await readFile(haproxy.configFile, 'utf8')).not.toContain('nowhere');
+    expect(await haproxy.ask('show info')).toContain(`\nPid: ${worker}\n`);
+    expect((await load.stop()).failures).toEqual([]);
+
+    // The next restart, by whomever, lands on routes that work.
+    await haproxy.stop();
+    await start();
+    expect((await get({ port: ports[0]! })).status).toBe(200);
+    await follows([2]);
+
+    // Also when nobody can tell what it loaded, for hands were at the file, and synapse has just been started.
+    await haproxy.stop();
+    await bed.stop();
+    await writeFile(haproxy.configFile, `${await readFile(haproxy.configFile, 'utf8')}# by hand\n`);
+    await start();
+    bed = begin();
+    await follows([1]);
+    expect(await readFile(haproxy.configFile, 'utf8')).not.toMatch(/nowhere|by hand/);
+
+    // Once it can be loaded, one reload brings it.
+    expect(reloads(await bed.settle(services([1], [])))).toBe(1);
+    expect(await get({ port: ports[1]! })).toEqual({ status: 200, body: 'u3' });
+  });
+});
