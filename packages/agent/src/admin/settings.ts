@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AdminAddress } from './types.js';
 
 const place = z.string().transform((text, context): AdminAddress => {
