@@ -33,7 +33,6 @@ stop() {
 }
 
 check_node() {
-  local version
   version=$(node -p process.versions.node 2>/dev/null) ||
     stop "Node.js $node_needed or newer is needed, and there is no node on the PATH." \
       'Get it from https://nodejs.org/ (Debian 12 itself only has version 18).'
@@ -162,17 +161,18 @@ check_modules() {
 
 check_build() {
   local stamp=node_modules/.smartstack-build package
-  local outputs=(packages/nerve/dist/main.js packages/synapse/dist/main.js)
+  local outputs=(packages/nerve/dist/nerve.cjs packages/synapse/dist/synapse.cjs)
   local stale=false
   for package in "${outputs[@]}"; do [ -e "$package" ] || stale=true; done
-  [ -e "$stamp" ] || stale=true
+  # What was compiled ahead is of use to the same version of Node.js only.
+  [ "$(cat "$stamp" 2>/dev/null)" = "$version" ] || stale=true
   # Folders are compared as well: a deleted file makes its folder newer.
   if ! $stale && [ -n "$(find packages/*/src packages/*/tsconfig*.json packages/*/package.json tsconfig*.json \
-    package-lock.json -newer "$stamp" -print -quit)" ]; then stale=true; fi
+    scripts package-lock.json -newer "$stamp" -print -quit)" ]; then stale=true; fi
   if $stale; then
     say 'building'
-    touch "$stamp.new"
-    node_modules/.bin/tsc -b || stop 'the build failed (see above).'
+    echo "$version" >"$stamp.new"
+    npm run --silent build || stop 'the build failed (see above).'
     mv "$stamp.new" "$stamp"
   fi
   fine 'build'

@@ -35,6 +35,17 @@ describe('Coalescer', () => {
     expect(starts).toEqual([0, 160, 560]);
   });
 
+  it('acts at once when it is told to', async () => {
+    const { clock, coalescer, starts } = working({ quietMs: 100, maxMs: 1000 });
+    coalescer.trigger();
+    await clock.advance(10);
+    coalescer.trigger();
+    await clock.advance(10);
+    coalescer.trigger({ atOnce: true });
+    await clock.advance(0);
+    expect(starts).toEqual([0, 20]);
+  });
+
   it('acts within the maximum under triggers that never pause', async () => {
     const { clock, coalescer, starts } = working({ quietMs: 100, maxMs: 300 });
     for (let n = 0; n < 100; n += 1) {

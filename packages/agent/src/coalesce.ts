@@ -30,14 +30,13 @@ export class Coalescer {
     this.#options = { immediate: true, ...options };
   }
 
-  /** Asks for a run. Cheap; may be called from anywhere, also before or during `run`. */
-  trigger(): void {
+  /** Asks for a run, without any hold-off if `atOnce`. Cheap; may be called from anywhere, also before or during `run`. */
+  trigger({ atOnce = false } = {}): void {
     const now = this.#options.clock.monotonic();
     const { quietMs, immediate } = this.#options;
     const quiet = now - this.#lastTrigger >= quietMs && now - this.#lastStart >= quietMs;
-    this.#pending = this.#pending
-      ? { ...this.#pending, last: now }
-      : { first: now, last: now, immediate: immediate && quiet };
+    const { first, immediate: due } = this.#pending ?? { first: now, immediate: immediate && quiet };
+    this.#pending = { first, last: now, immediate: due || atOnce };
     this.#lastTrigger = now;
     this.#wake?.();
   }

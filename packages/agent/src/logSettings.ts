@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { LoggerOptions } from './logger.js';
 
 /** The `log` key of an agent's own settings. */

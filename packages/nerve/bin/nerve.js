@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// First of all, and alone: the rest takes a while to load, and a SIGHUP meanwhile would end the process.
-import '@smartstack/agent/hangups';
+// CommonJS (package.json beside this), which Node.js starts sooner. start.cjs catches SIGHUP before anything else.
+const { join } = require('node:path');
+const { startBundle } = require('../dist/start.cjs');
 
-await import('../dist/main.js');
+startBundle(join(__dirname, '../dist/nerve.cjs'));

@@ -45,7 +45,7 @@ const encodedPrefix = 'base64_';
 
 /** True when the name probably carries the data, so that the node need not be read. */
 export function carriesData(name: string): boolean {
-  return parseNodeName(name).data !== undefined;
+  return name.startsWith(encodedPrefix) && parseNodeName(name).data !== undefined;
 }
 
 /** Reads a node's name. Never throws: a name is anyone's. */

@@ -3,7 +3,8 @@ import { onHangup } from '@smartstack/agent/hangups';
 import { runCommandLine } from './cli/commands.js';
 import { generators } from './generators/index.js';
 
-await runCommandLine(
+// Not awaited: a bundle in CommonJS has no top-level await. A failure ends the process as an unhandled rejection.
+export const ended = runCommandLine(
   {
     argv: process.argv.slice(2),
     env: process.env,

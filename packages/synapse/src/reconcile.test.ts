@@ -37,6 +37,7 @@ beforeEach(() => {
   loop = new ReconcileLoop({
     generator,
     read: () => reading,
+    isWaiting: () => reading.waiting.length > 0,
     onActed: acted,
     timing,
     clock,
@@ -75,6 +76,22 @@ describe('ReconcileLoop', () => {
     loop.trigger();
     await clock.advance(0);
     expect(passes()).toBe(2);
+  });
+
+  it('acts at once when the last service that it waited for is known', async () => {
+    reading = { ...reading, waiting: ['a', 'b'], againInMs: 5_000 };
+    await start();
+    await clock.advance(1);
+    loop.trigger();
+    await clock.advance(1);
+    expect(passes()).toBe(0);
+    reading = { ...reading, waiting: [], againInMs: undefined };
+    loop.trigger();
+    await clock.advance(0);
+    expect(passes()).toBe(1);
+    loop.trigger();
+    await clock.advance(timing.holdoffMs - 1);
+    expect(passes()).toBe(1);
   });
 
   it('holds off a burst, but not beyond the maximum', async () => {

@@ -22,6 +22,8 @@ export interface ReconcileLoopOptions {
   readonly generator: Generator;
   /** What is known now. */
   readonly read: () => CatalogReading;
+  /** Whether the first pass has something to wait for. */
+  readonly isWaiting: () => boolean;
   /** Called with each view that the generator took. */
   readonly onActed: (view: CatalogView) => void;
   readonly timing: ReconcileTiming;
@@ -67,6 +69,8 @@ export class ReconcileLoop {
   readonly #waiters = new Set<Waiter>();
   #requested = 0;
   #acted = false;
+  /** The first pass that waits for nothing was asked for. */
+  #complete = false;
   /** Monotonic: when the pass that runs began, or the last one ended. */
   #movedAt: number;
   #running = false;
@@ -97,7 +101,10 @@ export class ReconcileLoop {
   /** Something may have changed: look again. */
   trigger(): void {
     this.#requested += 1;
-    this.#coalescer.trigger();
+    // At the start there is no burst to sit out: all are waited for, and this was the last.
+    const atOnce = !this.#complete && !this.#options.isWaiting();
+    this.#complete ||= atOnce;
+    this.#coalescer.trigger({ atOnce });
   }
 
   /** Resolves when everything that was triggered before the call is carried out; rejects when `signal` aborts. */

@@ -210,6 +210,7 @@ export class Synapse {
     const loop = new ReconcileLoop({
       generator,
       read: () => this.#catalog.read(clock.monotonic()),
+      isWaiting: () => this.#catalog.isWaiting(clock.monotonic()),
       onActed: (view) => this.#catalog.introduce(view),
       timing: {
         ...timing,

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { chmod, lstat, unlink } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { AgentError } from '../errors.js';
 import { createHandler } from './handler.js';
@@ -26,7 +26,7 @@ export class AdminServer {
     const addresses: AdminAddress[] = [];
     try {
       for (const address of options.listen) {
-        const server = newServer(options, 'socket' in address);
+        const server = await newServer(options, 'socket' in address);
         servers.push(server);
         addresses.push(await listenOn(server, address));
         server.on('error', (error) => {
@@ -52,7 +52,9 @@ export class AdminServer {
   }
 }
 
-function newServer(options: AdminOptions, local: boolean): Server {
+async function newServer(options: AdminOptions, local: boolean): Promise<Server> {
+  // Not with the rest of the agent: what it exists for starts sooner.
+  const { createServer } = await import('node:http');
   const handle = createHandler(options, local);
   const server = createServer(
     {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AdminAddress } from './types.js';
 
 /** As the kernel has it (`sun_path`). */

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 type Definition = { readonly type: string } & Readonly<Record<string, unknown>>;
 

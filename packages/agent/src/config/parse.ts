@@ -1,5 +1,6 @@
 import { compose } from './compose.js';
 import { Converter, type Located } from './convert.js';
+import { plainJson } from './jsonText.js';
 import type { ConfigIssue, ParsedFile, Position } from './types.js';
 
 /**
@@ -7,6 +8,19 @@ import type { ConfigIssue, ParsedFile, Position } from './types.js';
  * in `issues`; `value` is undefined when one of them is an error.
  */
 export function parseConfigText(file: string, text: string): ParsedFile {
+  const value = plainJson(text);
+  if (value === undefined) return parseYaml(file, text);
+  // Where something stands is asked only when something is wrong with it.
+  let full: ParsedFile | undefined;
+  const located = (): ParsedFile => (full ??= parseYaml(file, text));
+  return {
+    ...{ file, value, issues: [] },
+    at: (path) => located().at(path),
+    keyAt: (path) => located().keyAt(path),
+  };
+}
+
+function parseYaml(file: string, text: string): ParsedFile {
   const { document, issues: textIssues, lines } = compose(text);
   const position = (offset: number): Position => {
     const { line, col } = lines.linePos(offset);

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * The JSON Schema of what `schema` accepts (its input side), as the text of a file, for editors. Parts

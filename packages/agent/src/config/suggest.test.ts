@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { knownKeys } from './knownKeys.js';
 import { closest } from './suggest.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseConfigText } from './parse.js';
 import { schemaFile } from './schemaFile.js';
 import { ConfigError, formatIssue, formatPath } from './types.js';

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { knownKeys } from './knownKeys.js';
 import { closest } from './suggest.js';
 import { type ConfigIssue, formatPath, type ParsedFile } from './types.js';

@@ -1,5 +1,5 @@
 import type { Clock } from '@smartstack/agent';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type CamelKeys, camelKeys } from '../config/camel.js';
 import { count, host, optional, port, withDefault } from '../config/values.js';
 import type { CheckResult } from '../health/health.js';

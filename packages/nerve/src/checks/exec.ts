@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { type Clock, describeError } from '@smartstack/agent';
 import { execa } from 'execa';
-import { z } from 'zod';
+import * as z from 'zod';
 import { seconds, withDefault } from '../config/values.js';
 import type { CheckResult } from '../health/health.js';
 import { defineCheck } from './check.js';

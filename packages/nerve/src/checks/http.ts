@@ -1,7 +1,7 @@
 import { type ClientRequest, type IncomingMessage, request as requestPlain } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { type Clock, describeError, type Timer } from '@smartstack/agent';
-import { z } from 'zod';
+import * as z from 'zod';
 import { optional, seconds, withDefault } from '../config/values.js';
 import type { CheckResult } from '../health/health.js';
 import { defineCheck, target } from './check.js';

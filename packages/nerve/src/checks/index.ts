@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Check, CheckContext } from './check.js';
 import { execCheck } from './exec.js';
 import { httpCheck } from './http.js';

@@ -1,5 +1,5 @@
 import { type ConfigIssue, formatPath, type ParsedFile, validateConfig } from '@smartstack/agent';
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 /**
  * Validates as `validateConfig` does, but an unknown key is a warning and is ignored: airbnb's nerve

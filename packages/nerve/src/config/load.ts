@@ -10,7 +10,7 @@ import {
   readConfigFiles,
 } from '@smartstack/agent';
 import { nodeNameProblem } from '@smartstack/registry';
-import { z } from 'zod';
+import * as z from 'zod';
 import { validateLeniently } from './lenient.js';
 import { type Asked, readService, type ServiceSource } from './readService.js';
 import { type MainConfig, mainSchema } from './schema.js';

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { serviceSchema } from './service.js';
 
 type ServiceValue = z.output<typeof serviceSchema>;

@@ -1,6 +1,6 @@
 import { adminSettings, logSettings } from '@smartstack/agent';
 import { nodeNameProblem } from '@smartstack/registry';
-import { z } from 'zod';
+import * as z from 'zod';
 import { camelKeys } from './camel.js';
 import { count, optional, seconds, withDefault } from './values.js';
 import { serviceSchema } from './service.js';

@@ -1,5 +1,5 @@
 import type { Instance, Json } from '@smartstack/registry';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type CheckOptions, checkSchema } from '../checks/index.js';
 import type { RateLimit } from '../registration/rateLimit.js';
 import { reporters } from '../reporters/index.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Ruby calls `to_f` or `to_i` on these, so that a quoted number is as good as a plain one. */
 const numberLike = z.union([z.number(), z.string().regex(/^\s*[+-]?\d+(\.\d+)?\s*$/, 'expected a number')]);

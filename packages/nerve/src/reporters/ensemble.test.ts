@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { camelKeys } from '../config/camel.js';
 import { aclEntry, ensembleKeys, placeOfEnsemble, sessionHosts, sessionOptions } from './ensemble.js';
 

@@ -1,5 +1,5 @@
 import { parseAuth, type SessionOptions, tlsSettings, type ZkAcl } from '@smartstack/registry';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CamelKeys } from '../config/camel.js';
 import { listOf, optional } from '../config/values.js';
 

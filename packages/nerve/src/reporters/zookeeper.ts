@@ -9,7 +9,7 @@ import {
   type SessionLease,
   type ZkPath,
 } from '@smartstack/registry';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CamelKeys } from '../config/camel.js';
 import { optional, seconds, withDefault } from '../config/values.js';
 import { aclEntry, ensembleKeys, placeOfEnsemble, sessionOptions } from './ensemble.js';

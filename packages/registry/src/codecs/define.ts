@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { InstanceCodec } from './types.js';
 
 /** A codec as configuration chooses it: the options under `decode`, and what they make. */

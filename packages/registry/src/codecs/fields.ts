@@ -8,13 +8,15 @@ const maxBytes = 1024 * 1024;
 /** Ruby's JSON.parse stops here too. */
 const maxDepth = 100;
 
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
 /** The JSON object in `data`. Throws DecodeError when there is none. */
 export function parseObject(data: Buffer): JsonObject {
   if (data.length === 0) throw new DecodeError('No data');
   if (data.length > maxBytes) throw new DecodeError(`More than ${maxBytes} bytes of data`);
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(data));
+    value = JSON.parse(utf8.decode(data));
   } catch (error) {
     // The parser's own message quotes the data, which is anyone's.
     throw new DecodeError(error instanceof SyntaxError ? 'Not JSON' : 'Not UTF-8 text');

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { nerve } from './nerve.js';
 import { serverset } from './serverset.js';
 import type { InstanceCodec } from './types.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Instance, Json } from '../instance.js';
 import { defineCodec } from './define.js';
 import { isObject, parseObject, readEndpoint } from './fields.js';

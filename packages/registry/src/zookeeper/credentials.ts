@@ -1,6 +1,5 @@
-import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { createSecureContext, type ConnectionOptions } from 'node:tls';
+import type { ConnectionOptions } from 'node:tls';
 import { describeError, type Clock, type Logger, within } from '@smartstack/agent';
 import type { ZkTls } from './tlsSettings.js';
 import type { ZkAuth } from './types.js';
@@ -43,6 +42,10 @@ async function readAuth(file: string): Promise<ZkAuth> {
 }
 
 async function readTls({ caFile, certFile, keyFile, serverName, verify }: ZkTls): Promise<ConnectionOptions> {
+  const [{ X509Certificate }, { createSecureContext }] = await Promise.all([
+    import('node:crypto'),
+    import('node:tls'),
+  ]);
   const [ca, cert, key] = await Promise.all([caFile, certFile, keyFile].map(readPem));
   try {
     // Node takes an authority that is none without a word, and then trusts nobody.

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 const file = z.string().min(1).startsWith('/', 'expected an absolute path');
 

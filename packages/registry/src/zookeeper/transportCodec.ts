@@ -1,6 +1,7 @@
 import zookeeper from 'node-zookeeper-client';
 import type { DialSpec, OpInput, OpOutput, SessionRef, WatchEvent } from './connection.js';
 import type { CreateMode, OpName, Stat, ZkAcl, ZkPath } from './types.js';
+import { getDataRequest, getDataType, readGetData } from './transportData.js';
 import { ProtocolError } from './transportFrames.js';
 
 type Callback = (error: CodedError | null | undefined, ...results: never[]) => void;
@@ -26,6 +27,7 @@ interface Manager {
   onSocketConnected(): void;
   onSocketData(frame: Buffer): void;
   onSocketDrain(): void;
+  queue(request: object, callback: Packet['callback']): void;
 }
 interface Client {
   readonly connectionManager: Manager;
@@ -34,7 +36,6 @@ interface Client {
   create(path: string, data: Buffer, acl: unknown, mode: number, done: Callback): void;
   remove(path: string, version: number, done: Callback): void;
   exists(path: string, watcher: unknown, done: Callback): void;
-  getData(path: string, watcher: unknown, done: Callback): void;
   setData(path: string, data: Buffer, version: number, done: Callback): void;
   getChildren(path: string, watcher: unknown, done: Callback): void;
 }
@@ -84,6 +85,7 @@ export function assertLibrary(): void {
     onSocketConnected: 'function',
     onSocketData: 'function',
     onSocketDrain: 'function',
+    queue: 'function',
   };
   const wrong = Object.keys(expected).filter(
     (key) => typeof (manager as unknown as Record<string, unknown>)[key] !== expected[key],
@@ -142,8 +144,8 @@ const submit: Submit = {
       error ? reject(error.code) : resolve(stat ? toStat(stat) : undefined),
     ),
   getData: (client, { path, watch }, resolve, reject) =>
-    client.getData(path, watcher(watch), (error: Failure, data: Buffer | undefined, stat: RawStat) =>
-      error ? reject(error.code) : resolve({ data: data ?? Buffer.alloc(0), stat: toStat(stat) }),
+    client.connectionManager.queue(getDataRequest(path, watch), (error, output) =>
+      error ? reject((error as CodedError).code) : resolve(output as OpOutput<'getData'>),
     ),
   setData: (client, { path, data, version }, resolve, reject) =>
     client.setData(path, data, version, (error: Failure, stat: RawStat) =>
@@ -235,7 +237,11 @@ export class Codec {
 
   /** Decodes one checked frame: the reply to `expected`, or a notification. */
   receive(frame: Buffer): void {
-    this.#manager.onSocketData(frame);
+    const { pendingQueue } = this.#manager;
+    const { header } = pendingQueue[0]?.request ?? {};
+    if (header?.type === getDataType && frame.readInt32BE(4) === header.xid)
+      pendingQueue.shift()?.callback(null, readGetData(frame));
+    else this.#manager.onSocketData(frame);
   }
 
   /** Settles `expected` with an error code. The library would throw on the codes that it does not know. */

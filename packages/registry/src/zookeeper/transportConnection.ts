@@ -54,7 +54,7 @@ export class TransportConnection implements ZkConnection {
     this.lastReceivedAt = clock.monotonic();
     this.#codec = new Codec(
       spec,
-      { write: (bytes) => this.#socket?.write(bytes) ?? false, onWatch: (event) => spec.onWatch(event) },
+      { write: (bytes) => this.#write(bytes), onWatch: (event) => spec.onWatch(event) },
       firstXid,
     );
   }
@@ -116,6 +116,17 @@ export class TransportConnection implements ZkConnection {
       // Options that node refuses outright, such as an unreadable certificate.
       this.#close({ kind: 'local', message: describeError(error) });
     }
+  }
+
+  /** What is written in one turn of the event loop goes out in one piece: a thousand reads are not a thousand packets. */
+  #write(bytes: Buffer): boolean {
+    const socket = this.#socket;
+    if (socket === undefined) return false;
+    if (socket.writableCorked === 0) {
+      socket.cork();
+      setImmediate(() => socket.uncork());
+    }
+    return socket.write(bytes);
   }
 
   #onData(chunk: Buffer): void {

@@ -1,5 +1,5 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import type { ConnectionOptions } from 'node:tls';
 import type { ServerAddress } from './connection.js';
 
 export interface OpenSocket {
@@ -13,7 +13,8 @@ export function openSocket(server: ServerAddress, tls: ConnectionOptions | undef
   const target = { host: server.address, port: server.port };
   if (!tls) return { socket: connectTcp({ ...target, noDelay: true }), readyEvent: 'connect' };
   const name = isIP(server.host) === 0 ? { servername: server.host } : {};
-  const socket = connectTls({ ...name, ...tls, ...target });
+  // Loaded by who needs it: most registries are plain TCP, and the start of each agent would pay for it.
+  const socket = process.getBuiltinModule('node:tls').connect({ ...name, ...tls, ...target });
   socket.setNoDelay(true);
   return { socket, readyEvent: 'secureConnect' };
 }

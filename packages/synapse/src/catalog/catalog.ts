@@ -123,6 +123,13 @@ export class Catalog {
     };
   }
 
+  /** True while the first view would be one to wait with. Cheaper than `read`, for whoever asks at each change. */
+  isWaiting(now: number): boolean {
+    for (const [name, { snapshot, waitUntil }] of this.#entries)
+      if (snapshot.status === 'pending' && now < waitUntil && !this.#introduced.has(name)) return true;
+    return false;
+  }
+
   /** Notes that a generator acted on `view`, so that no later view leaves its services out. */
   introduce(view: CatalogView): void {
     const isNew = ({ name }: ServiceView): boolean => !this.#introduced.has(name) && this.#entries.has(name);

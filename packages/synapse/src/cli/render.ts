@@ -7,7 +7,7 @@ import {
   validateConfig,
 } from '@smartstack/agent';
 import type { Instance } from '@smartstack/registry';
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { Catalog } from '../catalog/catalog.js';
 import type { CatalogView } from '../catalog/types.js';

@@ -10,7 +10,7 @@ import {
   validateConfig,
 } from '@smartstack/agent';
 import { credentialProblem, tlsSettings, type ZkTls } from '@smartstack/registry';
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { hasErrors, issueAt } from './source.js';
 

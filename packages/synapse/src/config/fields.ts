@@ -1,5 +1,5 @@
 import type { Instance, Json } from '@smartstack/registry';
-import { z } from 'zod';
+import * as z from 'zod';
 
 import type { LabelFilter } from '../catalog/definition.js';
 

@@ -1,5 +1,5 @@
 import { type ConfigIssue, type ParsedFile, validateConfig } from '@smartstack/agent';
-import { z } from 'zod';
+import * as z from 'zod';
 
 import type { DiscoveryOptions } from './service.js';
 import type { Variants } from './serviceReader.js';

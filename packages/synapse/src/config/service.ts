@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 import type { CatalogRules, LabelFilter } from '../catalog/definition.js';
 import { configuredInstance, port } from './fields.js';

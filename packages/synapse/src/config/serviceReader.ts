@@ -1,5 +1,5 @@
 import { type ConfigIssue, validateConfig } from '@smartstack/agent';
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 import type { BlockIssue } from '../catalog/types.js';
 import {

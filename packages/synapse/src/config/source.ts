@@ -8,7 +8,7 @@ import {
   readConfigText,
   validateConfig,
 } from '@smartstack/agent';
-import { z } from 'zod';
+import * as z from 'zod';
 
 import type { BlockIssue } from '../catalog/types.js';
 

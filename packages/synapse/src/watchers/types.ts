@@ -1,7 +1,7 @@
 import type { BlockIssue, Watcher } from '../catalog/types.js';
 import type { Clock, Logger } from '@smartstack/agent';
 import type { SessionLease } from '@smartstack/registry';
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 import type { DiscoveryMetrics } from '../metrics.js';
 

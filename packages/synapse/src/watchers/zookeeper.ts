@@ -1,5 +1,6 @@
 import { describeError, type Timer } from '@smartstack/agent';
 import {
+  carriesData,
   codecOptions,
   createCodec,
   decodeChild,
@@ -8,7 +9,7 @@ import {
   type ChildrenWatch,
   type ZkPath,
 } from '@smartstack/registry';
-import { z } from 'zod';
+import * as z from 'zod';
 
 import type { GeneratorBlocks, Snapshot, SourceProblem } from '../catalog/types.js';
 import { discoveryBase, oneOrMore } from '../config/fields.js';
@@ -109,7 +110,8 @@ async function watch(
     }
   };
   const instances = lease.session.watchChildren(given.path, {
-    skipChildData: (name) => state.reader.namesAll(name),
+    // To have thousands of plain names decoded in vain would cost more than to read them.
+    skipChildData: (name) => carriesData(name) && state.reader.namesAll(name),
     jitterMs,
     onSnapshot: (snapshot) => {
       state.takeInstances(snapshot);

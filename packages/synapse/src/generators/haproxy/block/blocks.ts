@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { BlockIssue } from '../../../catalog/types.js';
 import { type HaproxyConfig, haproxySchema } from './schema.js';
 import { type HaproxyServiceConfig, haproxyServiceSchema } from './serviceSchema.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { duration, integer, lines, text } from './schemaFields.js';
 import type { Section } from '../types.js';
 

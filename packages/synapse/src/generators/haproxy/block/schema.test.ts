@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { readHaproxyBlock, readServiceBlock, seedOfHost } from './blocks.js';
 import { haproxySchema } from './schema.js';
 import { haproxyServiceSchema } from './serviceSchema.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Line breaks and the other control characters that could end a line of haproxy.cfg, or hide in one. Tabs may stay. */
 const controlCharacters = /[\u0000-\u0008\u000a-\u001f\u007f\u0085\u2028\u2029]/;

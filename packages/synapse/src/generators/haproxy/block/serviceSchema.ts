@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { flag, integer, lines, sectionName, text } from './schemaFields.js';
 import { templateProblem } from '../desired/template.js';
 

@@ -16,19 +16,30 @@ export interface BackendContext {
   readonly disabled: boolean;
 }
 
+type Words = readonly (readonly string[])[];
+
+/** Many backends share their defaults, and each is looked at more than once. */
+const known = new WeakMap<readonly string[], Words>();
+
+function wordsOf(lines: readonly string[]): Words {
+  const words = known.get(lines) ?? lines.map((line) => splitWords(line.trim()));
+  known.set(lines, words);
+  return words;
+}
+
 /** Lines of the `defaults` section that applies to what follows the base sections. */
 export function effectiveDefaults(base: DesiredState['base']): readonly string[] {
   return base.findLast(({ title }) => /^defaults(\s|$)/.test(title))?.lines ?? [];
 }
 
-function lastWords(lines: readonly (readonly string[])[], keyword: string): readonly string[] | undefined {
+function lastWords(lines: Words, keyword: string): readonly string[] | undefined {
   return lines.findLast((words) => words[0] === keyword)?.slice(1);
 }
 
 /** Algorithms that place servers on a map, unless the hash is consistent. */
 const mapBased = /^(source|uri|url_param|hdr|hdr\(.*|rdp-cookie|rdp-cookie\(.*|hash)$/;
 
-function staticBalance(lines: readonly (readonly string[])[]): string | undefined {
+function staticBalance(lines: Words): string | undefined {
   const [algorithm = 'roundrobin'] = lastWords(lines, 'balance') ?? [];
   if (algorithm === 'static-rr') return 'balance static-rr';
   const [hashType] = lastWords(lines, 'hash-type') ?? [];
@@ -39,7 +50,7 @@ function staticBalance(lines: readonly (readonly string[])[]): string | undefine
 
 /** Reads what matters for servers out of a backend's lines and those of the defaults section above it. */
 export function backendContext(defaults: readonly string[], lines: readonly string[]): BackendContext {
-  const words = [...defaults, ...lines].map((line) => splitWords(line.trim()));
+  const words = [...wordsOf(defaults), ...wordsOf(lines)];
   const http = lastWords(words, 'mode')?.[0] === 'http';
   return {
     http,

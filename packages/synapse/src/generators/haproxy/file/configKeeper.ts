@@ -201,8 +201,12 @@ export class ConfigKeeper {
 
   async #check(text: string, candidate: DesiredState, options: KeepOptions): Promise<Verdict> {
     const { validator, metrics, logger } = this.#options;
-    const parsed = await validator.check(text, options.signal);
-    const problems = parsed.valid ? await this.#unloadable(text, candidate, options) : [];
+    // What HAProxy does not see is looked at while it looks.
+    const [parsed, unloadable] = await Promise.all([
+      validator.check(text, options.signal),
+      this.#unloadable(text, candidate, options),
+    ]);
+    const problems = parsed.valid ? unloadable : [];
     const verdict = problems.length === 0 ? parsed : { valid: false, messages: problems };
     metrics.validated(verdict.unchecked !== undefined ? 'unchecked' : verdict.valid ? 'valid' : 'invalid');
     if (!verdict.valid) {

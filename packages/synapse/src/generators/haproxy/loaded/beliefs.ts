@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { writeFileAtomic } from '@smartstack/agent';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { DesiredState, ServiceSections } from '../types.js';
 
 /** The identity of a worker: a pid alone is used again. */

@@ -1,5 +1,3 @@
-// @ts-expect-error -- the package ships no types; what we call of it is declared below.
-import untypedSdk from 'haproxy-sdk';
 import { describeError } from '@smartstack/agent';
 import { askOnce, type RuntimeClientOptions } from './runtimeClient.js';
 import { RuntimeApiError } from './runtimeError.js';
@@ -18,7 +16,13 @@ type HaproxySdkConstructor = new (
   retryInterval: number,
   timeout: number,
 ) => HaproxySdk;
-const HAProxy = untypedSdk as HaproxySdkConstructor;
+
+/** Loaded when it is first needed, which is not the start. */
+async function library(): Promise<HaproxySdkConstructor> {
+  // @ts-expect-error -- the package ships no types; what we call of it is declared above.
+  const { default: HAProxy } = (await import('haproxy-sdk')) as { readonly default: HaproxySdkConstructor };
+  return HAProxy;
+}
 
 /** What a running worker says of itself (`show info`). */
 export interface ProcessInfo {
@@ -53,6 +57,7 @@ function toProcessInfo(info: Readonly<Record<string, string>> | undefined, path:
 const underWay = new Set<string>();
 
 async function readThroughSdk(path: string): Promise<readonly Readonly<Record<string, string>>[]> {
+  const HAProxy = await library();
   const sdk = new HAProxy(path, null, 0, 1);
   // The constructor itself asks the socket and drops the promise: unhandled, its rejection would end the agent.
   for (const { process_nb: question } of sdk._hap_processes) question.catch(() => undefined);

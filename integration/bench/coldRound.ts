@@ -1,0 +1,130 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, stat } from 'node:fs/promises';
+import { request } from 'node:http';
+import { startProcess } from '../harness/childProcess.ts';
+import { eventually } from '../harness/eventually.ts';
+import { askSocket, haproxyBinary, killTree, startHaproxy } from '../harness/haproxy.ts';
+import type { ColdBed } from './coldBed.ts';
+
+/** Milliseconds from the exec of a process, by what was reached. */
+export type Marks = Readonly<Record<string, number>>;
+
+/** Whether a service answers a request of a new connection. */
+function answers(port: number, identity: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const outgoing = request({ host: '127.0.0.1', port, agent: false, timeout: 2_000 }, (response) => {
+      let body = '';
+      response.on('data', (chunk: Buffer) => (body += chunk.toString()));
+      response.on('end', () => resolve(body === identity));
+      response.on('error', () => resolve(false));
+    });
+    outgoing.on('timeout', () => outgoing.destroy());
+    outgoing.on('error', () => resolve(false));
+    outgoing.end();
+  });
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function until(port: number, identity: string, failed: () => string | undefined): Promise<void> {
+  const end = performance.now() + 60_000;
+  while (!(await answers(port, identity))) {
+    const problem = failed() ?? (performance.now() > end ? 'not within a minute' : undefined);
+    if (problem !== undefined) throw new Error(`port ${port} does not serve: ${problem}`);
+    await pause(1);
+  }
+}
+
+/** Waits until every service has answered a request. Only one is asked until it does: asking costs CPU time, too. */
+async function allServe({ ports, identity }: ColdBed, failed: () => string | undefined): Promise<void> {
+  const [last = 0, ...others] = [...ports].reverse();
+  await until(last, identity, failed);
+  const left = [...others];
+  const asking = Array.from({ length: 16 }, async () => {
+    for (let port = left.pop(); port !== undefined; port = left.pop()) await until(port, identity, failed);
+  });
+  await Promise.all(asking);
+}
+
+/** The kernel's account of a process: CPU time in milliseconds, the highest resident size in MiB. */
+async function accountOf(pid: number): Promise<{ readonly cpuMs: number; readonly peakMiB: number }> {
+  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /, '').split(' ');
+  const peak = /^VmHWM:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return { cpuMs: (Number(fields[11]) + Number(fields[12])) * 10, peakMiB: Number(peak) / 1024 };
+}
+
+/** A managed HAProxy outlives its synapse by design; the next round must not meet it. */
+async function endManaged(masterSocket: string): Promise<void> {
+  // Its worker serves a moment before its master answers.
+  const master = await eventually(
+    async () => /^(\d+)\s+master/m.exec(await askSocket(masterSocket, 'show proc'))?.[1],
+    { what: 'the master answers' },
+  );
+  await killTree(Number(master));
+}
+
+/** When the log says so, by message. */
+function logged(output: string): (message: string) => number | undefined {
+  const lines = output.split('\n').flatMap((line) => {
+    if (!line.startsWith('{')) return [];
+    const { message, timestamp } = JSON.parse(line) as { message: string; timestamp: string };
+    return [[message, Date.parse(timestamp)] as const];
+  });
+  return (message) => lines.find(([each]) => each === message)?.[1];
+}
+
+/** One cold start of synapse: how long until each service serves, and when what was reached on the way. */
+export async function startSynapse(
+  bed: ColdBed,
+  executable: string,
+  mode: 'managed' | 'external',
+): Promise<{ readonly marks: Marks; readonly cpuMs: number; readonly peakMiB: number }> {
+  await bed.lay(mode === 'managed');
+  const running =
+    mode === 'external'
+      ? await startHaproxy({ dir: bed.paths.configFile.replace(/\/[^/]*$/, ''), config: bed.emptyConfig })
+      : undefined;
+  const [wall, start] = [Date.now(), performance.now()];
+  const agent = startProcess(process.execPath, [executable, '-c', bed.configFile]);
+  try {
+    await allServe(bed, () => (agent.running ? undefined : agent.output));
+    const serving = performance.now() - start;
+    const account = await accountOf(agent.pid);
+    const file = await stat(bed.paths.configFile);
+    const at = logged(agent.output);
+    const since = (time: number | undefined): number => (time === undefined ? Number.NaN : time - wall);
+    const marks = {
+      'modules loaded, configuration read': since(at('starting')),
+      'ZooKeeper session': since(at('ZooKeeper session started')),
+      'haproxy.cfg checked and written': file.mtimeMs - wall,
+      'every service serves': serving,
+    };
+    return { marks, ...account };
+  } finally {
+    await agent.stop('SIGTERM');
+    // Where none was started there is something else to tell.
+    if (mode === 'managed') await endManaged(bed.paths.masterSocket).catch(() => undefined);
+    await running?.stop();
+  }
+}
+
+/** How long Node needs to start and to end with nothing to do. */
+export async function bareNode(): Promise<number> {
+  const start = performance.now();
+  await once(spawn(process.execPath, ['-e', '0'], { stdio: 'ignore' }), 'exit');
+  return performance.now() - start;
+}
+
+/** How long HAProxy alone needs until every service serves, on the file that the last synapse left. */
+export async function bareHaproxy(bed: ColdBed): Promise<number> {
+  const { configFile, masterSocket } = bed.paths;
+  const start = performance.now();
+  const child = spawn(haproxyBinary, ['-W', '-S', masterSocket, '-f', configFile], { stdio: 'ignore' });
+  await allServe(bed, () => (child.exitCode === null ? undefined : `HAProxy ended: ${child.exitCode}`));
+  const took = performance.now() - start;
+  const ended = once(child, 'exit');
+  await killTree(child.pid ?? 0);
+  await ended;
+  return took;
+}

@@ -1,0 +1,28 @@
+import type { Plugin } from 'esbuild';
+
+/** SIGHUP is caught by start.cjs, before the bundle is read: both must share that module. */
+export const hangups: Plugin = {
+  name: 'hangups',
+  setup: (building) => {
+    building.onResolve({ filter: /^@smartstack\/agent\/hangups$/ }, () => ({
+      path: './start.cjs',
+      external: true,
+    }));
+  },
+};
+
+/** Parts that libraries load for features of theirs which no agent uses: they would cost each start some milliseconds. */
+const unused = [
+  // Metrics of Node.js itself, summaries, clusters and gateways to push to. They load https, zlib, v8 and perf_hooks.
+  'prom-client/lib/(pushgateway|defaultMetrics|cluster|summary)',
+  // Colours of terminals.
+  '@colors/colors/safe',
+];
+
+export const leaveOut: Plugin = {
+  name: 'leave-out',
+  setup: (building) => {
+    const filter = new RegExp(`/node_modules/(${unused.join('|')})\\.js$`);
+    building.onLoad({ filter }, () => ({ contents: 'module.exports = {};' }));
+  },
+};
