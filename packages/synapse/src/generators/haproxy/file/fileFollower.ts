@@ -30,6 +30,9 @@ const restPerWork = 4;
 /** However large it is, the file is never further behind than this, in milliseconds, and the time that the check takes. */
 const maxRestMs = 5_000;
 
+/** The check keeps a core busy: right after a change that core is HAProxy's, for whoever waits for the new server. */
+const beforeMs = 100;
+
 /** Keeps haproxy.cfg, and what synapse knows of it, in step with what runs: in the background, at a bounded pace. */
 export class FileFollower {
   readonly #options: FileFollowerOptions;
@@ -86,6 +89,7 @@ export class FileFollower {
   async #run(): Promise<void> {
     const { clock } = this.#options;
     this.#hurry = new AbortController();
+    await clock.sleep(beforeMs, this.#hurry.signal).catch(() => undefined);
     for (let wish = this.#next; wish !== undefined; wish = this.#next) {
       this.#next = undefined;
       const startedAt = clock.monotonic();
