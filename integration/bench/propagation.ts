@@ -178,7 +178,8 @@ async function bench(servers: number): Promise<void> {
       // In turn, so that a change of the machine's speed touches both alike.
       for (const subject of subjects) await measure(client, subject, joining, `127.2.0.${(round % 250) + 1}`);
     }
-    const reloads = before === (await workers()) ? '0 reloads' : 'RELOADED';
+    const after = await workers();
+    const reloads = before === after ? '0 reloads' : `RELOADED: ${before}${after}${agent.output}`;
     console.log(`\n${servers} servers present, ${reloads}`);
     console.log(header);
     for (const kind of ['added', 'removed'] as const) {

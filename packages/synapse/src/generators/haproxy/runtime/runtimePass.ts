@@ -9,7 +9,7 @@ import { withIntended } from '../loaded/loadedState.js';
 import { planChanges } from '../plan/plan.js';
 import type { OpenedSession } from './runtimeClient.js';
 import { RuntimeApiError } from './runtimeError.js';
-import type { RuntimeTarget } from './runtimeTarget.js';
+import type { Observation, Probes, RuntimeTarget } from './runtimeTarget.js';
 import type { DesiredState, Plan, ReloadReason, RuntimeCommand, Server } from '../types.js';
 
 /** After a reload the old worker stops listening within milliseconds; until then it may accept a connection. */
@@ -80,8 +80,11 @@ export async function bringInStep(
 ): Promise<PassResult> {
   if (target.isSilent) throw new RuntimeApiError('runtime-timeout', `${target.socketPath} stays silent`);
   let opened: OpenedSession;
+  let early: Prepared | undefined;
   try {
-    opened = await target.open(context.signal);
+    const opening = target.open(context.signal);
+    early = prepareEarly(target, desired, context);
+    opened = await opening;
   } catch (error) {
     if (!(error instanceof RuntimeApiError) || context.signal.aborted) throw error;
     target.invalidate();
@@ -91,7 +94,7 @@ export async function bringInStep(
     return unreachable(target.socketPath, error);
   }
   try {
-    return await actOn(target, opened, desired, context);
+    return await actOn(target, opened, early, desired, context);
   } catch (error) {
     target.invalidate();
     if (error instanceof RuntimeApiError && error.code === 'runtime-timeout') target.markSilent();
@@ -103,32 +106,78 @@ export async function bringInStep(
   return bringInStep(target, desired, context, attempts - 1);
 }
 
+/** A plan, with what has to precede its commands under way. */
+interface Prepared {
+  readonly observation: Observation;
+  readonly loaded: DesiredState;
+  readonly plan: Plan;
+  /** Resolves when it is noted which servers are about to be added. */
+  readonly noted: Promise<void>;
+  readonly probes: Probes;
+}
+
+function prepare(
+  target: RuntimeTarget,
+  observation: Observation,
+  loaded: DesiredState,
+  desired: DesiredState,
+  { beliefs, signal }: PassContext,
+): Prepared {
+  const { socketPath: socket } = target;
+  const { identity: process, state } = observation;
+  const plan = planChanges(desired, loaded, state, capabilitiesOf(state.process.version));
+  const added = additions(plan.commands);
+  if (plan.commands.length > 0) beliefs.setRunning(socket, process, withIntended(loaded, desired, added));
+  const noted = beliefs.intend(socket, process, intendedServers(added, desired));
+  return { observation, loaded, plan, noted, probes: target.probe(plan.commands, signal) };
+}
+
+/** For the process that is most likely the one which answers, while it does; undefined where nothing is known of one. */
+function prepareEarly(
+  target: RuntimeTarget,
+  desired: DesiredState,
+  context: PassContext,
+): Prepared | undefined {
+  const observation = target.expected(context.isAudit);
+  if (observation === undefined || context.isKnown(observation.identity)) return undefined;
+  const loaded = context.beliefs.running(target.socketPath, observation.identity);
+  return loaded && prepare(target, observation, loaded, desired, context);
+}
+
 async function actOn(
   target: RuntimeTarget,
   opened: OpenedSession,
+  early: Prepared | undefined,
   desired: DesiredState,
-  { beliefs, keeper, signal, now, isKnown, isAudit }: PassContext,
+  context: PassContext,
 ): Promise<PassResult> {
+  const { beliefs, keeper, signal, now, isKnown, isAudit } = context;
   const { socketPath: socket } = target;
-  const { identity: process, state } = await target.observe(opened, isAudit);
+  const observation = await target.observe(opened, isAudit);
+  const { identity: process, state } = observation;
   if (isKnown(process))
     return { socket, plan: { commands: [], reload: [] }, applied: [], process, isUnknown: false };
   const { version, uptimeSeconds } = state.process;
-  const start = { startedAt: process.startedAt, uptimeSeconds, now };
-  const loaded =
-    beliefs.running(socket, process) ?? loadedBy(start, beliefs.written, await keeper.diskHash());
-  const plan = planChanges(desired, loaded, state, capabilitiesOf(version));
-  if (loaded === undefined) return { socket, plan, applied: [], process, isUnknown: true };
-  // Remembers who it is, the first time.
-  beliefs.setRunning(socket, process, loaded);
+  let prepared = early?.observation === observation ? early : undefined;
+  if (prepared === undefined) {
+    const start = { startedAt: process.startedAt, uptimeSeconds, now };
+    const known =
+      beliefs.running(socket, process) ?? loadedBy(start, beliefs.written, await keeper.diskHash());
+    if (known === undefined) {
+      const plan = planChanges(desired, known, state, capabilitiesOf(version));
+      return { socket, plan, applied: [], process, isUnknown: true };
+    }
+    // Remembers who it is, the first time.
+    beliefs.setRunning(socket, process, known);
+    prepared = prepare(target, observation, known, desired, context);
+  }
+  const { plan, loaded, noted, probes } = prepared;
+  await noted;
   if (plan.commands.length === 0) {
     target.nothingToDo();
     return { socket, plan, applied: [], process, isUnknown: false };
   }
-  const added = additions(plan.commands);
-  beliefs.setRunning(socket, process, withIntended(loaded, desired, added));
-  const noted = beliefs.intend(socket, process, intendedServers(added, desired));
-  const applied = await target.apply(opened.session, plan.commands, noted, signal);
+  const applied = await target.apply(opened.session, plan.commands, probes, signal);
   const isDone = plan.reload.length === 0 && applied.every(({ outcome }) => outcome.result === 'done');
   if (isDone) beliefs.setRunning(socket, process, desired);
   else {

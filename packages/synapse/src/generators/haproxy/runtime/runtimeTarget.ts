@@ -32,6 +32,9 @@ function closeOnceOpen(opened: Promise<OpenedSession>): void {
 /** Longest time that a process counts as silent without being asked again. */
 const silentMs = 5_000;
 
+/** Why a new server should wait for HAProxy's checks, or undefined, by the command that adds it. */
+export type Probes = ReadonlyMap<RuntimeCommand, Promise<string | undefined>>;
+
 /** What is known of the process behind a socket. */
 export interface Observation {
   readonly identity: ProcessIdentity;
@@ -144,20 +147,23 @@ export class RuntimeTarget {
     return observeAgainMs > 0 && this.#observation !== undefined && age >= observeAgainMs;
   }
 
+  /** What `observe` answers without asking, if the process is still the same; undefined when it would ask. */
+  expected(isAudit: boolean): Observation | undefined {
+    const { clock, observeAgainMs } = this.#options;
+    const age = clock.monotonic() - this.#observedAt;
+    return age < (isAudit ? 1 : 2) * observeAgainMs ? this.#observation : undefined;
+  }
+
   /**
    * The state of the process at the other end of a session, from the cache when it is the same one and nothing
    * suggests that it is wrong. Age alone does not for another interval: reading thousands of servers would delay
    * the change that is at hand, and whoever sees `isOverdue` comes back for it.
    */
-  async observe({ session, reply: info }: OpenedSession, isAudit = false): Promise<Observation> {
-    const { clock, observeAgainMs } = this.#options;
-    const age = clock.monotonic() - this.#observedAt;
-    const isFresh = age < (isAudit ? 1 : 2) * observeAgainMs;
+  async observe({ session, reply: info }: OpenedSession, isAudit: boolean): Promise<Observation> {
     const identity = this.#identity(info);
-    if (isFresh && this.#observation !== undefined) {
-      const { pid, startedAt } = this.#observation.identity;
-      if (identity.pid === pid && identity.startedAt === startedAt) return this.#observation;
-    }
+    const expected = this.expected(isAudit);
+    if (expected?.identity.pid === identity.pid && expected.identity.startedAt === identity.startedAt)
+      return expected;
     const [serversState, backends] = await Promise.all([
       session.ask('show servers state'),
       session.ask('show backend'),
@@ -167,24 +173,19 @@ export class RuntimeTarget {
       throw new RuntimeApiError('runtime-protocol', `no HAProxy answers on ${this.socketPath}`);
     if (this.#observation?.identity.pid !== identity.pid) this.#lingering.clear();
     this.#observation = { identity, state };
-    this.#observedAt = clock.monotonic();
+    this.#observedAt = this.#options.clock.monotonic();
     return this.#observation;
   }
 
-  /**
-   * Carries commands out as soon as they are `noted`, and reads the backends back that they touched. Throws when the
-   * connection breaks.
-   */
+  /** Carries commands out, and reads the backends back that they touched. Throws when the connection breaks. */
   async apply(
     session: RuntimeSession,
     commands: readonly RuntimeCommand[],
-    noted: Promise<void>,
+    probes: Probes,
     signal: AbortSignal,
   ): Promise<readonly AppliedCommand[]> {
     const { clock } = this.#options;
     const observedAt = this.#observedAt;
-    const probes = this.#probe(commands, signal);
-    await noted;
     // Until it is read back, nobody knows what a broken connection left behind.
     this.invalidate();
     const applied = await applyCommands(session, commands, {
@@ -203,11 +204,8 @@ export class RuntimeTarget {
     return applied;
   }
 
-  /** Whether the peers of new servers answer, by command: asked for at once. */
-  #probe(
-    commands: readonly RuntimeCommand[],
-    signal: AbortSignal,
-  ): ReadonlyMap<RuntimeCommand, Promise<string | undefined>> {
+  /** Asks new servers that HAProxy is to check whether they answer, ahead of `apply`. */
+  probe(commands: readonly RuntimeCommand[], signal: AbortSignal): Probes {
     const { prober } = this.#options;
     return new Map(
       commands.flatMap((command) =>
