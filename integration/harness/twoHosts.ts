@@ -22,7 +22,7 @@ export interface TwoHosts {
 }
 
 /** One of them. Unix sockets and files are those of the machine. */
-export interface Host {
+interface Host {
   readonly address: string;
   /** What to put before a command that is to run there. */
   readonly within: readonly string[];
