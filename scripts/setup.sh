@@ -56,6 +56,7 @@ needs() {
     echo 'openssl openssl'
     echo 'curl curl'
     echo 'procps pgrep'
+    echo 'iproute2 ip'
   fi
 }
 

@@ -3,6 +3,7 @@
 // Usage: npm run bench:scale [-- --services 1000 --servers 20 --rounds 25 --burst 1000]
 import { parseArgs } from 'node:util';
 import { cleanUp } from '../discovery/bed.ts';
+import { measureCounters } from './counterCost.ts';
 import { type Size, startScale } from './scaleBed.ts';
 import {
   type Figures,
@@ -32,6 +33,7 @@ async function measure(size: Size): Promise<Figures> {
     await measureFile(bed, figures);
     await measureBurst(bed, figures, Number(values.burst));
     await measureScrape(bed, figures);
+    await measureCounters(bed, figures);
     if ((await bed.vm.worker()) !== bed.worker) console.log('HAProxy was RELOADED');
   } finally {
     await cleanUp();

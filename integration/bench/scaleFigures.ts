@@ -58,6 +58,7 @@ export async function measureSingle(bed: ScaleBed, figures: Figures, rounds: num
   const [added, removed]: [number[], number[]] = [[], []];
   const commands = await metric(bed, 'smartstack_haproxy_runtime_command_total');
   const before = await checks(bed);
+  const passes = await metric(bed, 'smartstack_reconcile_total');
   const cost = await costing(bed, async () => {
     for (let round = 0; round < rounds; round += 1) {
       const service = bed.services[(round * 37) % bed.services.length]!;
@@ -89,6 +90,10 @@ export async function measureSingle(bed: ScaleBed, figures: Figures, rounds: num
   figures.set(
     'single: runtime changes of HAProxy per change',
     ((await metric(bed, 'smartstack_haproxy_runtime_command_total')) - commands) / changes,
+  );
+  figures.set(
+    'single: passes per change',
+    ((await metric(bed, 'smartstack_reconcile_total')) - passes) / changes,
   );
   figures.set('single: checks of the file per change', ((await checks(bed)) - before) / changes);
 }

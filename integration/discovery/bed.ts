@@ -105,6 +105,8 @@ export interface VmOptions {
   readonly data?: string;
   /** True: synapse as it was built, not its sources. */
   readonly built?: boolean;
+  /** What comes before the command that starts synapse: another network, whose admin server the test cannot reach. */
+  readonly within?: readonly string[];
   /** What synapse's environment has besides the test's. */
   readonly env?: NodeJS.ProcessEnv;
 }
@@ -122,6 +124,7 @@ export async function prepareVm(
     agent = quickAgent,
     data,
     built = false,
+    within = [],
     env = {},
   }: VmOptions = {},
 ): Promise<Vm> {
@@ -189,7 +192,7 @@ export async function prepareVm(
       return running();
     },
     launch: () => {
-      const options = { env: { ...process.env, ...env } };
+      const options = { within, env: { ...process.env, ...env } };
       synapse = (built ? startBuiltAgent : startAgent)(
         'synapse',
         ['-c', join(folder, 'synapse.yaml')],
