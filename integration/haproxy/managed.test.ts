@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually, holds } from '../harness/eventually.ts';
@@ -80,6 +80,29 @@ describe('a managed HAProxy', () => {
       expect(await inRotation(haproxyPaths(dir).adminSocket, 'web')).toHaveLength(2);
     },
   );
+
+  it('is started once, whoever finds first that it does not run, and not reloaded for that', async () => {
+    await bed.stop();
+    // Its supervisor looks every millisecond: it sees a new file, or a death, before the pass has come to it.
+    bed = startGenerator(topLevel(dir, { managed: true, ...testBase(dir) }), { watchMs: 1 });
+    const told = (): readonly string[] =>
+      bed.logger.records.flatMap(({ message }) => (/haproxy (re|st)/.test(message) ? [message] : []));
+    expect(reloads(await bed.settle(web([1])))).toBe(0);
+    expect(told()).toEqual(['haproxy started']);
+    // HAProxy tells its start to the second: what started in the one in which the file came may have loaded another.
+    const { mtimeMs } = await stat(haproxyPaths(dir).configFile);
+    await eventually(() => Date.now() >= mtimeMs + 2_000, {
+      what: 'a second has passed since the file came',
+    });
+    for (let deaths = 1; deaths <= 5; deaths += 1) {
+      await killTree(await masterPid());
+      const outcomes = await bed.settle(web([1]));
+      expect(reloads(outcomes), JSON.stringify(bed.logger.records.slice(-6))).toBe(0);
+      await eventually(() => told().length > deaths, { what: 'it says that it was started' });
+      expect(told()).toEqual(Array.from({ length: deaths + 1 }, () => 'haproxy started'));
+      await eventually(async () => (await get({ port })).body === 'u1', { what: 'it serves again' });
+    }
+  });
 
   onDynamic('serves on while synapse is away, and is adopted without a reload', async () => {
     await bed.settle(web([1]));

@@ -12,7 +12,7 @@ import {
   readMaster,
   reloadThroughMaster,
 } from './masterCli.js';
-import type { HaproxyProcess, ProcessTiming } from './process.js';
+import type { Absence, HaproxyProcess, ProcessTiming } from './process.js';
 import { ReloadError } from './reloadError.js';
 import { haproxyOf, type RunningHaproxy, runningHaproxies } from './runningHaproxy.js';
 import type { Turn } from './turn.js';
@@ -60,6 +60,10 @@ class ManagedProcess implements HaproxyProcess {
   readonly #backoff: Backoff;
   /** Where the master answers: one that runs keeps the socket that it was started with, whatever is configured now. */
   #masterSocket: string;
+  /** There is a file to run. */
+  #isWanted = false;
+  /** When we started it last, from the exec until it answered: wall clock in milliseconds. */
+  #lastStart = { from: -Infinity, until: -Infinity };
 
   constructor(options: ManagedProcessOptions) {
     this.#options = options;
@@ -77,6 +81,7 @@ class ManagedProcess implements HaproxyProcess {
   }
 
   reload(signal: AbortSignal): Promise<'reloaded' | 'started'> {
+    this.#isWanted = true;
     return this.#options.turn.take(async () => {
       if ((await this.#ensureRunning(signal)) === 'started') return 'started';
       await this.#refuseOtherFile(signal);
@@ -99,8 +104,13 @@ class ManagedProcess implements HaproxyProcess {
     });
   }
 
-  ensure(signal: AbortSignal): Promise<'running' | 'started'> {
-    return this.#options.turn.take(() => this.#ensureRunning(signal));
+  ensure(signal: AbortSignal, { lookedAt, fileAt }: Absence): Promise<'running' | 'started'> {
+    this.#isWanted = true;
+    return this.#options.turn.take(async () => {
+      const how = await this.#ensureRunning(signal);
+      const { from, until } = this.#lastStart;
+      return from >= fileAt && until >= lookedAt ? 'started' : how;
+    });
   }
 
   /** One that we start has our own limit. */
@@ -110,15 +120,16 @@ class ManagedProcess implements HaproxyProcess {
   }
 
   async run(wake: () => void, signal: AbortSignal): Promise<void> {
-    const { clock, logger, configFile, superviseMs } = this.#options;
+    const { clock, logger, superviseMs } = this.#options;
     let lastProblem: string | undefined;
     const stopped = (): boolean => signal.aborted;
+    // What an earlier run left serves until more is known. Else whoever writes the first file starts HAProxy on it.
+    this.#isWanted ||= await this.#hasFile();
     while (!stopped()) {
       let delay = superviseMs;
       try {
-        // Before the first configuration there is nothing to run.
-        if ((await stat(configFile).catch(() => undefined)) !== undefined) {
-          if ((await this.ensure(signal)) === 'started') wake();
+        if (this.#isWanted && (await this.#hasFile())) {
+          if ((await this.#options.turn.take(() => this.#ensureRunning(signal))) === 'started') wake();
           this.#backoff.reset();
           lastProblem = undefined;
         }
@@ -131,6 +142,10 @@ class ManagedProcess implements HaproxyProcess {
       }
       await clock.sleep(delay, signal).catch(() => undefined);
     }
+  }
+
+  async #hasFile(): Promise<boolean> {
+    return (await stat(this.#options.configFile).catch(() => undefined)) !== undefined;
   }
 
   #master(signal: AbortSignal) {
@@ -220,6 +235,7 @@ class ManagedProcess implements HaproxyProcess {
     );
     if (signal.aborted) await log.close();
     signal.throwIfAborted();
+    const from = clock.now();
     // A session of its own: it goes on serving when synapse ends, however it ends.
     const child = spawn(haproxyBinary, ['-W', '-S', `${masterSocketPath},mode,600`, '-f', configFile], {
       detached: true,
@@ -239,6 +255,7 @@ class ManagedProcess implements HaproxyProcess {
         },
         (status) => hasNewWorker(masterSocketPath, status, new Set(), this.#master(signal)),
       );
+      this.#lastStart = { from, until: clock.now() };
       onStart('success');
       logger.info('haproxy started', { pid, ms: Math.round(clock.monotonic() - startedAt) });
     } catch (error) {

@@ -8,8 +8,7 @@ const pollMs = 10;
 
 /**
  * Makes every process load the file, and waits until its new worker answers; one of ours that is gone is started
- * instead. `silent` lists the sockets on which
- * nobody did although the reload itself succeeded. Throws ReloadError; the old workers then go on serving.
+ * instead. `silent` lists the sockets on which nobody did although the reload itself succeeded. Throws ReloadError; the old workers then go on serving.
  */
 export async function reload(
   wiring: Wiring,
@@ -18,12 +17,16 @@ export async function reload(
   accepted: DesiredState,
   signal: AbortSignal,
 ): Promise<{ readonly how: 'reloaded' | 'started'; readonly silent: readonly string[] }> {
-  const { process, targets, beliefs, counters } = wiring;
+  const { process, targets, beliefs, counters, keeper } = wiring;
   const before = new Map(results.map((result) => [result.socket, result.process]));
   const nobody = results.length > 0 && results.every((result) => result.process === undefined);
   // A process that was gone and is started now has loaded the file: reloading it again would be for nothing.
   let how: 'reloaded' | 'started' = 'started';
-  if (!nobody || (await process.ensure?.(signal)) !== 'started') {
+  const absence = {
+    lookedAt: Math.max(...results.map(({ at }) => at)),
+    fileAt: keeper.written?.at ?? Infinity,
+  };
+  if (!nobody || (await process.ensure?.(signal, absence)) !== 'started') {
     await counters.lastReading(signal);
     how = await process.reload(signal);
   }

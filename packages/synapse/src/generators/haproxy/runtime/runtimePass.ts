@@ -19,6 +19,8 @@ const retiredAttempts = 100;
 /** What bringing one process in step came to. */
 export interface PassResult {
   readonly socket: string;
+  /** When the look at it began: wall clock in milliseconds. */
+  readonly at: number;
   readonly plan: Plan;
   readonly applied: readonly AppliedCommand[];
   /** The worker that was talked to; undefined when nobody listens. */
@@ -62,10 +64,10 @@ function intendedServers(
   });
 }
 
-function unreachable(socket: string, error: RuntimeApiError): PassResult {
+function unreachable(socket: string, at: number, error: RuntimeApiError): PassResult {
   const detail = `nobody answers on ${socket}: ${error.message}`;
   const plan: Plan = { commands: [], reload: [{ kind: 'process-not-ours', detail }] };
-  return { socket, plan, applied: [], process: undefined, isUnknown: true };
+  return { socket, at, plan, applied: [], process: undefined, isUnknown: true };
 }
 
 /**
@@ -91,7 +93,7 @@ export async function bringInStep(
     if (error.code === 'runtime-timeout') target.markSilent();
     // One that is silent may be stopped or busy: asking it to reload would only queue up.
     if (error.code === 'runtime-timeout' || error.code === 'runtime-protocol') throw error;
-    return unreachable(target.socketPath, error);
+    return unreachable(target.socketPath, context.now, error);
   }
   try {
     return await actOn(target, opened, early, desired, context);
@@ -156,7 +158,7 @@ async function actOn(
   const observation = await target.observe(opened, isAudit);
   const { identity: process, state } = observation;
   if (isKnown(process))
-    return { socket, plan: { commands: [], reload: [] }, applied: [], process, isUnknown: false };
+    return { socket, at: now, plan: { commands: [], reload: [] }, applied: [], process, isUnknown: false };
   const { version, uptimeSeconds } = state.process;
   let prepared = early?.observation === observation ? early : undefined;
   if (prepared === undefined) {
@@ -165,7 +167,7 @@ async function actOn(
       beliefs.running(socket, process) ?? loadedBy(start, beliefs.written, await keeper.diskHash());
     if (known === undefined) {
       const plan = planChanges(desired, known, state, capabilitiesOf(version));
-      return { socket, plan, applied: [], process, isUnknown: true };
+      return { socket, at: now, plan, applied: [], process, isUnknown: true };
     }
     // Remembers who it is, the first time.
     beliefs.setRunning(socket, process, known);
@@ -175,7 +177,7 @@ async function actOn(
   await noted;
   if (plan.commands.length === 0) {
     target.nothingToDo();
-    return { socket, plan, applied: [], process, isUnknown: false };
+    return { socket, at: now, plan, applied: [], process, isUnknown: false };
   }
   const applied = await target.apply(opened.session, plan.commands, probes, signal);
   const isDone = plan.reload.length === 0 && applied.every(({ outcome }) => outcome.result === 'done');
@@ -186,7 +188,7 @@ async function actOn(
     const known = withIntended(loaded, desired, additions(failed));
     beliefs.setRunning(socket, process, advanceLoaded(known, desired, applied));
   }
-  return { socket, plan, applied, process, isUnknown: false };
+  return { socket, at: now, plan, applied, process, isUnknown: false };
 }
 
 /** All reasons of all processes, each once. */
