@@ -92,6 +92,9 @@ export class Synapse {
           service,
           generators: [...this.#generators.keys()],
           acquireSession: (hosts) => this.#acquireSession(hosts),
+          onEvent: () => {
+            for (const generator of this.#generators.values()) generator.expect?.();
+          },
           clock,
           logger: log,
           metrics: this.#metrics,

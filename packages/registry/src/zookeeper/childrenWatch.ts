@@ -86,6 +86,7 @@ export class ChildrenReader implements ChildrenWatch {
     if (!relevant) return;
     this.#fromEvent = true;
     this.#kick();
+    this.#tell(() => this.#options.onEvent?.());
   }
 
   #scheduleResync(): void {

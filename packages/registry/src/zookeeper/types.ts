@@ -146,6 +146,8 @@ export interface ChildrenWatchOptions {
   readonly onSnapshot: (snapshot: ChildrenSnapshot) => void;
   /** `stale` from the moment the connection is lost until everything was read again on a new one. */
   readonly onFreshness?: (freshness: 'live' | 'stale') => void;
+  /** Called when the registry says that something changed, before it is read: a snapshot may follow. */
+  readonly onEvent?: () => void;
   readonly skipChildData?: (name: string) => boolean;
   /** Upper bound of the random delay before reading after an event, in milliseconds (Ruby's discovery_jitter). Default 0. */
   readonly jitterMs?: number;

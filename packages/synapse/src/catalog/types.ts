@@ -67,6 +67,8 @@ export interface Generator {
   readonly name: string;
   /** Background work (supervising a process, noticing that it was replaced); `wake` asks for a reconcile. */
   run(wake: () => void, signal: AbortSignal): Promise<void>;
+  /** A view is likely to change within milliseconds. Returns at once. */
+  expect?(): void;
   /** Brings the consumer in step with `view`. Never called concurrently. Throws when it could not; the loop backs off. */
   reconcile(view: CatalogView, signal: AbortSignal): Promise<ReconcileOutcome>;
   /** Takes a new top-level block after a configuration reload; already validated. */

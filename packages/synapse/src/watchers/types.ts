@@ -12,6 +12,8 @@ export interface WatcherContext {
   readonly generators: readonly string[];
   /** A share of the session with these ZooKeeper hosts; to be released. */
   readonly acquireSession: (hosts: readonly string[]) => SessionLease;
+  /** To be called when the source says that something changed, before it is read. Costs little. */
+  readonly onEvent?: () => void;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Pick<DiscoveryMetrics, 'undecodable'>;

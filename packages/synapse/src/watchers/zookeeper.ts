@@ -113,6 +113,7 @@ async function watch(
     // To have thousands of plain names decoded in vain would cost more than to read them.
     skipChildData: (name) => carriesData(name) && state.reader.namesAll(name),
     jitterMs,
+    ...(context.onEvent && { onEvent: context.onEvent }),
     onSnapshot: (snapshot) => {
       state.takeInstances(snapshot);
       if (configPath === given.path) state.takeConfig(snapshot);

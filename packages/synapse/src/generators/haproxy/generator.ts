@@ -48,6 +48,8 @@ export class HaproxyGenerator implements Generator {
   #desire: Desire | undefined;
   #reported = new Set<string>();
   #wake: () => void = () => undefined;
+  /** Aborts when `run` is to end. */
+  #stopped: AbortSignal | undefined;
 
   constructor(options: HaproxyGeneratorOptions) {
     this.#options = options;
@@ -94,8 +96,18 @@ export class HaproxyGenerator implements Generator {
     });
   }
 
+  /** HAProxy says who it is while the change is read; what is to be sent to the registry goes out first. */
+  expect(): void {
+    setImmediate(() => {
+      const signal = this.#stopped;
+      if (signal === undefined || signal.aborted) return;
+      for (const target of this.#ready?.wiring.targets ?? []) target.greet(signal);
+    });
+  }
+
   async run(wake: () => void, signal: AbortSignal): Promise<void> {
     this.#wake = wake;
+    this.#stopped = signal;
     while (!signal.aborted) {
       const replaced = this.#replaced.signal;
       const { wiring, watch, converger } = await this.#wire();

@@ -35,12 +35,18 @@ describe('RuntimeTarget, when a pass is about to begin', () => {
     await noneOpen();
   });
 
-  it('hangs up on one that nobody took, and on one that another greeting replaces', async () => {
+  it('begins one at a time, and hangs up on one that nobody took', async () => {
     target.greet(signal);
     target.greet(signal);
     target.dismiss();
     target.dismiss();
-    await vi.waitFor(() => expect(cli.received.length).toBe(2));
+    await vi.waitFor(() => expect(cli.received.length).toBe(1));
+    await noneOpen();
+  });
+
+  it('keeps none for a pass that does not come', async () => {
+    target.greet(signal);
+    await vi.waitFor(() => expect(cli.received.length).toBe(1));
     await noneOpen();
   });
 

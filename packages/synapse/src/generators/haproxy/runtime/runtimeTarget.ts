@@ -1,4 +1,4 @@
-import type { Clock } from '@smartstack/agent';
+import type { Clock, Timer } from '@smartstack/agent';
 import { applyCommands, type AppliedCommand, serverKey } from './apply.js';
 import { type ProcessIdentity, sameProcess } from '../loaded/beliefs.js';
 import { observedState, parseInfo, parseServersState, sameOrNew } from '../plan/observed.js';
@@ -52,7 +52,8 @@ export class RuntimeTarget {
   #observedAt = -Infinity;
   #retired: ProcessIdentity | undefined;
   #silentUntil = -Infinity;
-  #greeting: { readonly opened: Promise<OpenedSession>; readonly at: number } | undefined;
+  #greeting:
+    { readonly opened: Promise<OpenedSession>; readonly at: number; readonly timer: Timer } | undefined;
 
   constructor(options: RuntimeTargetOptions) {
     this.#options = options;
@@ -103,24 +104,31 @@ export class RuntimeTarget {
     const greeting = this.#greeting;
     this.#greeting = undefined;
     if (greeting === undefined) return this.connect(signal);
+    greeting.timer.cancel();
     if (this.#options.clock.monotonic() - greeting.at <= greetingMs) return greeting.opened;
     closeOnceOpen(greeting.opened);
     return this.connect(signal);
   }
 
-  /** Begins to connect for an `open` that follows soon; `dismiss` ends what nobody took. */
+  /** Begins to connect for an `open` that follows soon, unless that is under way; nothing is kept for long. */
   greet(signal: AbortSignal): void {
-    if (this.isSilent) return;
-    this.dismiss();
+    if (this.isSilent || this.#greeting !== undefined) return;
+    const { clock } = this.#options;
     const opened = this.connect(signal);
-    // Whoever takes it is told.
-    opened.catch(() => undefined);
-    this.#greeting = { opened, at: this.#options.clock.monotonic() };
+    const timer = clock.setTimeout(() => this.dismiss(), greetingMs);
+    const greeting = { opened, at: clock.monotonic(), timer };
+    this.#greeting = greeting;
+    // Whoever opens finds out for himself.
+    opened.catch(() => {
+      if (this.#greeting === greeting) this.dismiss();
+    });
   }
 
   /** Hangs up on a greeting that nobody took. */
   dismiss(): void {
-    if (this.#greeting !== undefined) closeOnceOpen(this.#greeting.opened);
+    if (this.#greeting === undefined) return;
+    this.#greeting.timer.cancel();
+    closeOnceOpen(this.#greeting.opened);
     this.#greeting = undefined;
   }
 
