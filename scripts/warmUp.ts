@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { systemClock, type Timer } from '@smartstack/agent';
 import { eventually } from '../integration/harness/eventually.ts';
 import { startRegistryStub } from './registryStub.ts';
 
@@ -43,30 +44,43 @@ const configurations: Readonly<Record<string, (registry: string, folder: string)
   }),
 };
 
+const limitMs = 60_000;
+
+async function within<T>(ms: number, result: Promise<T>, what: string): Promise<T> {
+  let timer: Timer | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = systemClock.setTimeout(() => reject(new Error(`waited ${ms} ms for ${what}`)), ms);
+  });
+  return Promise.race([result, late]).finally(() => timer?.cancel());
+}
+
 async function written(file: string): Promise<void> {
-  await eventually(() => readFile(file, 'utf8'), { what: `${file} is written`, timeoutMs: 60_000 });
+  await eventually(() => readFile(file, 'utf8'), { what: `${file} is written`, timeoutMs: limitMs });
 }
 
 /** Has an agent start once, as it will time and again, so that the functions of a start are compiled in `cache`. */
 export async function warmUp(name: string, start: string, bundle: string, cache: string): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'smartstack-build-'));
   const registry = await startRegistryStub();
+  let agent: ChildProcess | undefined;
   try {
     const file = join(folder, `${name}.yaml`);
     await writeFile(file, JSON.stringify(configurations[name]?.(registry.address, folder)));
     await writeFile(join(folder, 'agent.yaml'), "admin: { listen: '127.0.0.1:0' }\n");
-    const agent = spawn(process.execPath, ['-e', keepCompiled, start, bundle, cache, '-c', file], {
+    const child = spawn(process.execPath, ['-e', keepCompiled, start, bundle, cache, '-c', file], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     let log = '';
-    agent.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
-    const ended = once(agent, 'exit');
+    agent = child;
+    child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
+    const ended = once(child, 'exit');
     const started = name === 'nerve' ? registry.created : written(join(folder, 'haproxy.cfg'));
-    await Promise.race([started, ended]);
-    agent.kill('SIGTERM');
-    const [code] = (await ended) as [number | null];
+    await within(limitMs, Promise.race([started, ended]), `${name} to start`);
+    child.kill('SIGTERM');
+    const [code] = (await within(limitMs, ended, `${name} to end`)) as [number | null];
     if (code !== 0) throw new Error(`${name} does not start:\n${log}`);
   } finally {
+    agent?.kill('SIGKILL');
     registry.close();
     await rm(folder, { recursive: true, force: true });
   }

@@ -41,6 +41,13 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
+/** A failure of a reading is told to whoever asked for it, and to nobody after. */
+const failOnce = (): void => {
+  onConfiguration.mockImplementationOnce(() => {
+    throw new Error('no');
+  });
+};
+
 const main = (directory: string, text = 'haproxy: {}') =>
   writeFileSync(join(folder, 'synapse.yaml'), `${text}\nservice_conf_dir: ${folder}/${directory}\n`);
 const service = (file: string, text = '{discovery: {method: base}, default_servers: [{host: h, port: 1}]}') =>
@@ -64,6 +71,15 @@ const names = () => [...(onConfiguration.mock.lastCall?.[0].services.keys() ?? [
 const told = () => logger.records.filter(({ message }) => message === 'bad configuration');
 
 describe('LiveConfiguration', () => {
+  it('reads again after a reading that failed for a reason that nobody foresaw', async () => {
+    main('a');
+    const configuration = await live();
+    failOnce();
+    await expect(configuration.reload()).rejects.toThrow('no');
+    await configuration.reload();
+    expect(onConfiguration).toHaveBeenCalledTimes(2);
+  });
+
   it('reads everything again, and joins calls that come together', async () => {
     main('a');
     const configuration = await live();

@@ -53,10 +53,12 @@ export class LiveConfiguration<D extends DiscoveryOptions> {
 
   /** Reads everything again. A call while a reading has not begun yet joins it. */
   reload(): Promise<void> {
-    this.#queued ??= this.#last = this.#last.then(() => {
+    const begin = (): Promise<void> => {
       this.#queued = undefined;
       return this.#reload();
-    });
+    };
+    // Whoever asked for the one before was told of its failure.
+    this.#queued ??= this.#last = this.#last.then(begin, begin);
     return this.#queued;
   }
 
@@ -80,7 +82,7 @@ export class LiveConfiguration<D extends DiscoveryOptions> {
         await clock.sleep(rewatchMs, signal).catch(() => undefined);
       }
     }
-    await this.#last;
+    await this.#last.catch(() => undefined);
   };
 
   async #reload(): Promise<void> {

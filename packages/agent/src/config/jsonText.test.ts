@@ -55,6 +55,7 @@ describe('plainJson', () => {
     ['the key __proto__', '{"__proto__":{"a":1}}'],
     ['an escape that need not be', '{"a":"\\u0041"}'],
     ['deep nesting', `${'['.repeat(60)}${']'.repeat(60)}`],
+    ['nesting as deep as nobody can follow', `${'['.repeat(20_000)}${']'.repeat(20_000)}`],
     ['a comment', '{"a":1} # b'],
     ['two documents', '{"a":1}\n---\n{"a":2}'],
     ['YAML', 'a: 1'],

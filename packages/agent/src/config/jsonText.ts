@@ -10,12 +10,16 @@ const maxDepth = 50;
  */
 export function plainJson(text: string): object | undefined {
   if (!/^\s*[{[]/.test(text)) return undefined;
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    const value = JSON.parse(text) as object;
+    return meansTheSame(text, value) ? value : undefined;
   } catch {
+    // No JSON, or so deep or with strings so long that there is no room to look at it.
     return undefined;
   }
+}
+
+function meansTheSame(text: string, value: unknown): boolean {
   let structure = '';
   let end = 0;
   const compact = text.replaceAll(stringOrSpace, (match, offset: number) => {
@@ -25,8 +29,8 @@ export function plainJson(text: string): object | undefined {
   });
   structure += text.slice(end);
   // What JavaScript would write itself has no duplicate keys, and numbers and escapes that mean one thing only.
-  if (JSON.stringify(value) !== compact || /"(?:<<|__proto__)"/.test(compact)) return undefined;
-  return /[.eE]\d|\d[eE]/.test(structure) || isDeeper(structure) ? undefined : (value as object);
+  if (isDeeper(structure) || /[.eE]\d|\d[eE]/.test(structure)) return false;
+  return JSON.stringify(value) === compact && !/"(?:<<|__proto__)"/.test(compact);
 }
 
 function isDeeper(structure: string): boolean {

@@ -43,6 +43,8 @@ export class HaproxyGenerator implements Generator {
   /** Of the parts that were built last. */
   #converger: Converger | undefined;
   #replaced = new AbortController();
+  /** What the last pass is doing, if it still runs. */
+  #passing: Promise<unknown> | undefined;
   #memory: Memory | undefined;
   readonly #sections = new SectionCache();
   #desire: Desire | undefined;
@@ -121,6 +123,7 @@ export class HaproxyGenerator implements Generator {
         ],
         both,
       );
+      await this.#passing?.catch(() => undefined);
       // What was decided last reaches the disk even if we are told to stop meanwhile.
       await converger.idle();
       await wiring.beliefs.close();
@@ -155,7 +158,9 @@ export class HaproxyGenerator implements Generator {
       this.#desire = wanted;
       this.#options.traffic.serve(wanted.desired.services);
       this.#reportIssues(wanted.issues);
-      return await converger.converge(wanted, this.#config, signal);
+      const pass = converger.converge(wanted, this.#config, signal);
+      this.#passing = pass;
+      return await pass;
     } finally {
       for (const target of targets) target.dismiss();
     }
@@ -178,7 +183,8 @@ export class HaproxyGenerator implements Generator {
   async #build(config: HaproxyConfig): Promise<Parts> {
     const { clock, logger, metrics, timing } = this.#options;
     const wake = (): void => this.#wake();
-    // What the parts before these know must be on disk before these read it.
+    // What the parts before these know, and may just be doing, must be on disk before these read it.
+    await this.#passing?.catch(() => undefined);
     await this.#converger?.idle();
     const wiring = await wire(config, this.#options);
     const parts = {

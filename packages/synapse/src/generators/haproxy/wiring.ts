@@ -77,11 +77,11 @@ export function wiringKey(config: HaproxyConfig): string {
   const { configFilePath, candidateConfigFilePath, socketFilePaths, reloadCommand, checkCommand } = config;
   const { restartIntervalMs, restartJitter, stateFilePath, managed, haproxyBinary, masterSocketPath } =
     config;
-  const { probeNewServers, doWrites, doSocket, doChecks } = config;
+  const { probeNewServers, doWrites, doSocket, doChecks, doReloads } = config;
   return JSON.stringify([
     ...[configFilePath, candidateConfigFilePath, socketFilePaths, reloadCommand, checkCommand],
     ...[restartIntervalMs, restartJitter, stateFilePath, managed, haproxyBinary, masterSocketPath],
-    ...[probeNewServers, doWrites, doSocket, doChecks],
+    ...[probeNewServers, doWrites, doSocket, doChecks, doReloads],
   ]);
 }
 
@@ -96,6 +96,7 @@ function processOf(
     return createManagedProcess({
       ...{ clock, logger, timing, random, turn, haproxyBinary, masterSocketPath },
       configFile: configFilePath,
+      startsFirst: !config.doReloads,
       logFile: join(configFilePath, '..', 'haproxy.log'),
       superviseMs: timing.watchMs,
       onStart: (result) => metrics.started(result),

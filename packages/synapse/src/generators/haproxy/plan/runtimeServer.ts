@@ -26,6 +26,9 @@ const cancels = new Map<string, string>([
 /** Servers of one backend mostly share their words: each list is read once per context. */
 const effectiveOptions = new WeakMap<BackendContext, EffectiveOptions>();
 
+/** Far more than the servers of one backend usually have different ones. */
+const maxTexts = 1_000;
+
 interface EffectiveOptions {
   readonly byList: WeakMap<readonly string[], ReadonlyMap<string, Option>>;
   /** Equal lists. */
@@ -41,6 +44,8 @@ function effective(server: Server, context: BackendContext): ReadonlyMap<string,
   if (sameList !== undefined) return sameList;
   const text = server.options.join(' ');
   const result = known.byText.get(text) ?? workOut(server, context);
+  // Where each instance has words of its own, those of instances long gone must not pile up.
+  if (known.byText.size >= maxTexts) known.byText.clear();
   known.byText.set(text, result);
   known.byList.set(server.options, result);
   return result;

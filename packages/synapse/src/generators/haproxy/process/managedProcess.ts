@@ -12,7 +12,7 @@ import {
   readMaster,
   reloadThroughMaster,
 } from './masterCli.js';
-import type { Absence, HaproxyProcess, ProcessTiming } from './process.js';
+import type { HaproxyProcess, ProcessTiming } from './process.js';
 import { ReloadError } from './reloadError.js';
 import { haproxyOf, type RunningHaproxy, runningHaproxies } from './runningHaproxy.js';
 import type { Turn } from './turn.js';
@@ -32,6 +32,8 @@ export interface ManagedProcessOptions {
   readonly superviseMs: number;
   /** Starts and reloads are one at a time, whoever asks, also across a change of these options. */
   readonly turn: Turn;
+  /** Supervision starts it on the first file, too, for no pass asks for a start (`do_reloads: false`). */
+  readonly startsFirst: boolean;
   /** Called after each attempt to start it. */
   readonly onStart: (result: 'success' | 'failure') => void;
   readonly random?: () => number;
@@ -62,8 +64,10 @@ class ManagedProcess implements HaproxyProcess {
   #masterSocket: string;
   /** There is a file to run. */
   #isWanted = false;
-  /** When we started it last, from the exec until it answered: wall clock in milliseconds. */
-  #lastStart = { from: -Infinity, until: -Infinity };
+  /** On which file we started it last, and when it answered: monotonic clock in milliseconds. */
+  #lastStart: { readonly file: string | undefined; readonly endedAt: number } = {
+    ...{ file: undefined, endedAt: -Infinity },
+  };
 
   constructor(options: ManagedProcessOptions) {
     this.#options = options;
@@ -104,12 +108,12 @@ class ManagedProcess implements HaproxyProcess {
     });
   }
 
-  ensure(signal: AbortSignal, { lookedAt, fileAt }: Absence): Promise<'running' | 'started'> {
+  ensure(signal: AbortSignal, lookedAt: number): Promise<'running' | 'started'> {
     this.#isWanted = true;
     return this.#options.turn.take(async () => {
       const how = await this.#ensureRunning(signal);
-      const { from, until } = this.#lastStart;
-      return from >= fileAt && until >= lookedAt ? 'started' : how;
+      const { file, endedAt } = this.#lastStart;
+      return endedAt >= lookedAt && file === (await this.#file()) ? 'started' : how;
     });
   }
 
@@ -124,11 +128,12 @@ class ManagedProcess implements HaproxyProcess {
     let lastProblem: string | undefined;
     const stopped = (): boolean => signal.aborted;
     // What an earlier run left serves until more is known. Else whoever writes the first file starts HAProxy on it.
-    this.#isWanted ||= await this.#hasFile();
+    this.#isWanted ||= (await this.#file()) !== undefined;
     while (!stopped()) {
       let delay = superviseMs;
       try {
-        if (this.#isWanted && (await this.#hasFile())) {
+        const mayStart = this.#isWanted || this.#options.startsFirst;
+        if (mayStart && (await this.#file()) !== undefined) {
           if ((await this.#options.turn.take(() => this.#ensureRunning(signal))) === 'started') wake();
           this.#backoff.reset();
           lastProblem = undefined;
@@ -144,8 +149,10 @@ class ManagedProcess implements HaproxyProcess {
     }
   }
 
-  async #hasFile(): Promise<boolean> {
-    return (await stat(this.#options.configFile).catch(() => undefined)) !== undefined;
+  /** What tells the present file from any other: each is put in place whole. Undefined when there is none. */
+  async #file(): Promise<string | undefined> {
+    const found = await stat(this.#options.configFile).catch(() => undefined);
+    return found && [found.ino, found.size, found.mtimeMs].join(' ');
   }
 
   #master(signal: AbortSignal) {
@@ -235,7 +242,7 @@ class ManagedProcess implements HaproxyProcess {
     );
     if (signal.aborted) await log.close();
     signal.throwIfAborted();
-    const from = clock.now();
+    const file = await this.#file();
     // A session of its own: it goes on serving when synapse ends, however it ends.
     const child = spawn(haproxyBinary, ['-W', '-S', `${masterSocketPath},mode,600`, '-f', configFile], {
       detached: true,
@@ -255,7 +262,7 @@ class ManagedProcess implements HaproxyProcess {
         },
         (status) => hasNewWorker(masterSocketPath, status, new Set(), this.#master(signal)),
       );
-      this.#lastStart = { from, until: clock.now() };
+      this.#lastStart = { file, endedAt: clock.monotonic() };
       onStart('success');
       logger.info('haproxy started', { pid, ms: Math.round(clock.monotonic() - startedAt) });
     } catch (error) {

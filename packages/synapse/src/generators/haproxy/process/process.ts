@@ -13,24 +13,16 @@ import {
 import { ReloadError } from './reloadError.js';
 import { RuntimeApiError } from '../runtime/runtimeError.js';
 
-/**
- * That nobody answered: wall clock in milliseconds. A start counts as the answer to it if it loaded the file that is
- * in place since `fileAt`, and had not come to its end at `lookedAt`.
- */
-export interface Absence {
-  readonly lookedAt: number;
-  readonly fileAt: number;
-}
-
 /** The HAProxy that follows our file: somebody else's, or one that we started. */
 export interface HaproxyProcess {
   /** Makes HAProxy load the file on disk and waits until that is verified; starts ours where it is gone. Throws ReloadError. */
   reload(signal: AbortSignal): Promise<'reloaded' | 'started'>;
   /**
-   * Starts it when it does not run, unless our supervision did meanwhile: see Absence. Absent where that is somebody
-   * else's task. Throws ReloadError.
+   * Starts it when it does not run; absent where that is somebody else's task. A start on the present file that had
+   * not come to its end at `lookedAt` (monotonic clock in milliseconds), when nobody answered, is what was missing: it
+   * counts. Throws ReloadError.
    */
-  ensure?(signal: AbortSignal, absence: Absence): Promise<'running' | 'started'>;
+  ensure?(signal: AbortSignal, lookedAt: number): Promise<'running' | 'started'>;
   /** Master and workers; undefined without a master socket, or when it does not answer. */
   status(signal: AbortSignal): Promise<MasterStatus | undefined>;
   /** How many file descriptors the process that loads the file may open; undefined when nobody knows. */

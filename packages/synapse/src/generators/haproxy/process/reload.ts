@@ -17,16 +17,13 @@ export async function reload(
   accepted: DesiredState,
   signal: AbortSignal,
 ): Promise<{ readonly how: 'reloaded' | 'started'; readonly silent: readonly string[] }> {
-  const { process, targets, beliefs, counters, keeper } = wiring;
+  const { process, targets, beliefs, counters } = wiring;
   const before = new Map(results.map((result) => [result.socket, result.process]));
   const nobody = results.length > 0 && results.every((result) => result.process === undefined);
   // A process that was gone and is started now has loaded the file: reloading it again would be for nothing.
   let how: 'reloaded' | 'started' = 'started';
-  const absence = {
-    lookedAt: Math.max(...results.map(({ at }) => at)),
-    fileAt: keeper.written?.at ?? Infinity,
-  };
-  if (!nobody || (await process.ensure?.(signal, absence)) !== 'started') {
+  const lookedAt = Math.max(...results.map(({ at }) => at));
+  if (!nobody || (await process.ensure?.(signal, lookedAt)) !== 'started') {
     await counters.lastReading(signal);
     how = await process.reload(signal);
   }

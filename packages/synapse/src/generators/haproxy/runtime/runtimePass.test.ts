@@ -81,3 +81,34 @@ describe('a process that becomes another version behind its socket', () => {
     expect(summary(await pass())).toEqual(onOld);
   });
 });
+
+describe('a pass that nobody answers', () => {
+  it('leaves no doubt about servers for which nothing was sent', async () => {
+    const startedAt = Math.floor(Date.now() / 1000) - 50;
+    let isSilent = false;
+    cli = await FakeCli.start((command) => {
+      if (isSilent) return undefined;
+      if (command === 'show info')
+        return `Name: HAProxy\nVersion: 2.6.12\nPid: 100\nUptime_sec: 50\nStart_time_sec: ${startedAt}`;
+      if (command === 'show backend') return '# name\nweb';
+      const row = [3, 'web', a.id, a.name, a.address, 2, 0, 1, 0, a.port].join(' ');
+      return command.startsWith('show servers state') ? `1\n# ${columns}\n${row}` : '';
+    });
+    const beliefs = await BeliefStore.open(undefined);
+    const process = { pid: 100, startedAt };
+    beliefs.setRunning(cli.path, process, loaded);
+    const target = new RuntimeTarget({
+      ...{ clock: systemClock, socketPath: cli.path, deadlineMs: 50, observeAgainMs: 60_000 },
+      prober: new Prober({ ...defaultProbe, mode: 'off' }, systemClock),
+    });
+    const context: PassContext = {
+      ...{ clock: systemClock, beliefs, keeper: {} as ConfigKeeper, now: Date.now() },
+      ...{ signal: new AbortController().signal, isAudit: false, isKnown: () => false },
+    };
+    expect((await bringInStep(target, loaded, context)).plan.commands).toEqual([]);
+    isSilent = true;
+    const other = aState([aService([aServer('a', { options: ['backup'] })])]);
+    await expect(bringInStep(target, other, context)).rejects.toMatchObject({ code: 'runtime-timeout' });
+    expect(beliefs.running(cli.path, process)).toBe(loaded);
+  });
+});

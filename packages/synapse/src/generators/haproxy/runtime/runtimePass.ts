@@ -19,7 +19,7 @@ const retiredAttempts = 100;
 /** What bringing one process in step came to. */
 export interface PassResult {
   readonly socket: string;
-  /** When the look at it began: wall clock in milliseconds. */
+  /** When the look at it began: monotonic clock in milliseconds. */
   readonly at: number;
   readonly plan: Plan;
   readonly applied: readonly AppliedCommand[];
@@ -81,6 +81,7 @@ export async function bringInStep(
   attempts = retiredAttempts,
 ): Promise<PassResult> {
   if (target.isSilent) throw new RuntimeApiError('runtime-timeout', `${target.socketPath} stays silent`);
+  const at = context.clock.monotonic();
   let opened: OpenedSession;
   let early: Prepared | undefined;
   try {
@@ -88,15 +89,18 @@ export async function bringInStep(
     early = prepareEarly(target, desired, context);
     opened = await opening;
   } catch (error) {
+    // Nothing was sent: what was about to be added is not there.
+    if (early !== undefined)
+      context.beliefs.setRunning(target.socketPath, early.observation.identity, early.loaded);
     if (!(error instanceof RuntimeApiError) || context.signal.aborted) throw error;
     target.invalidate();
     if (error.code === 'runtime-timeout') target.markSilent();
     // One that is silent may be stopped or busy: asking it to reload would only queue up.
     if (error.code === 'runtime-timeout' || error.code === 'runtime-protocol') throw error;
-    return unreachable(target.socketPath, context.now, error);
+    return unreachable(target.socketPath, at, error);
   }
   try {
-    return await actOn(target, opened, early, desired, context);
+    return { at, ...(await actOn(target, opened, early, desired, context)) };
   } catch (error) {
     target.invalidate();
     if (error instanceof RuntimeApiError && error.code === 'runtime-timeout') target.markSilent();
@@ -152,13 +156,13 @@ async function actOn(
   early: Prepared | undefined,
   desired: DesiredState,
   context: PassContext,
-): Promise<PassResult> {
+): Promise<Omit<PassResult, 'at'>> {
   const { beliefs, keeper, signal, now, isKnown, isAudit } = context;
   const { socketPath: socket } = target;
   const observation = await target.observe(opened, isAudit);
   const { identity: process, state } = observation;
   if (isKnown(process))
-    return { socket, at: now, plan: { commands: [], reload: [] }, applied: [], process, isUnknown: false };
+    return { socket, plan: { commands: [], reload: [] }, applied: [], process, isUnknown: false };
   const { version, uptimeSeconds } = state.process;
   let prepared = early?.observation === observation ? early : undefined;
   if (prepared === undefined) {
@@ -167,7 +171,7 @@ async function actOn(
       beliefs.running(socket, process) ?? loadedBy(start, beliefs.written, await keeper.diskHash());
     if (known === undefined) {
       const plan = planChanges(desired, known, state, capabilitiesOf(version));
-      return { socket, at: now, plan, applied: [], process, isUnknown: true };
+      return { socket, plan, applied: [], process, isUnknown: true };
     }
     // Remembers who it is, the first time.
     beliefs.setRunning(socket, process, known);
@@ -177,7 +181,7 @@ async function actOn(
   await noted;
   if (plan.commands.length === 0) {
     target.nothingToDo();
-    return { socket, at: now, plan, applied: [], process, isUnknown: false };
+    return { socket, plan, applied: [], process, isUnknown: false };
   }
   const applied = await target.apply(opened.session, plan.commands, probes, signal);
   const isDone = plan.reload.length === 0 && applied.every(({ outcome }) => outcome.result === 'done');
@@ -188,7 +192,7 @@ async function actOn(
     const known = withIntended(loaded, desired, additions(failed));
     beliefs.setRunning(socket, process, advanceLoaded(known, desired, applied));
   }
-  return { socket, at: now, plan, applied, process, isUnknown: false };
+  return { socket, plan, applied, process, isUnknown: false };
 }
 
 /** All reasons of all processes, each once. */

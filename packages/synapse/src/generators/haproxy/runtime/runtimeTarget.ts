@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock, Timer } from '@smartstack/agent';
 import { applyCommands, type AppliedCommand, serverKey } from './apply.js';
 import { type ProcessIdentity, sameProcess } from '../loaded/beliefs.js';
@@ -215,6 +216,8 @@ export class RuntimeTarget {
   /** Asks new servers that HAProxy is to check whether they answer, ahead of `apply`. */
   probe(commands: readonly RuntimeCommand[], signal: AbortSignal): Probes {
     const { prober } = this.#options;
+    // Each probe under way listens to it: their number is no leak.
+    setMaxListeners(0, signal);
     return new Map(
       commands.flatMap((command) =>
         command.kind === 'add-server' && command.checked
