@@ -1,9 +1,11 @@
 import * as z from 'zod';
-import type { Check, CheckContext } from './check.js';
+import type { Asked, Check, CheckContext, OptionProblem } from './check.js';
 import { execCheck } from './exec.js';
 import { httpCheck } from './http.js';
 import { noopCheck } from './noop.js';
 import { tcpCheck } from './tcp.js';
+
+export type { Asked } from './check.js';
 
 /** Every kind of check there is: the only list. */
 const checks = { http: httpCheck, tcp: tcpCheck, exec: execCheck, noop: noopCheck } as const;
@@ -18,6 +20,20 @@ export const checkSchema = z.discriminatedUnion('type', [
 
 /** A check's options, in camelCase, with their defaults. */
 export type CheckOptions = z.output<typeof checkSchema>;
+
+/** What is wrong with the files that the options name. */
+export function checkProblems(options: CheckOptions, asked: Asked): Promise<readonly OptionProblem[]> {
+  switch (options.type) {
+    case 'http':
+      return checks.http.problems(options, asked);
+    case 'tcp':
+      return checks.tcp.problems(options, asked);
+    case 'exec':
+      return checks.exec.problems(options, asked);
+    case 'noop':
+      return checks.noop.problems(options, asked);
+  }
+}
 
 /** Makes the check that the options describe. */
 export function createCheck(options: CheckOptions, context: CheckContext): Check {
