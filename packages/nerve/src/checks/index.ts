@@ -3,18 +3,26 @@ import type { Asked, Check, CheckContext, OptionProblem } from './check.js';
 import { execCheck } from './exec.js';
 import { httpCheck } from './http.js';
 import { noopCheck } from './noop.js';
+import { systemdCheck } from './systemd.js';
 import { tcpCheck } from './tcp.js';
 
 export type { Asked } from './check.js';
 
 /** Every kind of check there is: the only list. */
-const checks = { http: httpCheck, tcp: tcpCheck, exec: execCheck, noop: noopCheck } as const;
+const checks = {
+  http: httpCheck,
+  tcp: tcpCheck,
+  exec: execCheck,
+  systemd: systemdCheck,
+  noop: noopCheck,
+} as const;
 
 /** One check as it stands in a service's `checks`; `type` says which options it has. */
 export const checkSchema = z.discriminatedUnion('type', [
   checks.http.schema,
   checks.tcp.schema,
   checks.exec.schema,
+  checks.systemd.schema,
   checks.noop.schema,
 ]);
 
@@ -30,6 +38,8 @@ export function checkProblems(options: CheckOptions, asked: Asked): Promise<read
       return checks.tcp.problems(options, asked);
     case 'exec':
       return checks.exec.problems(options, asked);
+    case 'systemd':
+      return checks.systemd.problems(options, asked);
     case 'noop':
       return checks.noop.problems(options, asked);
   }
@@ -44,6 +54,8 @@ export function createCheck(options: CheckOptions, context: CheckContext): Check
       return checks.tcp.create(options, context);
     case 'exec':
       return checks.exec.create(options, context);
+    case 'systemd':
+      return checks.systemd.create(options, context);
     case 'noop':
       return checks.noop.create(options, context);
   }
