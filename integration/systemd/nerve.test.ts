@@ -57,6 +57,30 @@ describe.skipIf(whyNoSystemdVm() !== undefined)('nerve.service in a real systemd
     expect(await registrations()).toContain('/services/hello/vm1_0000000000');
   });
 
+  it('registers an instance while its unit is active', async () => {
+    const registered = async (): Promise<boolean> =>
+      (await registrations()).some((path) => path.startsWith('/services/worker/'));
+    const becomes = (wanted: boolean, what: string): Promise<boolean> =>
+      eventually(async () => (await registered()) === wanted, { what, timeoutMs: 15_000, intervalMs: 50 });
+    const unit = '[Service]\nExecStart=/bin/sleep infinity\n';
+    await vm.write('/etc/systemd/system/worker.service', unit);
+    await vm.must('systemctl', 'daemon-reload');
+    await vm.must('systemctl', 'start', 'worker');
+    const hello = await vm.must('cat', '/etc/nerve/services.d/hello.yaml');
+    const [head = ''] = hello.replace('services/hello', 'services/worker').split('\nchecks:');
+    await vm.write(
+      '/etc/nerve/services.d/worker.yaml',
+      `${head}\nchecks: [{ type: systemd, unit: worker.service, timeout: 5 }]\n`,
+    );
+    await becomes(true, 'it is registered');
+    await vm.must('systemctl', 'stop', 'worker');
+    await becomes(false, 'it is withdrawn');
+    await vm.must('systemctl', 'start', 'worker');
+    await becomes(true, 'it is registered again');
+    await vm.must('rm', '/etc/nerve/services.d/worker.yaml');
+    await becomes(false, 'it is forgotten');
+  });
+
   it('survives a configuration with errors at reload', async () => {
     await vm.write('/etc/nerve/services.d/second.yaml', 'host: [');
     await vm.must('systemctl', 'reload', 'nerve');

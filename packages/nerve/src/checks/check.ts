@@ -37,10 +37,23 @@ type Options<Type extends string, Own extends Shape> = CamelKeys<
   z.output<z.ZodObject<{ type: z.ZodLiteral<Type> } & typeof common & Own>>
 >;
 
+/** Answers about files that checks name, for one reading of the configuration. */
+export type Asked = Map<string, Promise<string | undefined>>;
+
+/** What is wrong with one option, which is spelt as in the file. */
+export interface OptionProblem {
+  readonly key: string;
+  readonly message: string;
+}
+
 /** A kind of check: its options as they stand in a file, and what makes a check of them. */
 export interface CheckKind<Type extends string, Own extends Shape> {
   readonly type: Type;
   readonly options: Own;
+  /** Options that are good one by one, and not together. */
+  readonly conflicts?: (options: Options<Type, Own>) => readonly OptionProblem[];
+  /** What is wrong with the files that the options name, when the configuration is read. */
+  readonly problems?: (options: Options<Type, Own>, asked: Asked) => Promise<readonly OptionProblem[]>;
   readonly create: (options: Options<Type, Own>, context: CheckContext) => Check;
 }
 
@@ -49,7 +62,14 @@ export function defineCheck<const Type extends string, Own extends Shape>(kind: 
   const keys = { type: z.literal(kind.type), ...common, ...kind.options };
   return {
     type: kind.type,
-    schema: z.strictObject(keys).transform((value) => camelKeys(value) as Options<Type, Own>),
+    schema: z.strictObject(keys).transform((value, refinement) => {
+      const options = camelKeys(value) as Options<Type, Own>;
+      for (const { key, message } of kind.conflicts?.(options) ?? []) {
+        refinement.addIssue({ code: 'custom', path: [key], message });
+      }
+      return options;
+    }),
+    problems: kind.problems ?? (() => Promise.resolve([])),
     create: kind.create,
   };
 }

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +5,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { systemClock } from '@smartstack/agent';
 import { endAllGroups } from './processGroups.js';
 import { checkOf, probe } from '../testing/probe.js';
+import { alive, pidIn } from '../testing/processes.js';
 
 const exec = { type: 'exec', timeout: 10 };
 
@@ -13,23 +13,6 @@ async function tempDir(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'nerve-exec-'));
   onTestFinished(() => rm(dir, { recursive: true }));
   return dir;
-}
-
-/** Whether the process still runs; one that nobody has reaped yet does not. */
-function alive(pid: number): boolean {
-  try {
-    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
-  }
-}
-
-async function pidIn(file: string): Promise<number> {
-  return await vi.waitFor(async () => {
-    const pid = Number(await readFile(file, 'utf8'));
-    expect(pid).toBeGreaterThan(0);
-    return pid;
-  });
 }
 
 describe('exec check', () => {

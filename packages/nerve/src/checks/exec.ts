@@ -1,20 +1,12 @@
-import type { Readable } from 'node:stream';
-import { type Clock, describeError } from '@smartstack/agent';
-import { execa } from 'execa';
+import type { Clock } from '@smartstack/agent';
 import * as z from 'zod';
 import { seconds, withDefault } from '../config/values.js';
 import type { CheckResult } from '../health/health.js';
 import { defineCheck } from './check.js';
-import { endGroup, noteGroup } from './processGroups.js';
+import { describeExit, oneLine, runCommand } from './command.js';
 
 /** How much of a command's output is kept for the reason of a failure, in characters. */
 const maxOutput = 200;
-
-/** How long to wait for the output of a command that has exited, in milliseconds. */
-const lastWordsMs = 50;
-
-/** systemd's, meant for the agent itself: a command must not speak to systemd in its name. */
-const withheld = { NOTIFY_SOCKET: undefined, WATCHDOG_PID: undefined, WATCHDOG_USEC: undefined };
 
 /** Passes when a command exits with 0 within `timeout`. Whatever it started is killed with it. */
 export const execCheck = defineCheck({
@@ -37,68 +29,13 @@ export const execCheck = defineCheck({
   },
 });
 
-function execute(argv: readonly string[], clock: Clock, signal: AbortSignal): Promise<CheckResult> {
-  const [file = '', ...args] = argv;
-  return new Promise((resolve) => {
-    const child = execa(file, args, {
-      // Its own process group, so that one kill reaches whatever the command started.
-      detached: true,
-      cleanup: false,
-      stdin: 'ignore',
-      buffer: false,
-      reject: false,
-      env: withheld,
-    });
-    const output = tail([child.stdout, child.stderr]);
-    const { pid } = child;
-    if (pid !== undefined) noteGroup(pid);
-    const end = (): void => {
-      if (pid !== undefined) endGroup(pid, clock).catch(() => undefined);
-    };
-    let settled = false;
-    const settle = (verdict: () => CheckResult): void => {
-      if (settled) return;
-      settled = true;
-      end();
-      // A grandchild that left the group may hold the pipes open for ever.
-      child.stdout.destroy();
-      child.stderr.destroy();
-      resolve(verdict());
-    };
-    signal.addEventListener('abort', () => settle(() => ({ ok: false, reason: 'aborted' })), { once: true });
-    child.once('exit', (code, by) => {
-      if (code === 0) {
-        settle(() => ({ ok: true }));
-        return;
-      }
-      const failed = (): CheckResult => ({ ok: false, reason: `${describeExit(code, by)}${output()}` });
-      end();
-      // What it printed last may still be on its way.
-      const late = clock.setTimeout(() => settle(failed), lastWordsMs);
-      child.once('close', () => {
-        late.cancel();
-        settle(failed);
-      });
-    });
-    const notStarted = (cause: unknown): void => settle(() => ({ ok: false, reason: describeError(cause) }));
-    child.then((result) => {
-      if (pid === undefined) notStarted(result.cause);
-    }, notStarted);
-  });
-}
-
-function describeExit(code: number | null, by: NodeJS.Signals | null): string {
-  return by === null ? `exited with ${code}` : `killed by ${by}`;
-}
-
-/** Reads everything and keeps the last `maxOutput` characters, on one line. */
-function tail(streams: readonly Readable[]): () => string {
+async function execute(argv: readonly string[], clock: Clock, signal: AbortSignal): Promise<CheckResult> {
+  // The last characters of all that it printed.
   let kept = '';
-  for (const stream of streams) {
-    stream.setEncoding('utf8');
-    stream.on('data', (chunk: string) => (kept = (kept + chunk.slice(-maxOutput)).slice(-maxOutput)));
-    stream.on('error', () => undefined);
-  }
-  // What a command prints is not trusted with the terminal.
-  return () => (kept.trim() === '' ? '' : `: ${kept.trim().replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')}`);
+  const onOutput = (text: string): void => void (kept = (kept + text.slice(-maxOutput)).slice(-maxOutput));
+  const result = await runCommand({ argv, clock, signal, onOutput });
+  if (result.kind === 'failed') return { ok: false, reason: result.reason };
+  if (result.code === 0) return { ok: true };
+  const said = oneLine(kept);
+  return { ok: false, reason: `${describeExit(result.code, result.by)}${said && `: ${said}`}` };
 }

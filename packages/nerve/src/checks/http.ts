@@ -1,63 +1,96 @@
-import { type ClientRequest, type IncomingMessage, request as requestPlain } from 'node:http';
+import {
+  type ClientRequest,
+  type IncomingMessage,
+  request as requestPlain,
+  type RequestOptions,
+} from 'node:http';
 import { request as requestTls } from 'node:https';
+import type { SecureContext } from 'node:tls';
 import { type Clock, describeError, type Timer } from '@smartstack/agent';
-import * as z from 'zod';
-import { optional, seconds, withDefault } from '../config/values.js';
 import type { CheckResult } from '../health/health.js';
+import { Authorities, authoritiesProblem } from './authorities.js';
 import { defineCheck, target } from './check.js';
 import { startDeadline } from './deadline.js';
 import { BodyJudge } from './httpBody.js';
+import { httpConflicts, type HttpOptions, httpOptions, type StatusRange } from './httpOptions.js';
 import { names } from './names.js';
 
-const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'expected the name of a header');
-const headerValue = z
-  .union([z.string(), z.number(), z.boolean()])
-  .transform(String)
-  .pipe(z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'expected the value of a header, on one line'));
+/** Ruby's. */
+const goodStatuses: readonly StatusRange[] = [[200, 399]];
 
 /**
- * Passes when a GET of `uri` is answered with 200 to 399, and with `expect` in the body if given.
- * Never follows a redirect, never keeps a connection.
+ * Passes when a request for `uri` is answered with one of `expect_status`, and with `expect` in the
+ * body if given. Never follows a redirect, never keeps a connection.
  */
 export const httpCheck = defineCheck({
   type: 'http',
-  options: {
-    uri: z
-      .string()
-      .regex(/^[\x21-\x7e]+$/, 'expected a path in printable ASCII, everything else percent-encoded')
-      .describe('What to ask for, for instance /health.'),
-    ssl: withDefault(z.boolean(), false).describe('Use TLS. Certificates are not verified, as in Ruby.'),
-    timeout: withDefault(seconds, 0.1).describe('Default of read_timeout. Does not govern open_timeout.'),
-    open_timeout: withDefault(seconds, 0.2).describe('Seconds to resolve the name and to connect.'),
-    ssl_timeout: withDefault(seconds, 0.2).describe('Seconds for the TLS handshake.'),
-    read_timeout: optional(seconds).describe('Seconds from the request sent to the last byte needed.'),
-    headers: withDefault(z.record(headerName, headerValue), {}).describe('Headers to send.'),
-    expect: optional(z.coerce.string()).describe('Text that the body must contain.'),
+  options: httpOptions,
+  conflicts: httpConflicts,
+  problems: async ({ tlsCaFile: file }, asked) => {
+    if (file === undefined) return [];
+    const question = `authorities ${file}`;
+    const answer = asked.get(question) ?? authoritiesProblem(file);
+    asked.set(question, answer);
+    const message = await answer;
+    return message === undefined ? [] : [{ key: 'tls_ca_file', message }];
   },
   create: (options, context) => {
+    const { clock } = context;
     const { host, port } = target(options, context);
+    const { unixSocket, tlsCaFile } = options;
     const limits = {
       openMs: options.openTimeout * 1000,
       tlsMs: options.ssl ? options.sslTimeout * 1000 : 0,
       readMs: (options.readTimeout ?? options.timeout) * 1000,
     };
-    const send = (): ClientRequest =>
-      (options.ssl ? requestTls : requestPlain)({
-        host,
-        port,
-        path: options.uri,
-        headers: { accept: '*/*', 'user-agent': 'nerve', ...options.headers },
-        agent: false,
-        lookup: names.lookup,
-        rejectUnauthorized: false,
-      });
+    const authorities = tlsCaFile === undefined ? undefined : new Authorities(tlsCaFile, clock);
+    const statuses = options.expectStatus ?? goodStatuses;
     return {
-      name: options.name ?? `http-${host}:${port}${options.uri}`,
+      name: options.name ?? `http-${unixSocket ?? `${host}:${port}`}${options.uri}`,
       deadlineMs: limits.openMs + limits.tlsMs + limits.readMs,
-      probe: (signal) => exchange(send, options.expect, limits, context.clock, signal),
+      probe: async (signal) => {
+        const trusted = await authorities?.current();
+        const send = (): ClientRequest => ask(options, { host, port }, trusted);
+        return await exchange(send, { statuses, expect: options.expect }, limits, clock, signal);
+      },
     };
   },
 });
+
+function ask(
+  options: HttpOptions,
+  address: { readonly host: string; readonly port: number },
+  trusted: SecureContext | undefined,
+): ClientRequest {
+  const { unixSocket, hostHeader, tlsServerName } = options;
+  const plain: RequestOptions = {
+    ...address,
+    ...(unixSocket === undefined ? {} : { socketPath: unixSocket }),
+    method: options.method,
+    path: options.uri,
+    headers: {
+      accept: '*/*',
+      'user-agent': 'nerve',
+      ...(hostHeader === undefined ? {} : { host: hostHeader }),
+      ...options.headers,
+    },
+    agent: false,
+    lookup: names.lookup,
+  };
+  if (!options.ssl) return requestPlain(plain);
+  return requestTls({
+    ...plain,
+    rejectUnauthorized: options.tlsVerify,
+    ...(tlsServerName === undefined ? {} : { servername: tlsServerName }),
+    ...(trusted === undefined ? {} : { secureContext: trusted }),
+  });
+}
+
+/** What an answer must be. */
+interface Wanted {
+  readonly statuses: readonly StatusRange[];
+  readonly expect: string | undefined;
+}
 
 interface Limits {
   readonly openMs: number;
@@ -67,14 +100,15 @@ interface Limits {
 
 function exchange(
   send: () => ClientRequest,
-  expect: string | undefined,
+  wanted: Wanted,
   limits: Limits,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<CheckResult> {
+  if (signal.aborted) return Promise.resolve(failed('aborted'));
   return new Promise((resolve) => {
     const request = send();
-    const body = new BodyJudge(expect);
+    const body = new BodyJudge(wanted.expect);
     let phase: Timer | undefined;
     let settled = false;
     const settle = (result: CheckResult): void => {
@@ -101,14 +135,19 @@ function exchange(
     });
     request.on('error', (error) => settle(failed(describeError(error))));
     request.once('upgrade', () => settle(failed('answered 101')));
-    request.once('response', (response) => judge(response, body, settle));
+    request.once('response', (response) => judge(response, wanted.statuses, body, settle));
     request.end();
   });
 }
 
-function judge(response: IncomingMessage, body: BodyJudge, settle: (result: CheckResult) => void): void {
+function judge(
+  response: IncomingMessage,
+  statuses: readonly StatusRange[],
+  body: BodyJudge,
+  settle: (result: CheckResult) => void,
+): void {
   const status = response.statusCode ?? 0;
-  if (status < 200 || status >= 400) {
+  if (!statuses.some(([from, to]) => from <= status && status <= to)) {
     settle(failed(`answered ${status}`));
     return;
   }

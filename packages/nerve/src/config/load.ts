@@ -11,8 +11,9 @@ import {
 } from '@smartstack/agent';
 import { nodeNameProblem } from '@smartstack/registry';
 import * as z from 'zod';
+import type { Asked } from '../checks/index.js';
 import { validateLeniently } from './lenient.js';
-import { type Asked, readService, type ServiceSource } from './readService.js';
+import { readService, type ServiceSource } from './readService.js';
 import { type MainConfig, mainSchema } from './schema.js';
 import type { ServiceDefinition } from './service.js';
 

@@ -1,4 +1,5 @@
 import { type ConfigIssue, formatPath, type ParsedFile } from '@smartstack/agent';
+import { type Asked, checkProblems } from '../checks/index.js';
 import { reporters } from '../reporters/index.js';
 import { validateLeniently } from './lenient.js';
 import { type ServiceDefinition, serviceDefinitions, serviceSchema } from './service.js';
@@ -11,9 +12,6 @@ export interface ServiceSource {
   /** Empty for a file of its own. */
   readonly at: readonly PropertyKey[];
 }
-
-/** Answers about files that services name, for one reading of the configuration. */
-export type Asked = Map<string, Promise<string | undefined>>;
 
 /** Reads one service's definition. No definitions: it has errors. */
 export async function readService(
@@ -28,15 +26,24 @@ export async function readService(
   // The main file's own issues were reported with the main file.
   const issues = at.length === 0 ? [...parsed.issues, ...found] : [...found];
   if (value === undefined) return { definitions: undefined, issues };
-  const place = ({ key, message }: Remark, severity: ConfigIssue['severity']): ConfigIssue => {
-    const path = [...at, ...key.split('.')];
+  const place = (
+    { key, message }: Remark,
+    severity: ConfigIssue['severity'],
+    below: readonly PropertyKey[] = [],
+  ): ConfigIssue => {
+    const path = [...at, ...below, ...key.split('.')];
     return { file: parsed.file, ...parsed.at(path), path: formatPath(path), message, severity };
   };
   const definitions = serviceDefinitions(name, value, instanceId);
   // Copies differ in their names only.
   const reporter = definitions[0]?.reporter;
   const problems = reporter ? await reporters[reporter.type].problems(reporter.settings, asked) : [];
-  issues.push(...problems.map((problem) => place(problem, 'error')));
+  const errors = problems.map((problem) => place(problem, 'error'));
+  for (const [index, check] of value.checks.entries()) {
+    const wrong = await checkProblems(check, asked);
+    errors.push(...wrong.map((problem) => place(problem, 'error', ['checks', index])));
+  }
+  issues.push(...errors);
   issues.push(...remarks(value).map((remark) => place(remark, 'warning')));
-  return { definitions: problems.length === 0 ? definitions : undefined, issues };
+  return { definitions: errors.length === 0 ? definitions : undefined, issues };
 }

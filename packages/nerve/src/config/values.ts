@@ -44,3 +44,9 @@ export const host = z
 export function listOf<T extends z.ZodType>(item: T) {
   return z.union([z.array(item).min(1), item.transform((value) => [value])]);
 }
+
+/** The path of a file that does not depend on where the agent was started. */
+export const absolutePath = z
+  .string()
+  .startsWith('/', 'expected an absolute path')
+  .refine((path) => !path.includes('\0'), 'expected a path');
