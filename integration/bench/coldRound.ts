@@ -25,15 +25,11 @@ function answers(port: number, identity: string): Promise<boolean> {
   });
 }
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
 async function until(port: number, identity: string, failed: () => string | undefined): Promise<void> {
-  const end = performance.now() + 60_000;
-  while (!(await answers(port, identity))) {
-    const problem = failed() ?? (performance.now() > end ? 'not within a minute' : undefined);
-    if (problem !== undefined) throw new Error(`port ${port} does not serve: ${problem}`);
-    await pause(1);
-  }
+  const serves = async (): Promise<boolean> => failed() !== undefined || (await answers(port, identity));
+  await eventually(serves, { what: `port ${port} serves`, timeoutMs: 60_000, intervalMs: 1 });
+  const problem = failed();
+  if (problem !== undefined) throw new Error(`port ${port} does not serve: ${problem}`);
 }
 
 /** Waits until every service has answered a request. Only one is asked until it does: asking costs CPU time, too. */

@@ -98,13 +98,16 @@ export class HaproxyGenerator implements Generator {
     });
   }
 
-  /** HAProxy says who it is while the change is read; what is to be sent to the registry goes out first. */
+  /** HAProxy says who it is while the change is read. */
   expect(): void {
-    setImmediate(() => {
-      const signal = this.#stopped;
-      if (signal === undefined || signal.aborted) return;
-      for (const target of this.#ready?.wiring.targets ?? []) target.greet(signal);
-    });
+    // What is asked of the registry in this turn of the event loop leaves in the next: that goes first.
+    setImmediate(() => setImmediate(() => this.#greet()));
+  }
+
+  #greet(): void {
+    const signal = this.#stopped;
+    if (signal === undefined || signal.aborted) return;
+    for (const target of this.#ready?.wiring.targets ?? []) target.greet(signal);
   }
 
   async run(wake: () => void, signal: AbortSignal): Promise<void> {
