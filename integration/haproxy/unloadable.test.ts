@@ -113,4 +113,28 @@ describe('a file that passes every check and cannot be loaded', () => {
     expect(reloads(await bed.settle(services([1], [])))).toBe(1);
     expect(await get({ port: ports[1]! })).toEqual({ status: 200, body: 'u3' });
   });
+
+  it('does not let in what is held back of another service meanwhile', async () => {
+    const block = { ...topLevel(dir), reload_command: `kill -USR2 $(cat ${dir}/pid)` };
+    const lenient = { section_keywords: 'modern', registry_server_options: 'any' };
+    bed = startGenerator({ ...lenient, ...block }, { reloadMs: 1_500 });
+    const refused = { ...instanceOf(upstreams[1]!), haproxyServerOptions: 'inter 2s fall banana' };
+    const web = { ...service([1], ports[0]!, []), instances: [instanceOf(upstreams[0]!), refused] };
+    await bed.settle({ web });
+    const held = [{ culprit: { kind: 'server', service: 'web' }, kept: 'left-out' }];
+    expect(bed.status().quarantined).toMatchObject(held);
+    const both = { web, bad: service([3], ports[1]!, nowhere) };
+    await expect(bed.reconcile(both)).rejects.toThrow();
+    const rejections = async (): Promise<number> =>
+      Number(/config_check_total\{result="invalid"\} (\d+)/.exec(await bed.metrics())?.[1]);
+    const before = await rejections();
+    for (let pass = 0; pass < 3; pass += 1) {
+      expect(await bed.reconcile(both)).toMatchObject({ outcome: 'waiting' });
+      expect(bed.status().quarantined).toMatchObject(held);
+    }
+    await bed.settle({ web });
+    expect(bed.status().quarantined).toMatchObject(held);
+    // A check that finds it once more would say that it had been let go.
+    expect(await rejections()).toBe(before);
+  });
 });

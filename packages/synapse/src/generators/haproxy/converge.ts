@@ -4,7 +4,6 @@ import { summaryOf } from './runtime/apply.js';
 import { Failures } from './failures.js';
 import { hashOf } from './file/fileHash.js';
 import { type ProcessIdentity, sameProcess } from './loaded/beliefs.js';
-import { portsOf } from './desired/bindLines.js';
 import { capabilitiesOf } from './plan/capabilities.js';
 import type { Kept } from './file/configKeeper.js';
 import { FileFollower } from './file/fileFollower.js';
@@ -12,8 +11,10 @@ import { isSameState } from './desired/sameState.js';
 import type { Desire } from './desire.js';
 import { planChanges } from './plan/plan.js';
 import { structureOf } from './plan/planStructure.js';
+import { boundPorts, isLost, runningState } from './process/known.js';
 import { reload } from './process/reload.js';
 import { ReloadError } from './process/reloadError.js';
+import { type Started, startAtOnce } from './process/startAtOnce.js';
 import { Unloadable } from './process/unloadable.js';
 import { render } from './desired/render.js';
 import { bringInStep, mergedReasons, type PassResult } from './runtime/runtimePass.js';
@@ -62,7 +63,11 @@ export class Converger {
     this.#context = context;
     this.#file = new FileFollower({
       ...{ clock: context.clock, logger: context.logger, wake },
-      ...{ keeper: wiring.keeper, beliefs: wiring.beliefs, boundPorts: () => this.#boundPorts() },
+      ...{
+        keeper: wiring.keeper,
+        beliefs: wiring.beliefs,
+        boundPorts: () => boundPorts(this.#results, wiring.beliefs),
+      },
     });
     this.#unloadable = new Unloadable(context.clock, context.random);
     this.#retry = new Backoff({ minMs: 100, maxMs: 10_000, random: context.random });
@@ -91,23 +96,27 @@ export class Converger {
       if (this.#reasons.length === 0) return this.#finish(wanted, outcome, signal);
       const before = keeper.written?.desired;
       const retryMs = this.#unloadable.waitMs(wanted.desired);
-      if (retryMs > 0 && !this.#isLost) {
+      if (retryMs > 0 && !isLost(this.#results)) {
         this.#followRunning(wanted);
         return { outcome: 'waiting', againInMs: retryMs };
       }
       // What could not be loaded waits; what the file holds instead makes a process known of which nobody is sure.
-      const wish = retryMs > 0 && before !== undefined ? { ...wanted, desired: before } : wanted;
+      const wish =
+        retryMs > 0 && before !== undefined ? { ...wanted, desired: before, isStandIn: true } : wanted;
+      const start = { reasons: this.#reasons, wish, signal };
+      const started =
+        config.doReloads && (await startAtOnce(this.#wiring, this.#context, this.#results, start));
+      if (started) {
+        await this.#noteLoaded(started);
+        outcome = 'start';
+        continue;
+      }
       const kept = await this.#file.follow(wish, signal);
       // Something was held back: look again before anything is reloaded.
       if (keeper.quarantine.revision !== revision) continue;
       if (kept.accepted === undefined) {
-        throw new AgentError(
-          'config-rejected',
-          'haproxy rejects the whole configuration, and there is no older one',
-          {
-            retriable: true,
-          },
-        );
+        const problem = 'haproxy rejects the whole configuration, and there is no older one';
+        throw new AgentError('config-rejected', problem, { retriable: true });
       }
       const waitMs = this.#waitBeforeReload(kept, config);
       if (waitMs > 0) {
@@ -193,18 +202,16 @@ export class Converger {
   ): Promise<'reload' | 'start' | undefined> {
     if (accepted === undefined) throw new AgentError('config-rejected', 'there is no configuration to load');
     const { logger, metrics, clock } = this.#context;
-    const { keeper, beliefs, gate } = this.#wiring;
+    const { keeper, gate } = this.#wiring;
     const reasons = this.#reasons;
     gate.attempted(reasons, hashOf(render(accepted)));
     const startedAt = clock.monotonic();
     let how: 'reloaded' | 'started';
+    let silent: readonly string[];
     try {
       const done = await reload(this.#wiring, this.#context, this.#results, accepted, signal);
       how = done.how;
-      for (const socket of done.silent) {
-        logger.error('haproxy was reloaded but does not answer on its admin socket', { socket });
-        this.#deafUntil.set(socket, clock.monotonic() + deafMs);
-      }
+      silent = done.silent;
     } catch (error) {
       const problem = describeError(error);
       if (error instanceof ReloadError && error.action === 'start') {
@@ -218,16 +225,25 @@ export class Converger {
       await this.#noteUnloadable(wanted, before);
       throw error;
     }
-    this.#blindLoaded = accepted;
-    this.#failures.clear();
+    await this.#noteLoaded({ accepted, silent });
     // A start has a line and a metric of its own, where it happens.
     if (how === 'reloaded') {
       metrics.reloaded(reasons, 'success');
       logger.info('haproxy reloaded', { reasons, ms: Math.round(clock.monotonic() - startedAt) });
     }
-    await beliefs.save();
-    await keeper.keepLastGood();
     return how === 'reloaded' ? 'reload' : 'start';
+  }
+
+  async #noteLoaded({ accepted, silent }: Started): Promise<void> {
+    const { clock, logger } = this.#context;
+    for (const socket of silent) {
+      logger.error('haproxy was reloaded but does not answer on its admin socket', { socket });
+      this.#deafUntil.set(socket, clock.monotonic() + deafMs);
+    }
+    this.#blindLoaded = accepted;
+    this.#failures.clear();
+    await this.#wiring.beliefs.save();
+    await this.#wiring.keeper.keepLastGood();
   }
 
   async #finish(
@@ -250,32 +266,23 @@ export class Converger {
    */
   async #noteUnloadable({ desired, shared }: Desire, before: DesiredState | undefined): Promise<void> {
     const running = this.#runningState();
-    const instead = running ?? (this.#isLost ? before : undefined);
+    const instead = running ?? (isLost(this.#results) ? before : undefined);
     // Where nobody runs, it need not be the file's fault; and nothing is gained by the same sections.
     if (instead === undefined || (running === undefined && structureOf(instead) === structureOf(desired)))
       return;
     this.#unloadable.note(desired);
     // A failure is told by the file's problem.
-    await this.#file.follow({ desired: instead, shared }).catch(() => undefined);
-  }
-
-  /** A process runs of which nobody knows what it loaded. */
-  get #isLost(): boolean {
-    return this.#results.some(({ process, isUnknown }) => process !== undefined && isUnknown);
+    await this.#file.follow({ desired: instead, shared, isStandIn: true }).catch(() => undefined);
   }
 
   #followRunning({ shared }: Desire): void {
     const desired = this.#runningState();
-    if (desired !== undefined) this.#file.followSoon({ desired, shared });
+    if (desired !== undefined) this.#file.followSoon({ desired, shared, isStandIn: true });
   }
 
-  /** The sections that run, with the servers of now; undefined while nobody runs, or nobody knows what. */
   #runningState(): DesiredState | undefined {
     if (this.#wiring.targets.length === 0) return this.#blindLoaded;
-    const known = this.#results.flatMap(({ socket, process }) =>
-      process === undefined ? [] : (this.#wiring.beliefs.running(socket, process) ?? []),
-    );
-    return known[0];
+    return runningState(this.#results, this.#wiring.beliefs);
   }
 
   /** When to look again without an event; undefined when nothing is open. */
@@ -286,15 +293,5 @@ export class Converger {
     if (isLingering) return lingeringMs;
     if (this.#wiring.targets.some(({ isOverdue }) => isOverdue)) return auditMs;
     return this.#deafUntil.size > 0 ? deafMs : undefined;
-  }
-
-  /** Ports that every process listens on, by the file that it loaded; undefined when one is not known. */
-  #boundPorts(): ReadonlySet<number> | undefined {
-    const results = this.#results;
-    if (results.length === 0 || results.some(({ isUnknown }) => isUnknown)) return undefined;
-    const loaded = results.flatMap(({ socket, process }) =>
-      process === undefined ? [] : [this.#wiring.beliefs.running(socket, process)],
-    );
-    return new Set(loaded.flatMap((state) => (state === undefined ? [] : portsOf(state))));
   }
 }

@@ -11,6 +11,7 @@ import type { HaproxyMetrics } from '../haproxyMetrics.js';
 import { Quarantine, type SharedLines } from './quarantineStore.js';
 import { render } from '../desired/render.js';
 import type { DesiredState } from '../types.js';
+import { tryOut } from './tryOut.js';
 import { holdNamed, settle, type Validator, type Verdict } from './validate.js';
 
 /** Where the configuration goes. */
@@ -48,6 +49,8 @@ export interface KeepOptions {
   readonly signal?: AbortSignal | undefined;
   /** The ports that HAProxy listens on now; undefined while that is not known, so that no address can be tried. */
   readonly boundPorts?: () => ReadonlySet<number> | undefined;
+  /** Another state than the wanted one, for the time being: what is held back stays held. */
+  readonly isStandIn?: boolean | undefined;
 }
 
 /**
@@ -63,6 +66,10 @@ export class ConfigKeeper {
   #unchecked: string | undefined;
   #rejected: { readonly hash: string; readonly isLimit: boolean } | undefined;
   #descriptors: { readonly needed: number; readonly limit: number | undefined } | undefined;
+  /** Hash of the text on which HAProxy did not start when that was tried first. */
+  #unstartable: string | undefined;
+  /** Hash of the text on which it did: what a check has to say of it, warnings, is not known yet. */
+  #unheard: string | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #addressesTriedAt = -Infinity;
   /** Errors told last: what stays held is tried again now and then, which is no news. */
@@ -131,15 +138,58 @@ export class ConfigKeeper {
     return isHeld;
   }
 
+  /**
+   * For an HAProxy that does not run: puts `desired` on disk unchecked and calls `load`, whose success says more than
+   * any check; the check comes with the next `keep`. Where `load` returns false or throws, what was there is put back.
+   * Returns false then, and where this is no way to go: nobody may write, the operator's command is to judge, or this
+   * text did not start before. Throws what `load` throws, and AgentError when the file cannot be written.
+   */
+  tryOut(
+    desired: DesiredState,
+    shared: SharedLines,
+    load: (candidate: DesiredState) => Promise<boolean>,
+  ): Promise<boolean> {
+    const next = this.#turn.then(() => this.#tryOut(desired, shared, load));
+    this.#turn = next.catch(() => undefined);
+    return next;
+  }
+
+  async #tryOut(
+    desired: DesiredState,
+    shared: SharedLines,
+    load: (candidate: DesiredState) => Promise<boolean>,
+  ): Promise<boolean> {
+    const { configPath, doWrites, validator } = this.#options;
+    if (!doWrites || validator.isOperators) return false;
+    const candidate = this.quarantine.clear(desired, this.#written?.desired, shared);
+    const text = render(candidate);
+    const hash = hashOf(text);
+    // What is known to be good needs no trial, and what is known to be bad gets none.
+    if ([this.#written?.sha256, this.#rejected?.hash, this.#unstartable].includes(hash)) return false;
+    const isGood = await tryOut(configPath, text, () => load(candidate));
+    this.#unstartable = isGood ? undefined : hash;
+    this.#unheard = isGood ? hash : undefined;
+    if (isGood) await this.#noteWritten(candidate, hash);
+    return isGood;
+  }
+
   async #keep(desired: DesiredState, shared: SharedLines, options: KeepOptions): Promise<Kept> {
     options.signal?.throwIfAborted();
     if (!this.#options.doWrites) return { accepted: desired, current: true };
     const lastGood = this.#written?.desired;
-    const candidate = this.quarantine.clear(desired, lastGood, shared);
+    const next = (): DesiredState =>
+      options.isStandIn === true
+        ? this.quarantine.without(desired, lastGood, shared)
+        : this.quarantine.clear(desired, lastGood, shared);
+    const candidate = next();
     const written = this.#written;
     const isSame = isSameState(written?.desired, candidate);
     const hash = written !== undefined && isSame ? written.sha256 : hashOf(render(candidate));
     if (written?.sha256 === hash && (await this.diskHash()) === hash) {
+      if (this.#unheard === hash) {
+        this.#unheard = undefined;
+        this.#messages = (await this.#check(render(candidate), candidate, options)).messages;
+      }
       if (isSame) return { accepted: written.desired, current: true };
       // The same text: what is known of it is to be the values that the next pass compares.
       this.#written = { ...written, desired: candidate };
@@ -153,7 +203,10 @@ export class ConfigKeeper {
     }
     const { quarantine } = this;
     const check = (text: string, each: DesiredState): Promise<Verdict> => this.#check(text, each, options);
-    const settled = await settle({ desired, lastGood, shared, quarantine, check });
+    const settled = await settle({
+      ...{ desired, lastGood, shared, quarantine, check },
+      candidate: next,
+    });
     this.#messages = settled.messages;
     this.#unchecked = settled.unchecked;
     this.#options.metrics.quarantined(quarantine.entries.length);
@@ -224,15 +277,19 @@ export class ConfigKeeper {
   }
 
   async #write(desired: DesiredState, text: string): Promise<void> {
-    const { configPath, candidatePath, clock, logger, onWritten } = this.#options;
+    const { configPath, candidatePath, logger } = this.#options;
     await mkdir(dirname(configPath), { recursive: true }).catch(() => undefined);
     const sha256 = hashOf(text);
     await writeFileAtomic(configPath, text);
-    await this.#disk.wrote(sha256);
-    this.#written = { desired, sha256, at: clock.now() };
     await unlink(candidatePath).catch(() => undefined);
     logger.debug('haproxy.cfg written', { file: configPath, bytes: Buffer.byteLength(text) });
-    await onWritten(this.#written);
+    await this.#noteWritten(desired, sha256);
+  }
+
+  async #noteWritten(desired: DesiredState, sha256: string): Promise<void> {
+    await this.#disk.wrote(sha256);
+    this.#written = { desired, sha256, at: this.#options.clock.now() };
+    await this.#options.onWritten(this.#written);
   }
 
   /** Keeps a copy of the file that HAProxy has just loaded, for the operator. Its failure costs only the copy. */

@@ -8,6 +8,8 @@ import type { DesiredState } from '../types.js';
 export interface FileWish {
   readonly desired: DesiredState;
   readonly shared: SharedLines;
+  /** It stands in for what is wanted, which cannot be had now: what is held back of that stays held. */
+  readonly isStandIn?: boolean;
 }
 
 /** What following needs. */
@@ -71,7 +73,9 @@ export class FileFollower {
   async #keep(wish: FileWish, signal?: AbortSignal): Promise<Kept> {
     const { keeper, boundPorts } = this.#options;
     try {
-      const kept = await keeper.keep(wish.desired, wish.shared, { signal, boundPorts });
+      const kept = await keeper.keep(wish.desired, wish.shared, {
+        ...{ signal, boundPorts, isStandIn: wish.isStandIn },
+      });
       this.#problem = undefined;
       return kept;
     } catch (error) {

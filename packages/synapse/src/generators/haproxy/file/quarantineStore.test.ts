@@ -31,6 +31,15 @@ describe('Quarantine', () => {
     expect(quarantine.entries).toEqual([]);
   });
 
+  it('forgets nothing for the sake of a state that only stands in', () => {
+    const quarantine = new Quarantine();
+    quarantine.hold({ kind: 'server', service: 'web', server: 'b' }, 'bad', desired, undefined, none);
+    const other = aState([aService([a, aServer('b', { options: ['backup'] })])]);
+    expect(namesOf(quarantine.without(other, undefined, none))).toEqual(['a']);
+    expect(quarantine.entries).toHaveLength(1);
+    expect(namesOf(quarantine.clear(desired, undefined, none))).toEqual(['a']);
+  });
+
   it('keeps the last good sections of a service whose servers are all bad', () => {
     const quarantine = new Quarantine();
     const lastGood = aState([aService([aServer('old')])]);

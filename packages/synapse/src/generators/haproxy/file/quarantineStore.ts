@@ -145,6 +145,11 @@ export class Quarantine {
     for (const [key, { culprit, fingerprint, frozen }] of this.#held) {
       if (fingerprintOf(culprit, desired, shared, !frozen) !== fingerprint) this.#held.delete(key);
     }
+    return this.without(desired, lastGood, shared);
+  }
+
+  /** The state without what is held, which stays held whatever that state is: it is not what is wanted. */
+  without(desired: DesiredState, lastGood: DesiredState | undefined, shared: SharedLines): DesiredState {
     if (this.#held.size === 0) return desired;
     const services = desired.services.flatMap((sections) => this.#clearService(sections, lastGood));
     const { base, sharedFrontend } = this.#held.has('base') && lastGood !== undefined ? lastGood : desired;

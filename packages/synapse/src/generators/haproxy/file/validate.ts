@@ -38,6 +38,11 @@ export class Validator {
     this.#options = options;
   }
 
+  /** It is for a command of the operator's to say what is valid. */
+  get isOperators(): boolean {
+    return this.#options.checkCommand !== undefined;
+  }
+
   /** Writes the candidate and has it checked. Throws AgentError (retriable): `file_write`, or `check-failed` without a verdict. */
   async check(text: string, signal?: AbortSignal): Promise<Verdict> {
     const { candidatePath, haproxyBinary, checkCommand, clock, timeoutMs } = this.#options;
@@ -92,6 +97,8 @@ export interface SettleInput {
   readonly lastGood: DesiredState | undefined;
   readonly shared: SharedLines;
   readonly quarantine: Quarantine;
+  /** `desired` without what is held back now. */
+  readonly candidate: () => DesiredState;
   readonly check: (text: string, candidate: DesiredState) => Promise<Verdict>;
 }
 
@@ -103,10 +110,10 @@ const maxRounds = 12;
  * finds), and checks again, so that one service's bad lines cannot keep the others from being written.
  */
 export async function settle(input: SettleInput): Promise<Settled> {
-  const { desired, lastGood, shared, quarantine, check } = input;
+  const { desired, lastGood, shared, quarantine, check, candidate: next } = input;
   let last: Verdict | undefined;
   for (let round = 0; round < maxRounds; round += 1) {
-    const candidate = quarantine.clear(desired, lastGood, shared);
+    const candidate = next();
     const text = render(candidate);
     const verdict = await check(text, candidate);
     last = verdict;
@@ -133,7 +140,7 @@ export function holdNamed(
   messages: readonly ConfigMessage[],
   text: string,
   candidate: DesiredState,
-  { desired, lastGood, shared, quarantine }: Omit<SettleInput, 'check'>,
+  { desired, lastGood, shared, quarantine }: Omit<SettleInput, 'check' | 'candidate'>,
 ): boolean {
   let isHeld = false;
   for (const { culprit, reason } of blameAll(messages, text, candidate, shared)) {

@@ -30,7 +30,7 @@ describe('watching a process', () => {
     const wiring = {
       targets: [target],
       process: { status: () => Promise.resolve(undefined) },
-      installed: { version: () => Promise.resolve('2.6.12') },
+      installed: { current: () => Promise.resolve('2.6.12'), version: () => Promise.resolve('2.6.12') },
     } as unknown as Wiring;
     const wakes: string[] = [];
     let phase = 'first look';

@@ -106,7 +106,8 @@ export class HaproxyWatch {
 
   /** What another version refuses must be out of the file before that version is started on it. */
   async #lookAtExecutable(signal: AbortSignal): Promise<void> {
-    const version = await this.#wiring.installed.version(signal);
+    const { installed } = this.#wiring;
+    const version = await (this.#installed === undefined ? installed.current() : installed.version(signal));
     if (version === undefined || version === this.#installed) return;
     const before = this.#installed;
     this.#installed = version;

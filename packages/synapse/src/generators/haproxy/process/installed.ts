@@ -17,6 +17,8 @@ export class InstalledHaproxy {
   readonly #binary: string;
   readonly #options: InstalledHaproxyOptions;
   #known: { readonly print: string; readonly version: string | undefined } | undefined;
+  /** Several may want to know at the start. */
+  #first: Promise<string | undefined> | undefined;
 
   constructor(binary: string, options: InstalledHaproxyOptions) {
     this.#binary = binary;
@@ -25,7 +27,9 @@ export class InstalledHaproxy {
 
   /** Its version as known, at once: whoever watches it (HaproxyWatch) looks again. The first answer is waited for. */
   async current(): Promise<string | undefined> {
-    return this.#known === undefined ? this.version() : this.#known.version;
+    if (this.#known !== undefined) return this.#known.version;
+    this.#first ??= this.version().finally(() => (this.#first = undefined));
+    return this.#first;
   }
 
   /** Its version (`2.6.12-1+deb12u4`), asked for again only when the file was replaced; undefined when it does not tell. */

@@ -1,4 +1,6 @@
 import { type ProcessIdentity, sameProcess } from '../loaded/beliefs.js';
+import { isNobody } from './known.js';
+import { ReloadError } from './reloadError.js';
 import type { PassResult } from '../runtime/runtimePass.js';
 import type { RuntimeTarget } from '../runtime/runtimeTarget.js';
 import type { DesiredState } from '../types.js';
@@ -8,7 +10,7 @@ const pollMs = 10;
 
 /**
  * Makes every process load the file, and waits until its new worker answers; one of ours that is gone is started
- * instead. `silent` lists the sockets on which nobody did although the reload itself succeeded. Throws ReloadError; the old workers then go on serving.
+ * instead, and nothing else where `mayReload` is false. `silent` lists the sockets on which nobody did although the reload itself succeeded. Throws ReloadError; the old workers then go on serving.
  */
 export async function reload(
   wiring: Wiring,
@@ -16,14 +18,15 @@ export async function reload(
   results: readonly PassResult[],
   accepted: DesiredState,
   signal: AbortSignal,
+  mayReload = true,
 ): Promise<{ readonly how: 'reloaded' | 'started'; readonly silent: readonly string[] }> {
   const { process, targets, beliefs, counters } = wiring;
   const before = new Map(results.map((result) => [result.socket, result.process]));
-  const nobody = results.length > 0 && results.every((result) => result.process === undefined);
   // A process that was gone and is started now has loaded the file: reloading it again would be for nothing.
   let how: 'reloaded' | 'started' = 'started';
   const lookedAt = Math.max(...results.map(({ at }) => at));
-  if (!nobody || (await process.ensure?.(signal, lookedAt)) !== 'started') {
+  if (!isNobody(results) || (await process.ensure?.(signal, lookedAt)) !== 'started') {
+    if (!mayReload) throw new ReloadError('HAProxy runs already', { action: 'start' });
     await counters.lastReading(signal);
     how = await process.reload(signal);
   }
