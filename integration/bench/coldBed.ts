@@ -20,8 +20,8 @@ export interface ColdBed {
   readonly identity: string;
   /** Milliseconds of one question to ZooKeeper and its answer, through the proxy if there is one. */
   roundTrip(): Promise<number>;
-  /** Forgets what the last run left on disk, and says how HAProxy is run in the next. */
-  lay(managed: boolean): Promise<void>;
+  /** Forgets what the last run left on disk, and says how HAProxy is run in the next, and reloaded where not by us. */
+  lay(managed: boolean, reloadCommand?: string): Promise<void>;
   dispose(): Promise<void>;
 }
 
@@ -55,7 +55,7 @@ function configurationOf(
   ports: readonly number[],
   servers: number,
   dir: string,
-  managed: boolean,
+  more: object,
 ): string {
   const base = testBase(dir);
   const paths = haproxyPaths(dir);
@@ -71,7 +71,7 @@ function configurationOf(
     services: Object.fromEntries(services) as object,
     haproxy: {
       ...{ global: base.global, defaults: base.defaults, config_file_path: paths.configFile },
-      ...{ socket_file_path: paths.adminSocket, master_socket_path: paths.masterSocket, managed },
+      ...{ socket_file_path: paths.adminSocket, master_socket_path: paths.masterSocket, ...more },
     },
   });
 }
@@ -111,11 +111,12 @@ export async function coldBed(services: number, servers: number, latencyMs: numb
       asking.close();
       return took;
     },
-    lay: async (managed) => {
+    lay: async (managed, reloadCommand) => {
       await rm(work, { recursive: true, force: true });
       await mkdir(work);
       const address = proxy?.address ?? zookeeper.address;
-      await writeFile(join(dir, 'synapse.json'), configurationOf(address, ports, servers, work, managed));
+      const more = { managed, ...(reloadCommand !== undefined && { reload_command: reloadCommand }) };
+      await writeFile(join(dir, 'synapse.json'), configurationOf(address, ports, servers, work, more));
       await writeFile(join(dir, 'agent.yaml'), `admin: { listen: '127.0.0.1:${await freePort()}' }\n`);
     },
     dispose: async () => {

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
+import { dirname } from 'node:path';
 import { startProcess } from '../harness/childProcess.ts';
 import { eventually } from '../harness/eventually.ts';
 import { askSocket, haproxyBinary, killTree, startHaproxy } from '../harness/haproxy.ts';
@@ -79,7 +80,7 @@ export async function startSynapse(
   await bed.lay(mode === 'managed');
   const running =
     mode === 'external'
-      ? await startHaproxy({ dir: bed.paths.configFile.replace(/\/[^/]*$/, ''), config: bed.emptyConfig })
+      ? await startHaproxy({ dir: dirname(bed.paths.configFile), config: bed.emptyConfig })
       : undefined;
   const [wall, start] = [Date.now(), performance.now()];
   const agent = startProcess(process.execPath, [executable, '-c', bed.configFile]);
@@ -102,6 +103,27 @@ export async function startSynapse(
     // Where none was started there is something else to tell.
     if (mode === 'managed') await endManaged(bed.paths.masterSocket).catch(() => undefined);
     await running?.stop();
+  }
+}
+
+/**
+ * The same of Ruby's synapse, with an HAProxy that runs already: milliseconds. Its file lacks the last line's end,
+ * which HAProxy 2.3 and later refuse, so the reload command adds it, as whoever runs the pair today has to.
+ */
+export async function startRubySynapse(bed: ColdBed, executable: string): Promise<number> {
+  const { configFile } = bed.paths;
+  const pidFile = `${configFile}.pid`;
+  await bed.lay(false, `echo >> ${configFile} && kill -USR2 $(cat ${pidFile})`);
+  const running = await startHaproxy({ dir: dirname(configFile), config: bed.emptyConfig });
+  await writeFile(pidFile, String(running.pid));
+  const start = performance.now();
+  const agent = startProcess(executable, ['-c', bed.configFile]);
+  try {
+    await allServe(bed, () => (agent.running ? undefined : agent.output));
+    return performance.now() - start;
+  } finally {
+    await agent.stop('SIGTERM');
+    await running.stop();
   }
 }
 

@@ -1,16 +1,18 @@
 // From the exec of synapse until every service answers a request through HAProxy, beside what Node and HAProxy need.
 // Usage: npm run bench:coldstart [-- --sizes 10x100,100x20,1000x20 --rounds 15 --latency-ms 0 --modes managed,external]
+//   --ruby FILE          an executable of Airbnb's synapse 0.18.9, to take turns with ours
 //   --agents FILE,FILE   executables of synapse that take turns (of another build, to compare)
 import { relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { coldBed } from './coldBed.ts';
-import { bareHaproxy, bareNode, startSynapse } from './coldRound.ts';
+import { bareHaproxy, bareNode, startRubySynapse, startSynapse } from './coldRound.ts';
 import { header, row, summarize } from './statistics.ts';
 
 const { values } = parseArgs({
   options: {
     sizes: { type: 'string', default: '10x100,100x20,1000x20' },
     rounds: { type: 'string', default: '15' },
+    ruby: { type: 'string' },
     'latency-ms': { type: 'string', default: '0' },
     modes: { type: 'string', default: 'managed,external' },
     agents: {
@@ -54,6 +56,8 @@ async function bench(services: number, servers: number): Promise<void> {
           each.add('its highest resident size, MiB', peakMiB);
         }
       }
+      if (values.ruby !== undefined)
+        floors.add('peer: every service serves, Ruby', await startRubySynapse(bed, resolve(values.ruby)));
       floors.add('floor: node -e 0', await bareNode());
       floors.add('floor: HAProxy alone, every service serves', await bareHaproxy(bed));
     }
