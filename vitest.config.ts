@@ -16,6 +16,8 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'unit',
+          // No test leaves anything in a module: each process loads the sources once.
+          isolate: false,
           // Properties try hundreds of cases, on a machine that may be busy.
           testTimeout: 30_000,
           include: [
