@@ -30,6 +30,9 @@ const lingeringMs = 500;
 /** After a change, how long until everything is looked at anew where that is due. */
 const auditMs = 100;
 
+/** A look at all servers costs HAProxy much of the time in which it is to begin to serve. What runs was just written. */
+const afterStartMs = 500;
+
 /** What the last pass found, for the status. */
 export interface ConvergeReport {
   readonly results: readonly PassResult[];
@@ -108,8 +111,7 @@ export class Converger {
         config.doReloads && (await startAtOnce(this.#wiring, this.#context, this.#results, start));
       if (started) {
         await this.#noteLoaded(started);
-        outcome = 'start';
-        continue;
+        return { outcome: 'start', againInMs: afterStartMs };
       }
       const kept = await this.#file.follow(wish, signal);
       // Something was held back: look again before anything is reloaded.
