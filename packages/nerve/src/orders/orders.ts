@@ -34,6 +34,8 @@ export interface OrdersOfService {
   readonly weight: WeightOrder | undefined;
 }
 
+const nothing: OrdersOfService = { drain: undefined, scope: 'service', weight: undefined };
+
 /**
  * What operators want of services until they take it back: in memory, and in a spool that survives a restart and
  * that people and scripts may change by hand. The memory goes before a file that could not be written.
@@ -65,6 +67,7 @@ export class Orders {
 
   /** What applies to a service, whether it is configured or not. */
   of(service: string, ignoresHost = false): OrdersOfService {
+    if (this.#orders.size === 0) return nothing;
     const own = this.#orders.get(orderKey(service));
     const host = ignoresHost ? undefined : this.host;
     return {

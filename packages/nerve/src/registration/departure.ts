@@ -53,9 +53,8 @@ export class Departure {
   }
 
   /** Kills what it runs. */
-  end(): undefined {
+  end(): void {
     this.#stop.abort();
-    return undefined;
   }
 
   async #run(signal: AbortSignal): Promise<void> {

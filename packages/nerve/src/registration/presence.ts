@@ -19,6 +19,8 @@ export interface PresenceDeps {
   readonly orders: () => OrdersOfService;
 }
 
+type PreAvailable = NonNullable<ServiceDefinition['lifecycle']['preAvailable']>;
+
 /** A registration beside what the registry says of it. */
 export interface PresenceStatus {
   readonly drain?: Drain & { readonly scope: 'service' | 'host' } & DepartureStatus;
@@ -121,8 +123,10 @@ export class Presence {
     const { drain } = this.#deps.orders();
     if (drain !== undefined || this.#up === false) this.#withdraw();
     else if (this.#up) this.#register();
-    if (drain === undefined) this.#departure = this.#departure?.end();
-    else this.#departure ??= this.#depart();
+    if (drain === undefined) {
+      this.#departure?.end();
+      this.#departure = undefined;
+    } else this.#departure ??= this.#depart();
     this.#measure(drain !== undefined);
   }
 
@@ -170,7 +174,7 @@ export class Presence {
   #register(): void {
     const { preAvailable } = this.#definition.lifecycle;
     if (preAvailable !== undefined && !this.#prepared) {
-      if (this.#preparing === undefined) this.#prepare(preAvailable).catch(() => undefined);
+      if (this.#preparing === undefined) this.#prepare(preAvailable);
       return;
     }
     this.#prepared = true;
@@ -197,23 +201,35 @@ export class Presence {
     return { ...instance, weight: now };
   }
 
-  async #prepare(command: NonNullable<ServiceDefinition['lifecycle']['preAvailable']>): Promise<void> {
-    const { clock, logger } = this.#deps;
+  #prepare(command: PreAvailable): void {
     const stop = new AbortController();
     this.#preparing = stop;
     this.#unprepared ??= 'the pre-available command runs';
-    for (let told; ;) {
-      const result = await runHook({ ...command, env: this.#env }, clock, stop.signal);
-      if (stop.signal.aborted) return;
-      if (result.ok) break;
+    this.#succeed(command, stop.signal).then(
+      () => {
+        this.#preparing = undefined;
+        this.#prepared = true;
+        this.update();
+      },
+      (error: unknown) => {
+        // Anything else is a bug, and ends the process.
+        if (!stop.signal.aborted) throw error;
+      },
+    );
+  }
+
+  /** Resolves once the command has succeeded; rejects when `signal` aborts. */
+  async #succeed(command: PreAvailable, signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#deps;
+    for (let told: string | undefined; ;) {
+      const result = await runHook({ ...command, env: this.#env }, clock, signal);
+      signal.throwIfAborted();
+      if (result.ok) return;
       this.#unprepared = `pre-available command: ${result.reason}`;
       if (result.reason !== told) logger.warn('pre-available command failed', { reason: result.reason });
       told = result.reason;
-      await clock.sleep(command.intervalMs, stop.signal);
+      await clock.sleep(command.intervalMs, signal);
     }
-    this.#preparing = undefined;
-    this.#prepared = true;
-    this.update();
   }
 
   #measure(drained: boolean): void {
