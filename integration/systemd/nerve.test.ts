@@ -149,9 +149,9 @@ describe.skipIf(whyNoSystemdVm() !== undefined)('nerve.service in a real systemd
   });
 
   it('waits for callers when it is stopped, longer than TimeoutStopSec if need be', async () => {
-    await dropIn(['TimeoutStopSec=1']);
+    await dropIn(['TimeoutStopSec=2']);
     await vm.must('sh', '-c', 'echo "drain_on_stop: true" >>/etc/nerve/nerve.yaml');
-    await vm.must('sh', '-c', 'echo "drain: { min_time: 3 }" >>/etc/nerve/services.d/hello.yaml');
+    await vm.must('sh', '-c', 'echo "drain: { min_time: 4 }" >>/etc/nerve/services.d/hello.yaml');
     await vm.must('systemctl', 'restart', 'nerve');
     await vm.must('systemctl', 'stop', '--no-block', 'nerve');
     const started = performance.now();
@@ -161,7 +161,7 @@ describe.skipIf(whyNoSystemdVm() !== undefined)('nerve.service in a real systemd
       timeoutMs: 20_000,
       intervalMs: 50,
     });
-    expect(performance.now() - started).toBeGreaterThan(2_500);
+    expect(performance.now() - started).toBeGreaterThan(3_500);
     expect(await vm.property('nerve', 'Result')).toBe('success');
     await dropIn([]);
   });

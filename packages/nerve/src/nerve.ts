@@ -20,6 +20,7 @@ import { Control } from './control.js';
 import { heartbeat } from './heartbeat.js';
 import { declareMetrics } from './metrics.js';
 import { Orders } from './orders/orders.js';
+import { Spool } from './orders/spool.js';
 import { ProbeGate } from './probeGate.js';
 import { reporters } from './reporters/index.js';
 import { Services } from './services.js';
@@ -59,7 +60,7 @@ export async function runNerve(options: NerveOptions): Promise<void> {
   const pool = new SessionPool((session) =>
     openSession({ ...session, clock, logger: logger.child({ component: 'zookeeper' }), metrics: zkMetrics }),
   );
-  const orders = new Orders({ directory: ordersDirectory(main, options.env), clock, logger });
+  const orders = new Orders({ spool: spoolOf(main, options.env), clock, logger });
   await orders.load();
   const gate = new ProbeGate(main.maxConcurrentChecks);
   const deps = { clock, logger, metrics, orders, gate, random: Math.random };
@@ -159,9 +160,9 @@ export async function runNerve(options: NerveOptions): Promise<void> {
 }
 
 /** Where orders are kept. systemd names the unit's state directories, the first of them first. */
-function ordersDirectory(main: MainConfig, env: NerveOptions['env']): string | undefined {
+function spoolOf(main: MainConfig, env: NerveOptions['env']): Spool | undefined {
   const directory = main.stateDir ?? (env.STATE_DIRECTORY?.split(':')[0] || undefined);
-  return directory === undefined ? undefined : join(directory, 'orders');
+  return directory === undefined ? undefined : new Spool(join(directory, 'orders'));
 }
 
 function reporting(sessions: SessionPool, clock: Clock, logger: Logger): Reporting {

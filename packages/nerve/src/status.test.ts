@@ -66,6 +66,24 @@ describe('readiness', () => {
     expect(readiness(view, true).ok).toBe(true);
   });
 
+  it('is given while a service is kept out on purpose', async () => {
+    const { view, apply, control, clock } = setUp();
+    const slow = { pre_available: { command: 'sleep 1000', timeout: 1000 } };
+    await apply({
+      a: {},
+      held: slow,
+      young: { startup_grace: 60, checks: [{ type: 'exec', command: 'false' }] },
+    });
+    await control.drain({ service: 'a' }, { reason: 'disk' });
+    while (view.services.status[2]?.health === 'unknown') await clock.advance(0);
+    expect(view.services.status.map(({ health }) => health)).toEqual(['up', 'up', 'starting']);
+    expect(readiness(view, true)).toEqual({ ok: true, reasons: [] });
+    expect(summary(view)).toBe('2 of 3 services up, 0 registered; 1 drained');
+    await control.drain('all', { by: 'ann' });
+    expect(statusPage(view)).toMatchObject({ drain: { by: 'ann' } });
+    await view.services.withdrawAll(1);
+  });
+
   it('names the ensembles that cannot be reached, and no credentials', () => {
     const { view, state } = setUp();
     state.session = { kind: 'suspended', epoch: 1, since: 0, reason: 'hang' };

@@ -72,7 +72,7 @@ export const lifecycleKeys = {
 };
 
 /** A command and its limit. */
-export interface CommandDefinition {
+interface CommandDefinition {
   readonly argv: readonly string[];
   readonly timeoutMs: number;
 }

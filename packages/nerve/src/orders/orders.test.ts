@@ -3,10 +3,10 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, utimes, writeFile
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@smartstack/agent';
-import { RecordingLogger } from '@smartstack/agent/testing';
+import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Orders } from './orders.js';
-import { hostKey, orderKey } from './spool.js';
+import { hostKey, orderKey, Spool } from './spool.js';
 
 const web = orderKey('web');
 const drained = () => ({ drain: { since: 1000, reason: 'disk', by: 'ann' } });
@@ -20,7 +20,7 @@ async function spool(): Promise<string> {
 /** Orders on a real directory and the real clock; they follow it if `running`. */
 async function start(directory: string, running = false) {
   const logger = new RecordingLogger();
-  const orders = new Orders({ directory, clock: systemClock, logger });
+  const orders = new Orders({ spool: new Spool(directory), clock: systemClock, logger });
   await orders.load();
   if (running) {
     const stop = new AbortController();
@@ -182,4 +182,30 @@ describe('Orders', () => {
     await rename(real, directory);
     await vi.waitFor(async () => expect(await readdir(directory)).toContain('web.json'), 20_000);
   }, 30_000);
+
+  it('wait for a disk that hangs no longer than two seconds, and for nothing when they end', async () => {
+    class Hung extends Spool {
+      override read(): Promise<never> {
+        return new Promise(() => undefined);
+      }
+    }
+    const clock = new FakeClock();
+    const logger = new RecordingLogger();
+    const orders = new Orders({ spool: new Hung(await spool()), clock, logger });
+    const done: string[] = [];
+    const note = (what: string) => (): void => void done.push(what);
+    orders.load().then(note('loaded'), note('failed'));
+    while (clock.pending === 0) await clock.advance(0);
+    await clock.advance(2_000);
+    expect(done).toEqual(['loaded']);
+    const stop = new AbortController();
+    orders.run(stop.signal).then(note('ended'), note('ended'));
+    orders.change(web, drained).then((saved) => done.push(`saved ${saved}`), note('failed'));
+    expect(orders.of('web').drain).toBeDefined();
+    await clock.advance(2_000);
+    expect(done).toEqual(['loaded', 'saved false']);
+    stop.abort();
+    await vi.waitFor(() => expect(done).toContain('ended'));
+    expect(logger.records.filter(({ message }) => message.includes('do not survive'))).toHaveLength(1);
+  });
 });

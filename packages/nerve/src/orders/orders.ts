@@ -9,7 +9,7 @@ import {
 } from '@smartstack/agent';
 import { isDeepStrictEqual } from 'node:util';
 import { type Drain, isEmpty, type Order, pruned, type WeightOrder } from './order.js';
-import { hostKey, type OrderKey, orderKey, serviceOf, Spool } from './spool.js';
+import { hostKey, type OrderKey, orderKey, serviceOf, type Spool } from './spool.js';
 
 /** How often to look whether something has expired or still has to be written, in milliseconds. */
 const tickMs = 1_000;
@@ -21,7 +21,7 @@ const patienceMs = 2_000;
 /** What orders need. */
 export interface OrdersDeps {
   /** Where they survive a restart; undefined: nowhere. */
-  readonly directory: string | undefined;
+  readonly spool: Spool | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -57,7 +57,7 @@ export class Orders {
 
   constructor(deps: OrdersDeps) {
     this.#deps = deps;
-    this.#spool = deps.directory === undefined ? undefined : new Spool(deps.directory);
+    this.#spool = deps.spool;
   }
 
   /** The host's drain, if there is one. */

@@ -16,7 +16,7 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 /** One service `web` on a clock of the test's, with a check that fails while the file `down` is there. */
 export async function lifecycleBed(keys: Keys = {}, options: Parameters<typeof fakeDeps>[0] = {}) {
   const all = fakeDeps(options);
-  const { clock, deps, orders, logger, registry } = all;
+  const { clock, deps, orders, logger } = all;
   const dir = await mkdtemp(join(tmpdir(), 'nerve-lifecycle-'));
   onTestFinished(() => rm(dir, { recursive: true }));
   const log: string[] = [];
