@@ -108,6 +108,20 @@ describe('health', () => {
     expect(bed.status()?.health).toBe('down');
   });
 
+  it('does not wait for the rate limit any more once it is back where the registration is', async () => {
+    const limits = { average_rate: 1, max_burst: 1, shadow_mode: false };
+    const bed = await lifecycleBed({ real: true, check_interval: 0.1, rate_limiting: limits });
+    await bed.until(() => bed.made[0]?.published !== undefined);
+    await bed.check(false);
+    expect(bed.status()).toMatchObject({
+      health: 'down',
+      throttled: true,
+      registration: { kind: 'present' },
+    });
+    await bed.check(true);
+    expect(bed.status()).toMatchObject({ health: 'up', throttled: false });
+  });
+
   it('leaves a share of each pause to chance', async () => {
     const bed = await lifecycleBed({ checks: [{ type: 'noop' }], check_interval: 10, check_jitter: 0.5 });
     const at = (): number => (bed.status()?.checks[0]?.last?.at ?? 0) - 1_700_000_000_000;

@@ -106,7 +106,7 @@ export class Service {
     if (this.#verdict === undefined) return;
     const { up } = predecessor.presence;
     if (predecessor.reporter !== this.reporter) this.presence.set(this.#verdict.up && !this.#isDamped());
-    else if (up !== undefined) this.presence.set(up, predecessor.presence.held);
+    else if (up !== undefined) this.presence.set(up, predecessor.presence.distrusted);
     this.#becomeKnown();
   }
 

@@ -77,6 +77,11 @@ export class Presence {
     return this.#up;
   }
 
+  /** Why the service counts as down although it is up. */
+  get distrusted(): string | undefined {
+    return this.#distrusted;
+  }
+
   get isDrained(): boolean {
     return this.#deps.orders().drain !== undefined;
   }
