@@ -102,9 +102,7 @@ describe('Orders', () => {
     expect(orders.of('good').drain).toEqual({ since: 1000 });
     expect(orders.of('web').drain).toBeUndefined();
     const names = ['%zz', 'a b', 'folder', 'huge', 'pipe', 'web'].map((name) => `${name}.json.bad`);
-    expect((await readdir(directory)).toSorted()).toEqual(
-      ['.web.json.1.tmp', ...names, 'good.json'].toSorted(),
-    );
+    expect((await readdir(directory)).toSorted()).toEqual([...names, 'good.json'].toSorted());
     const aside = warnings().filter((message) => message.includes('set aside'));
     expect(aside).toHaveLength(6);
     expect(JSON.stringify(logger.records)).toContain('the file of this service is called a%20b.json');

@@ -37,12 +37,16 @@ export class Spool {
     this.directory = directory;
   }
 
-  /** Rejects when the directory cannot be made, or not be written to. */
+  /** Makes the directory fit for use. Rejects when it cannot be made, or not be written to. */
   async prepare(): Promise<void> {
     await mkdir(this.directory, { recursive: true });
     const probe = join(this.directory, '.probe');
     await (await open(probe, 'w')).close();
     await unlink(probe);
+    // What a crash in the middle of a write has left.
+    const names = await readdir(this.directory);
+    const halves = names.filter((name) => /^\..*\.json\..*\.tmp$/.test(name));
+    await Promise.all(halves.map((name) => unlink(join(this.directory, name)).catch(() => undefined)));
   }
 
   /** Everything that is there. Rejects when the directory cannot be read. */
