@@ -120,6 +120,19 @@ describe('Orders', () => {
     expect(orders.of('web').drain).toBeDefined();
   });
 
+  it('are not mistaken for a drain while a file is empty in passing', async () => {
+    const directory = await spool();
+    const { orders } = await start(directory, true);
+    await orders.change(web, () => ({ weight: { value: 3, since: 1 } }));
+    const drains: boolean[] = [];
+    orders.onChange(() => drains.push(orders.of('web').drain !== undefined));
+    await writeFile(join(directory, 'web.json'), '');
+    await orders.load();
+    await writeFile(join(directory, 'web.json'), '{"weight":{"value":4}}');
+    await vi.waitFor(() => expect(orders.of('web').weight?.value).toBe(4), 5_000);
+    expect(drains).toEqual([false]);
+  });
+
   it('that are still being written are waited for', async () => {
     const directory = await spool();
     const { orders, warnings } = await start(directory, true);

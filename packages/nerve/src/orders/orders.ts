@@ -15,6 +15,8 @@ import { hostKey, type OrderKey, orderKey, serviceOf, type Spool } from './spool
 const tickMs = 1_000;
 /** A file this young may still be in the middle of being written, in milliseconds. */
 const freshMs = 2_000;
+/** A file that is emptied and then written is empty for no longer, in milliseconds. */
+const bareMs = 500;
 /** A disk that takes longer is not waited for, in milliseconds. */
 const patienceMs = 2_000;
 
@@ -213,6 +215,7 @@ export class Orders {
       if (this.#unsaved.has(key) || this.#changes.get(key) !== changes.get(key)) continue;
       const entry = found.get(key);
       if (entry?.kind === 'garbage') await this.#refuse(spool, key, entry);
+      else if (entry?.isBare && this.#age(entry) < bareMs) this.#again = true;
       else this.#set(key, entry?.order ?? {}, { from: 'file' });
     }
     this.#prune();
@@ -222,16 +225,16 @@ export class Orders {
   async #refuse(
     spool: Spool,
     key: OrderKey,
-    { problem, writtenAt }: { readonly problem: string; readonly writtenAt: number },
+    entry: { readonly problem: string; readonly writtenAt: number },
   ): Promise<void> {
-    const { clock, logger } = this.#deps;
-    const age = clock.now() - writtenAt;
-    if (age >= 0 && age < freshMs) {
+    const { logger } = this.#deps;
+    if (this.#age(entry) < freshMs) {
       this.#again = true;
       return;
     }
     try {
       const file = await spool.setAside(key);
+      const { problem } = entry;
       logger.warn('an order cannot be understood, its file is set aside', { file, problem });
     } catch (error) {
       this.#failed(error);
@@ -240,6 +243,12 @@ export class Orders {
     if (!this.#orders.has(key)) return;
     this.#unsaved.add(key);
     this.#save(key).catch(() => undefined);
+  }
+
+  /** In milliseconds; one from the future is as old as can be. */
+  #age({ writtenAt }: { readonly writtenAt: number }): number {
+    const age = this.#deps.clock.now() - writtenAt;
+    return age < 0 ? Infinity : age;
   }
 
   #enqueue<T>(work: (spool: Spool) => Promise<T>): Promise<T> {

@@ -26,7 +26,13 @@ export function serviceOf(key: OrderKey): string | undefined {
 
 /** What a file of the spool holds. `writtenAt` is wall clock milliseconds. */
 export type SpoolEntry =
-  | { readonly kind: 'order'; readonly order: Order }
+  | {
+      readonly kind: 'order';
+      readonly order: Order;
+      readonly writtenAt: number;
+      /** Without content: meant so, or about to be written. */
+      readonly isBare: boolean;
+    }
   | { readonly kind: 'garbage'; readonly problem: string; readonly writtenAt: number };
 
 /** A directory with one JSON file for each service that has orders. */
@@ -93,8 +99,10 @@ export class Spool {
         if (stat.size > maxBytes) return garbage(`more than ${maxBytes} bytes`);
         const problem = nameProblem(key);
         if (problem !== undefined) return garbage(problem);
-        const parsed = parseOrder(await file.readFile('utf8'), writtenAt);
-        return parsed.ok ? { kind: 'order', order: parsed.order } : garbage(parsed.problem);
+        const content = await file.readFile('utf8');
+        const parsed = parseOrder(content, writtenAt);
+        if (!parsed.ok) return garbage(parsed.problem);
+        return { kind: 'order', order: parsed.order, writtenAt, isBare: content === '' };
       } finally {
         await file.close();
       }
