@@ -132,6 +132,40 @@ describe.skipIf(whyNoSystemdVm() !== undefined)('nerve.service in a real systemd
     expect(await vm.property('nerve', 'Result')).toBe('success');
   });
 
+  it('keeps a drain over a restart, until its file is removed', async () => {
+    const becomes = (text: string): Promise<boolean> =>
+      eventually(async () => (await vm.property('nerve', 'StatusText')) === text, {
+        what: text,
+        intervalMs: 50,
+      });
+    await vm.must('systemctl', 'start', 'nerve');
+    await vm.must('touch', '/var/lib/nerve/orders/hello.json');
+    await becomes('1 of 1 services up, 0 registered; 1 drained');
+    await vm.must('systemctl', 'restart', 'nerve');
+    await becomes('1 of 1 services up, 0 registered; 1 drained');
+    expect(await registrations()).toEqual([]);
+    await vm.must('rm', '/var/lib/nerve/orders/hello.json');
+    await becomes('1 of 1 services up, 1 registered');
+  });
+
+  it('waits for callers when it is stopped, longer than TimeoutStopSec if need be', async () => {
+    await dropIn(['TimeoutStopSec=2']);
+    await vm.must('sh', '-c', 'echo "drain_on_stop: true" >>/etc/nerve/nerve.yaml');
+    await vm.must('sh', '-c', 'echo "drain: { min_time: 4 }" >>/etc/nerve/services.d/hello.yaml');
+    await vm.must('systemctl', 'restart', 'nerve');
+    await vm.must('systemctl', 'stop', '--no-block', 'nerve');
+    const started = performance.now();
+    await eventually(async () => (await registrations()).length === 0, { what: 'it is withdrawn' });
+    await eventually(async () => (await vm.property('nerve', 'ActiveState')) === 'inactive', {
+      what: 'it has ended',
+      timeoutMs: 20_000,
+      intervalMs: 50,
+    });
+    expect(performance.now() - started).toBeGreaterThan(3_500);
+    expect(await vm.property('nerve', 'Result')).toBe('success');
+    await dropIn([]);
+  });
+
   it('is not started over and over with a configuration that it cannot use', async () => {
     await vm.write('/etc/nerve/nerve.yaml', 'instance_id: vm1\nservices: { a: { port: 70000 } }\n');
     expect((await vm.run('systemctl', 'start', 'nerve')).code).not.toBe(0);

@@ -70,6 +70,24 @@ describe('runMain', () => {
     expect(messages().at(-1)).toBe('error: not stopped within the grace time, exiting');
   });
 
+  it.each(['before', 'after'])('puts the forced exit off when asked %s the signal', async (when) => {
+    const { host, clock, exits, send } = fakeProcess(5000);
+    const done = async (lifetime: Lifetime): Promise<void> => {
+      if (when === 'before') lifetime.extendGrace(60_000);
+      await untilAborted(lifetime);
+      await clock.sleep(1000);
+      if (when === 'after') lifetime.extendGrace(60_000);
+      await new Promise(() => undefined);
+    };
+    void runMain(done, host).catch(() => undefined);
+    send('SIGTERM');
+    await clock.advance(64_999);
+    expect(exits).toEqual([]);
+    await clock.advance(1);
+    expect(exits).toEqual([1]);
+    expect(clock.pending).toBe(0);
+  });
+
   it('exits 0 when the work is done, or when it ends by throwing the reason of the abort', async () => {
     const finished = fakeProcess();
     await runMain(() => Promise.resolve(), finished.host);

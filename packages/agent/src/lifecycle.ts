@@ -24,6 +24,8 @@ export interface Lifetime {
   readonly signal: AbortSignal;
   /** Sets what SIGHUP does. A SIGHUP before that is delivered when it is set: it asks for what is loaded anyway. */
   onReload(listener: () => void): void;
+  /** Puts off the forced exit by so many milliseconds: for an agent that waits on purpose before it ends. */
+  extendGrace(byMs: number): void;
 }
 
 /**
@@ -34,6 +36,21 @@ export async function runMain(body: (lifetime: Lifetime) => Promise<void>, host:
   const stop = new AbortController();
   const { logger, clock, graceMs = 25_000 } = host;
 
+  let extraMs = 0;
+  let forced = { cancel: (): void => undefined };
+  let stoppedAt = 0;
+  const force = (): void => {
+    forced.cancel();
+    const totalMs = graceMs + extraMs;
+    forced = clock.setTimeout(
+      () => {
+        logger.error('not stopped within the grace time, exiting', { graceMs: totalMs });
+        host.exit(exitCode.failure);
+      },
+      Math.max(0, totalMs - (clock.monotonic() - stoppedAt)),
+    );
+  };
+
   const onStop = (signal: StopSignal): void => {
     if (stop.signal.aborted) {
       logger.warn('second signal, exiting at once', { signal });
@@ -41,10 +58,8 @@ export async function runMain(body: (lifetime: Lifetime) => Promise<void>, host:
       return;
     }
     logger.info('stopping', { signal });
-    clock.setTimeout(() => {
-      logger.error('not stopped within the grace time, exiting', { graceMs });
-      host.exit(exitCode.failure);
-    }, graceMs);
+    stoppedAt = clock.monotonic();
+    force();
     stop.abort(signal);
   };
   host.onSignal('SIGTERM', () => onStop('SIGTERM'));
@@ -58,7 +73,14 @@ export async function runMain(body: (lifetime: Lifetime) => Promise<void>, host:
     host.exit(exitCode.failure);
   });
 
-  const lifetime = { signal: stop.signal, onReload: (to: () => void) => reload.listen(to) };
+  const lifetime: Lifetime = {
+    signal: stop.signal,
+    onReload: (to) => reload.listen(to),
+    extendGrace: (byMs) => {
+      extraMs += byMs;
+      if (stop.signal.aborted && byMs > 0) force();
+    },
+  };
   host.exit(await outcome(() => body(lifetime), stop.signal, logger));
 }
 

@@ -33,6 +33,12 @@ describe('Notifier', () => {
     ]);
   });
 
+  it('asks for more time to end where that is needed', async () => {
+    const { notifier: systemd, sent } = notifier(unit);
+    await systemd.stopping('draining', 60_000);
+    expect(sent).toEqual([['STOPPING=1', 'EXTEND_TIMEOUT_USEC=90000000', 'STATUS=draining']]);
+  });
+
   it('keeps the order when a message takes long', async () => {
     const finished: string[] = [];
     let delay = 3;

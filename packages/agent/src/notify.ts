@@ -6,6 +6,9 @@ import type { Logger } from './logger.js';
 /** Sends assignments (`READY=1`) to the service manager. */
 export type SendNotification = (assignments: readonly string[]) => Promise<void>;
 
+/** What ending takes at most without anything special: the grace time and a little, in milliseconds. */
+const usualStopMs = 30_000;
+
 export interface NotifierOptions {
   /** NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID count. */
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -50,8 +53,11 @@ export class Notifier {
     );
   }
 
-  stopping(status?: string): Promise<void> {
-    return this.#notify('STOPPING=1', ...statusLine(status));
+  /** Ending. `longerMs`: how much longer than usual that may take before systemd kills it. */
+  stopping(status?: string, longerMs = 0): Promise<void> {
+    // From now on; what systemd grants anyway still counts where it is more.
+    const extend = longerMs > 0 ? [`EXTEND_TIMEOUT_USEC=${Math.ceil(longerMs + usualStopMs) * 1000}`] : [];
+    return this.#notify('STOPPING=1', ...extend, ...statusLine(status));
   }
 
   /** One line for `systemctl status`. */

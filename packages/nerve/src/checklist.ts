@@ -10,6 +10,7 @@ import {
   unknownHealth,
 } from './health/health.js';
 import type { NerveMetrics } from './metrics.js';
+import type { ProbeGate } from './probeGate.js';
 
 /** One check as the status shows it. Times are wall clock milliseconds. */
 export interface CheckStatus {
@@ -40,6 +41,8 @@ export interface ChecklistDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: NerveMetrics;
+  /** Bounds how many probes are under way at once. */
+  readonly gate: ProbeGate;
 }
 
 /** The checks of one service, with their health. */
@@ -47,6 +50,7 @@ export class Checklist {
   readonly #service: string;
   readonly #deps: ChecklistDeps;
   readonly #entries: readonly Entry[];
+  #waiting = false;
 
   constructor(options: readonly CheckOptions[], context: Omit<CheckContext, 'clock'>, deps: ChecklistDeps) {
     this.#service = context.service;
@@ -62,6 +66,11 @@ export class Checklist {
   /** The longest that a round may take, in milliseconds. */
   get deadlineMs(): number {
     return this.#entries.reduce((sum, { check }) => sum + check.deadlineMs, 0);
+  }
+
+  /** Whether it waits for its turn: that is no time of its own. */
+  get isWaiting(): boolean {
+    return this.#waiting;
   }
 
   get status(): readonly CheckStatus[] {
@@ -88,6 +97,26 @@ export class Checklist {
   }
 
   async #execute(entry: Entry, signal: AbortSignal): Promise<CheckResult> {
+    const { gate } = this.#deps;
+    if (!gate.tryEnter()) await this.#wait(signal);
+    try {
+      return await this.#probe(entry, signal);
+    } finally {
+      gate.leave();
+    }
+  }
+
+  async #wait(signal: AbortSignal): Promise<void> {
+    this.#deps.metrics.checksDelayed.inc();
+    this.#waiting = true;
+    try {
+      await this.#deps.gate.enter(signal);
+    } finally {
+      this.#waiting = false;
+    }
+  }
+
+  async #probe(entry: Entry, signal: AbortSignal): Promise<CheckResult> {
     const { clock, logger, metrics } = this.#deps;
     const labels = { service: this.#service, check: entry.check.name };
     const started = clock.monotonic();

@@ -11,6 +11,10 @@ export interface NerveMetrics {
   readonly checkResults: Counter;
   readonly transitions: Counter;
   readonly throttled: Counter;
+  readonly serviceDrained: Gauge;
+  readonly serviceWeight: Gauge;
+  readonly serviceHeld: Gauge;
+  readonly checksDelayed: Counter;
 }
 
 /** Declares them all. */
@@ -61,6 +65,25 @@ export function declareMetrics(metrics: Metrics): NerveMetrics {
       help: 'Changes of the registration over the rate limit; in shadow mode they are made all the same.',
       labels: ['service', 'shadow'],
     }),
+    serviceDrained: metrics.gauge({
+      name: 'smartstack_service_drained',
+      help: 'Whether an operator keeps the service out of the registry.',
+      labels: ['service'],
+    }),
+    serviceWeight: metrics.gauge({
+      name: 'smartstack_service_weight',
+      help: 'The weight that is registered; absent without one, and while nothing is registered.',
+      labels: ['service'],
+    }),
+    serviceHeld: metrics.gauge({
+      name: 'smartstack_service_held',
+      help: 'Whether the service is healthy and yet held back, for flapping or by its pre-available command.',
+      labels: ['service'],
+    }),
+    checksDelayed: metrics.counter({
+      name: 'smartstack_check_delayed_total',
+      help: 'Checks that had to wait because max_concurrent_checks were under way.',
+    }),
   };
 }
 
@@ -77,6 +100,9 @@ export function forgetService(metrics: NerveMetrics, service: string, checks: It
   forgetChecks(metrics, service, checks);
   metrics.serviceUp.remove({ service });
   metrics.serviceRegistered.remove({ service });
+  metrics.serviceDrained.remove({ service });
+  metrics.serviceWeight.remove({ service });
+  metrics.serviceHeld.remove({ service });
   for (const to of ['up', 'down']) metrics.transitions.remove({ service, to });
   for (const shadow of ['true', 'false']) metrics.throttled.remove({ service, shadow });
 }

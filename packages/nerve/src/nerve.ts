@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import {
   type Clock,
   ConfigError,
@@ -15,10 +16,15 @@ import { endAllGroups } from './checks/processGroups.js';
 import type { LoadedConfig, LoadOptions } from './config/load.js';
 import type { MainConfig } from './config/schema.js';
 import { ConfigFollower } from './configFollower.js';
+import { Control } from './control.js';
 import { heartbeat } from './heartbeat.js';
 import { declareMetrics } from './metrics.js';
+import { Orders } from './orders/orders.js';
+import { Spool } from './orders/spool.js';
+import { ProbeGate } from './probeGate.js';
 import { reporters } from './reporters/index.js';
-import { type Reporting, Services } from './services.js';
+import { Services } from './services.js';
+import type { Reporting } from './slots.js';
 import { readiness, statusPage, summary } from './status.js';
 import { version } from './version.js';
 
@@ -54,10 +60,14 @@ export async function runNerve(options: NerveOptions): Promise<void> {
   const pool = new SessionPool((session) =>
     openSession({ ...session, clock, logger: logger.child({ component: 'zookeeper' }), metrics: zkMetrics }),
   );
-  const deps = { clock, logger, metrics, random: Math.random };
+  const orders = new Orders({ spool: spoolOf(main, options.env), clock, logger });
+  await orders.load();
+  const gate = new ProbeGate(main.maxConcurrentChecks);
+  const deps = { clock, logger, metrics, orders, gate, random: Math.random };
   const services = new Services(reporting(pool, clock, logger), deps);
   const view = {
     services,
+    control: new Control(services, orders, clock),
     pool,
     startedAt: clock.now(),
     get instanceId() {
@@ -74,6 +84,7 @@ export async function runNerve(options: NerveOptions): Promise<void> {
     if (loaded.main === undefined) return;
     noteRestartKeys(main, loaded.main, logger);
     main = loaded.main;
+    gate.limit = main.maxConcurrentChecks;
     services.apply(desired(loaded, services));
   };
   const reload = async (loaded: LoadedConfig): Promise<void> => {
@@ -86,8 +97,13 @@ export async function runNerve(options: NerveOptions): Promise<void> {
     try {
       await services.run(signal);
     } finally {
+      const leaveMs = signal.aborted && main.drainOnStop ? main.drainOnStopMax * 1000 : 0;
+      lifetime.extendGrace(leaveMs);
       // At once, whatever else takes its time to end.
-      await Promise.all([notifier.stopping('withdrawing'), services.withdrawAll(main.stopTimeout * 1000)]);
+      await Promise.all([
+        notifier.stopping('withdrawing', leaveMs),
+        services.withdrawAll(main.stopTimeout * 1000, leaveMs),
+      ]);
     }
   };
   const announce = async (signal: AbortSignal): Promise<void> => {
@@ -113,6 +129,7 @@ export async function runNerve(options: NerveOptions): Promise<void> {
       [
         serve,
         (signal) => follower.run(reload, signal),
+        (signal) => orders.run(signal),
         announce,
         (signal) => heartbeat(() => main.heartbeatPath, alive, { clock, logger }, signal),
         async (signal) => {
@@ -142,6 +159,12 @@ export async function runNerve(options: NerveOptions): Promise<void> {
   }
 }
 
+/** Where orders are kept. systemd names the unit's state directories, the first of them first. */
+function spoolOf(main: MainConfig, env: NerveOptions['env']): Spool | undefined {
+  const directory = main.stateDir ?? (env.STATE_DIRECTORY?.split(':')[0] || undefined);
+  return directory === undefined ? undefined : new Spool(join(directory, 'orders'));
+}
+
 function reporting(sessions: SessionPool, clock: Clock, logger: Logger): Reporting {
   const context = { clock, logger, sessions, random: Math.random };
   return {
@@ -159,8 +182,9 @@ function desired(loaded: LoadedConfig, services: Services) {
 }
 
 function noteRestartKeys(before: MainConfig, after: MainConfig, logger: Logger): void {
-  for (const key of ['admin', 'log'] as const) {
-    if (JSON.stringify(before[key]) === JSON.stringify(after[key])) continue;
-    logger.warn('a changed setting takes effect at the next start', { key });
+  for (const [key, name] of Object.entries({ admin: 'admin', log: 'log', stateDir: 'state_dir' } as const)) {
+    const part = key as 'admin' | 'log' | 'stateDir';
+    if (JSON.stringify(before[part]) === JSON.stringify(after[part])) continue;
+    logger.warn('a changed setting takes effect at the next start', { key: name });
   }
 }

@@ -1,17 +1,13 @@
-import { createMetrics } from '@smartstack/agent';
-import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
+import type { FakeClock } from '@smartstack/agent/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { declareMetrics } from './metrics.js';
-import { Service, type ServiceDeps } from './service.js';
+import { Service } from './service.js';
+import { fakeDeps } from './testing/deps.js';
 import { definitionOf } from './testing/definitions.js';
 import { FakeReporter } from './testing/fakeReporter.js';
 import { httpServer, tcpServer, type TestServer } from './testing/servers.js';
 
 function setUp(random = 1) {
-  const clock = new FakeClock();
-  const logger = new RecordingLogger();
-  const registry = createMetrics();
-  const deps: ServiceDeps = { clock, logger, metrics: declareMetrics(registry), random: () => random };
+  const { clock, logger, registry, deps } = fakeDeps({ random });
   const reporter = new FakeReporter('zk');
   const start = (keys: Readonly<Record<string, unknown>>, before?: Service): Service => {
     const service = new Service(definitionOf('web', keys), reporter, deps, before);

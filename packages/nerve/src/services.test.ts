@@ -1,17 +1,14 @@
-import { createMetrics } from '@smartstack/agent';
-import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
 import { describe, expect, it } from 'vitest';
-import { declareMetrics } from './metrics.js';
-import { type Reporting, Services } from './services.js';
+import { Services } from './services.js';
+import type { Reporting } from './slots.js';
+import { fakeDeps } from './testing/deps.js';
 import { definitionsOf } from './testing/definitions.js';
 import { FakeReporter } from './testing/fakeReporter.js';
 import { listen } from './testing/servers.js';
 import { createServer } from 'node:net';
 
 function setUp() {
-  const clock = new FakeClock();
-  const registry = createMetrics();
-  const logger = new RecordingLogger();
+  const { clock, logger, registry, deps } = fakeDeps();
   const log: string[] = [];
   const made: FakeReporter[] = [];
   const state = { reachable: true, broken: false };
@@ -26,7 +23,6 @@ function setUp() {
       return fake;
     },
   };
-  const deps = { clock, logger, metrics: declareMetrics(registry), random: () => 1 };
   const services = new Services(reporting, deps);
   const apply = async (next: Parameters<typeof definitionsOf>[0]): Promise<void> => {
     services.apply(definitionsOf(next));
@@ -268,7 +264,7 @@ describe('Services', () => {
       made[0].report = () => {
         throw new TypeError('a bug');
       };
-    services.apply(definitionsOf({ a: { checks: [{ type: 'noop' }] } }));
+    services.apply(definitionsOf({ a: { checks: [{ type: 'noop' }], weight: 3 } }));
     await expect(running).rejects.toThrow('a bug');
   });
 });

@@ -1,39 +1,14 @@
-import { type Clock, describeError, type Logger } from '@smartstack/agent';
+import { type Clock, describeError, type Logger, within } from '@smartstack/agent';
 import { setMaxListeners } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
 import type { ServiceDefinition } from './config/service.js';
 import { forgetChecks, forgetService } from './metrics.js';
 import type { Reporter } from './reporters/reporter.js';
 import { Service, type ServiceDeps, type ServiceStatus } from './service.js';
+import { type Reporting, type Running, type Slot, Slots } from './slots.js';
 
 /** How long a replacement may take to register before the old registration goes, in milliseconds (airbnb's 30 s). */
 const handoverMs = 30_000;
-
-/** How services reach registries; in tests, a fake one. */
-export interface Reporting {
-  /** Equal for definitions whose registration is one and the same, to be updated in place. */
-  place(definition: ServiceDefinition): string;
-  /** True when both cannot be published at once, so that the old one has to make room first. */
-  clash(before: ServiceDefinition, after: ServiceDefinition): boolean;
-  /** Throws when the definition cannot be published (a key file that vanished). */
-  create(definition: ServiceDefinition): Reporter;
-}
-
-/** One registration: a service at a place. It stays while the loops that feed it come and go. */
-interface Slot {
-  readonly service: string;
-  readonly place: string;
-  readonly reporter: Reporter;
-  /** The loop that feeds it; none while it is being withdrawn. */
-  owner: Running | undefined;
-  forget: () => void;
-}
-
-interface Running {
-  readonly service: Service;
-  readonly slot: Slot;
-  readonly stop: AbortController;
-}
 
 /** All services of the agent, changed by difference. */
 export class Services {
@@ -42,10 +17,8 @@ export class Services {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #current = new Map<string, Running>();
-  /** By service and place. */
-  readonly #slots = new Map<string, Slot>();
+  readonly #slots: Slots;
   readonly #failures = new Map<string, string>();
-  readonly #disposing = new Set<Promise<void>>();
   /** Ends everything that waits. */
   readonly #end = new AbortController();
   #crash: (error: unknown) => void = () => undefined;
@@ -59,6 +32,10 @@ export class Services {
     this.#crashed = new Promise((_, reject) => (this.#crash = reject));
     // One listener for each service that waits is no leak.
     setMaxListeners(0, this.#end.signal);
+    const { clock, logger } = deps;
+    const noted = (slot: Slot): void => this.#note(slot);
+    this.#slots = new Slots({ reporting, clock, logger, noted, signal: this.#end.signal });
+    deps.orders.onChange(() => this.#update());
     // Whoever calls `run` hears of it.
     this.#crashed.catch(() => undefined);
   }
@@ -90,7 +67,7 @@ export class Services {
 
   /** Registrations that have no service any more, and still wait for their registry to forget them. */
   get withdrawing(): readonly { readonly service: string; readonly reporter: Reporter }[] {
-    return [...this.#slots.values()].filter(({ owner }) => owner === undefined);
+    return this.#slots.all.filter(({ owner }) => owner === undefined);
   }
 
   /** Makes what runs equal to what is desired. Services that did not change are not touched. */
@@ -127,32 +104,53 @@ export class Services {
     await Promise.race([aborted, this.#crashed]);
   }
 
+  /** The loop of a service that runs now. */
+  find(name: string): Service | undefined {
+    return this.#current.get(name)?.service;
+  }
+
   /**
-   * Stops every check, then withdraws every registration and lets go of the registries, all within
-   * `limitMs`. One that cannot be reached gets less: what is ephemeral goes with its session anyway.
+   * Stops every check, withdraws every registration and lets go of the registries, within `limitMs`. Unless
+   * `leaveMs` is 0, waits in between until the callers have let go, for as long as each service's `drain`
+   * says and at most for `leaveMs`.
    */
-  async withdrawAll(limitMs: number): Promise<void> {
+  async withdrawAll(limitMs: number, leaveMs = 0): Promise<void> {
+    const services = [...this.#current.values()].map(({ service }) => service);
+    const called = leaveMs > 0 ? services.filter(({ presence }) => presence.hasCallers) : [];
     for (const { stop } of this.#current.values()) stop.abort();
     this.#current.clear();
     this.#end.abort();
-    const slots = [...this.#slots.values()];
-    await Promise.all(slots.map((slot) => this.#withdrawNow(slot, limitMs * 0.75)));
-    for (const slot of slots) this.#dispose(slot, limitMs * 0.25);
-    await Promise.all(this.#disposing);
+    await this.#slots.end(limitMs, () => this.#leave(called, leaveMs));
+  }
+
+  async #leave(services: readonly Service[], limitMs: number): Promise<void> {
+    if (services.length === 0) return;
+    const limit = new AbortController();
+    setMaxListeners(0, limit.signal);
+    this.#logger.info('waiting for callers to let go', { services: services.length });
+    const all = services.map(({ presence }) => presence.leave(limit.signal).catch(() => undefined));
+    await within(Promise.all(all), limitMs, this.#clock);
+    limit.abort();
+  }
+
+  /** Orders have changed. */
+  #update(): void {
+    for (const { owner } of this.#slots.all) owner?.service.presence.update();
   }
 
   #start(definition: ServiceDefinition, before: Running | undefined): void {
     const { name } = definition;
     let slot: Slot;
     try {
-      slot = this.#slotFor(definition);
+      slot = this.#slots.obtain(definition);
     } catch (error) {
       this.#failures.set(name, describeError(error));
       this.#logger.error('cannot use a definition', { service: name, error: describeError(error) });
       return;
     }
-    slot.owner?.stop.abort();
+    // What it takes over from its predecessor must not end with that.
     const service = new Service(definition, slot.reporter, this.#deps, before?.service);
+    slot.owner?.stop.abort();
     const running: Running = { service, slot, stop: new AbortController() };
     slot.owner = running;
     this.#current.set(name, running);
@@ -167,30 +165,11 @@ export class Services {
     if (before && before.slot !== slot) this.#handOver(running).catch(this.#crash);
   }
 
-  #slotFor(definition: ServiceDefinition): Slot {
-    const place = this.#reporting.place(definition);
-    const known = this.#slots.get(slotKey(definition.name, place));
-    if (known) {
-      known.reporter.configure(definition.reporter.settings);
-      return known;
-    }
-    const slot: Slot = {
-      service: definition.name,
-      place,
-      reporter: this.#reporting.create(definition),
-      owner: undefined,
-      forget: () => undefined,
-    };
-    this.#slots.set(slotKey(slot.service, place), slot);
-    slot.forget = slot.reporter.onChange(() => this.#note(slot));
-    return slot;
-  }
-
   /** Withdraws a service's older registrations once the newest stands, or could stand but for them. */
   async #handOver(running: Running): Promise<void> {
     const { definition, known, reporter } = running.service;
     const older = (): readonly Slot[] =>
-      [...this.#slots.values()].filter((slot) => slot.service === definition.name && slot !== running.slot);
+      this.#slots.of(definition.name).filter((slot) => slot !== running.slot);
     const clash = older().some(
       ({ owner }) => owner && this.#reporting.clash(owner.service.definition, definition),
     );
@@ -199,7 +178,7 @@ export class Services {
       await (clash ? reached(reporter) : reporter.settled(limit));
     });
     if (this.#end.signal.aborted || this.#current.get(definition.name) !== running) return;
-    for (const slot of older()) this.#withdraw(slot);
+    for (const slot of older()) this.#slots.withdraw(slot);
   }
 
   /** Waits for `work`, at most for `limitMs` and until `signal` aborts, whatever it does. */
@@ -226,47 +205,8 @@ export class Services {
     this.#logger.info('service removed', { service: name });
     const checks = this.#current.get(name)?.service.checkNames ?? [];
     this.#current.delete(name);
-    for (const slot of this.#slots.values()) if (slot.service === name) this.#withdraw(slot);
+    for (const slot of this.#slots.of(name)) this.#slots.withdraw(slot);
     forgetService(this.#deps.metrics, name, checks);
-  }
-
-  #withdraw(slot: Slot): void {
-    slot.owner?.stop.abort();
-    slot.owner = undefined;
-    slot.reporter.report(undefined);
-    slot.reporter.settled(this.#end.signal).then(
-      () => {
-        // The service may have come back to this place meanwhile.
-        if (slot.owner === undefined) this.#dispose(slot);
-      },
-      () => undefined,
-    );
-  }
-
-  async #withdrawNow(slot: Slot, limitMs: number): Promise<void> {
-    slot.owner?.stop.abort();
-    const limit = new AbortController();
-    const timer = this.#clock.setTimeout(
-      () => limit.abort(),
-      slot.reporter.unreachable ? limitMs / 5 : limitMs,
-    );
-    slot.reporter.report(undefined);
-    try {
-      await slot.reporter.settled(limit.signal);
-    } catch {
-      this.#logger.warn('could not withdraw in time', {
-        service: slot.service,
-        registration: slot.reporter.state,
-      });
-    }
-    timer.cancel();
-  }
-
-  #dispose(slot: Slot, deadlineMs?: number): void {
-    if (!this.#slots.delete(slotKey(slot.service, slot.place))) return;
-    slot.forget();
-    const disposed = slot.reporter.dispose(deadlineMs).finally(() => this.#disposing.delete(disposed));
-    this.#disposing.add(disposed);
   }
 
   #note(slot: Slot): void {
@@ -274,10 +214,6 @@ export class Services {
     const registered = slot.reporter.state.kind === 'present' ? 1 : 0;
     this.#deps.metrics.serviceRegistered.set(registered, { service: slot.service });
   }
-}
-
-function slotKey(service: string, place: string): string {
-  return JSON.stringify([service, place]);
 }
 
 /** Resolves as soon as the registry can be reached. */

@@ -1,15 +1,14 @@
-import { createMetrics } from '@smartstack/agent';
-import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
 import { SessionPool, type SessionState, type ZkSession } from '@smartstack/registry';
 import { describe, expect, it } from 'vitest';
-import { declareMetrics } from './metrics.js';
+import { Control } from './control.js';
 import { Services } from './services.js';
 import { readiness, statusPage, summary } from './status.js';
+import { fakeDeps } from './testing/deps.js';
 import { definitionsOf } from './testing/definitions.js';
 import { FakeReporter } from './testing/fakeReporter.js';
 
 function setUp() {
-  const clock = new FakeClock();
+  const { clock, orders, deps } = fakeDeps();
   const made: FakeReporter[] = [];
   const state = { reachable: true, session: { kind: 'connected' } as SessionState };
   const services = new Services(
@@ -23,7 +22,7 @@ function setUp() {
         return reporter;
       },
     },
-    { clock, logger: new RecordingLogger(), metrics: declareMetrics(createMetrics()), random: () => 1 },
+    deps,
   );
   const pool = new SessionPool(
     () =>
@@ -36,12 +35,13 @@ function setUp() {
   const auth = [{ scheme: 'digest', data: Buffer.from('u:secret') }];
   pool.acquire({ hosts: ['b:2181', 'a:2181'], sessionTimeoutMs: 1, auth });
   const config = { file: 'nerve.yaml', directory: undefined, valid: true, readAt: 1, issues: [] };
-  const view = { instanceId: 'i-0abc', startedAt: 1, config, services, pool };
+  const control = new Control(services, orders, clock);
+  const view = { instanceId: 'i-0abc', startedAt: 1, config, services, control, pool };
   const apply = async (next: Parameters<typeof definitionsOf>[0]): Promise<void> => {
     services.apply(definitionsOf(next));
     await clock.advance(0);
   };
-  return { view, apply, state, made, clock };
+  return { view, control, apply, state, made, clock };
 }
 
 describe('readiness', () => {
@@ -64,6 +64,24 @@ describe('readiness', () => {
     if (made[1]) made[1].reachable = false;
     await apply({});
     expect(readiness(view, true).ok).toBe(true);
+  });
+
+  it('is given while a service is kept out on purpose', async () => {
+    const { view, apply, control, clock } = setUp();
+    const slow = { pre_available: { command: 'sleep 1000', timeout: 1000 } };
+    await apply({
+      a: {},
+      held: slow,
+      young: { startup_grace: 60, checks: [{ type: 'exec', command: 'false' }] },
+    });
+    await control.drain({ service: 'a' }, { reason: 'disk' });
+    while (view.services.status[2]?.health === 'unknown') await clock.advance(0);
+    expect(view.services.status.map(({ health }) => health)).toEqual(['up', 'up', 'starting']);
+    expect(readiness(view, true)).toEqual({ ok: true, reasons: [] });
+    expect(summary(view)).toBe('2 of 3 services up, 0 registered; 1 drained');
+    await control.drain('all', { by: 'ann' });
+    expect(statusPage(view)).toMatchObject({ drain: { by: 'ann' } });
+    await view.services.withdrawAll(1);
   });
 
   it('names the ensembles that cannot be reached, and no credentials', () => {

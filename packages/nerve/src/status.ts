@@ -1,5 +1,6 @@
 import type { HealthReport } from '@smartstack/agent';
 import type { SessionPool, SessionState } from '@smartstack/registry';
+import type { Control } from './control.js';
 import type { ConfigStatus } from './configFollower.js';
 import type { Services } from './services.js';
 import { version } from './version.js';
@@ -11,6 +12,7 @@ export interface View {
   readonly startedAt: number;
   readonly config: ConfigStatus;
   readonly services: Services;
+  readonly control: Control;
   readonly pool: SessionPool;
 }
 
@@ -21,7 +23,8 @@ function sessions(pool: SessionPool): readonly { readonly hosts: string; readonl
 
 /** What /status shows. */
 export function statusPage(view: View): unknown {
-  const { services, pool, ...rest } = view;
+  const { services, control, pool, ...rest } = view;
+  const { hostDrain } = control;
   return {
     agent: 'nerve',
     version,
@@ -29,6 +32,7 @@ export function statusPage(view: View): unknown {
     instanceId: view.instanceId,
     config: { ...view.config, failures: services.failures },
     sessions: sessions(pool),
+    ...(hostDrain === undefined ? {} : { drain: hostDrain }),
     services: services.status,
     withdrawing: services.withdrawing.map(({ service, reporter }) => ({
       service,
@@ -37,16 +41,19 @@ export function statusPage(view: View): unknown {
   };
 }
 
-/** Whether the registry holds what it should: every healthy service, and no other. */
+/** Whether the registry holds what it should: every healthy service that nothing keeps out, and no other. */
 export function readiness(view: View, started: boolean): HealthReport {
   const reasons = started ? [] : ['starting'];
   for (const { hosts, state } of sessions(view.pool)) {
     if (state.kind !== 'connected') reasons.push(`zookeeper ${hosts} is ${state.kind}`);
   }
-  for (const { service, health, registration, throttled } of view.services.status) {
-    if (health === 'unknown') reasons.push(`${service} is not checked yet`);
+  for (const { service, health, registration, throttled, drain, held } of view.services.status) {
+    const present = registration.kind === 'present';
+    if (drain !== undefined) {
+      if (present) reasons.push(`${service} is drained, its registration ${registration.kind}`);
+    } else if (health === 'unknown') reasons.push(`${service} is not checked yet`);
     else if (throttled) reasons.push(`${service} waits for its rate limit`);
-    else if ((health === 'up') !== (registration.kind === 'present')) {
+    else if ((health === 'up' && held === undefined) !== present) {
       reasons.push(`${service} is ${health}, its registration ${registration.kind}`);
     }
   }
@@ -60,9 +67,11 @@ export function summary(view: View): string {
   const all = view.services.status;
   const up = all.filter(({ health }) => health === 'up').length;
   const registered = all.filter(({ registration }) => registration.kind === 'present').length;
+  const drained = all.filter(({ drain }) => drain !== undefined).length;
   const away = sessions(view.pool).filter(({ state }) => state.kind !== 'connected');
   return [
     `${up} of ${all.length} services up, ${registered} registered`,
+    ...(drained === 0 ? [] : [`${drained} drained`]),
     ...away.map(({ hosts, state }) => `ZooKeeper ${hosts} ${state.kind}`),
     ...(view.config.valid ? [] : ['the configuration has errors']),
   ].join('; ');

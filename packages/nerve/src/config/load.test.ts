@@ -28,6 +28,8 @@ describe('loadConfig', () => {
       instanceId: 'i-0abc',
       admin: [{ host: '127.0.0.1', port: 3454 }],
       stopTimeout: 10,
+      drainOnStop: false,
+      maxConcurrentChecks: 256,
     });
     expect(services.get('web')).toEqual({
       name: 'web',
@@ -37,6 +39,12 @@ describe('loadConfig', () => {
       mocked: false,
       checks: [],
       rateLimit: { shadow: true, averageRate: Infinity, maxBurst: Infinity },
+      lifecycle: {
+        checkJitter: 0,
+        startupGraceMs: 0,
+        drain: { minMs: 3000, maxMs: 60_000, doneIntervalMs: 1000 },
+        ignoresHostDrain: false,
+      },
       reporter: {
         type: 'zookeeper',
         settings: {

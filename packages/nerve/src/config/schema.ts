@@ -2,7 +2,7 @@ import { adminSettings, logSettings } from '@smartstack/agent';
 import { nodeNameProblem } from '@smartstack/registry';
 import * as z from 'zod';
 import { camelKeys } from './camel.js';
-import { count, optional, seconds, withDefault } from './values.js';
+import { absolutePath, count, optional, seconds, withDefault } from './values.js';
 import { serviceSchema } from './service.js';
 
 const instanceId = z
@@ -13,7 +13,7 @@ const instanceId = z
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
   });
 
-/** Keys of the main file, except `services`. The last four are ours; airbnb's nerve ignores them. */
+/** Keys of the main file, except `services`. Those from `admin` on are ours; airbnb's nerve ignores them. */
 const keys = {
   instance_id: optional(instanceId).describe('Names this host in the registry. Required here, or with -i.'),
   service_conf_dir: optional(z.string().min(1)).describe(
@@ -33,6 +33,18 @@ const keys = {
   log: logSettings,
   stop_timeout: withDefault(seconds.pipe(z.number().max(20)), 10).describe(
     'Seconds for withdrawing everything when told to stop; at most 20.',
+  ),
+  drain_on_stop: withDefault(z.boolean(), false).describe(
+    'When told to stop: withdraw, then wait for the callers as each drain says, and end only then.',
+  ),
+  drain_on_stop_max: withDefault(seconds.pipe(z.number().max(3600)), 60).describe(
+    'Seconds that drain_on_stop waits at most, over all services.',
+  ),
+  state_dir: optional(absolutePath).describe(
+    "Where drains and weights that were set at run time are kept. Default: systemd's StateDirectory; without one, in memory.",
+  ),
+  max_concurrent_checks: withDefault(z.number().int().min(1).max(100_000), 256).describe(
+    'Checks that may be under way at once; further ones wait for their turn.',
   ),
 };
 

@@ -5,6 +5,7 @@ import type { RateLimit } from '../registration/rateLimit.js';
 import { reporters } from '../reporters/index.js';
 import type { ZooKeeperSettings } from '../reporters/zookeeper.js';
 import { camelKeys } from './camel.js';
+import { type LifecycleDefinition, lifecycleDefinition, lifecycleKeys } from './lifecycle.js';
 import { host, optional, port, seconds, withDefault } from './values.js';
 
 /** A label's value: any JSON. Integers beyond 2^53 arrive as bigints and are published as they are. */
@@ -52,12 +53,19 @@ const keys = {
     'Register so many copies, named with _0, _1 … (for load tests).',
   ),
   rate_limiting: optional(rateLimiting).describe('How often the registration may change.'),
+  ...lifecycleKeys,
 };
 
 /** One service's definition as it stands in a file: the service's own keys and its reporter's. */
 export const serviceSchema = z
   .strictObject({ ...keys, ...reporters.zookeeper.options })
-  .transform((value) => camelKeys(value));
+  .transform((value, refinement) => {
+    if (value.slow_start !== undefined && value.weight === undefined) {
+      const message = 'Needs weight: without one there is nothing that could grow';
+      refinement.addIssue({ code: 'custom', path: ['slow_start'], message });
+    }
+    return camelKeys(value);
+  });
 
 type ServiceValue = z.output<typeof serviceSchema>;
 
@@ -72,6 +80,7 @@ export interface ServiceDefinition {
   readonly mocked: boolean;
   readonly checks: readonly CheckOptions[];
   readonly rateLimit: RateLimit & { readonly shadow: boolean };
+  readonly lifecycle: LifecycleDefinition;
   readonly reporter: { readonly type: 'zookeeper'; readonly settings: ZooKeeperSettings };
 }
 
@@ -108,6 +117,7 @@ function definition(value: ServiceValue, instanceId: string): Omit<ServiceDefini
       averageRate: limits?.averageRate ?? Infinity,
       maxBurst: limits?.maxBurst ?? Infinity,
     },
+    lifecycle: lifecycleDefinition(value),
     reporter: { type: 'zookeeper', settings: zookeeperSettings(value) },
   };
 }

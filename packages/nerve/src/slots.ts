@@ -1,0 +1,135 @@
+import type { Clock, Logger } from '@smartstack/agent';
+import type { ServiceDefinition } from './config/service.js';
+import type { Reporter } from './reporters/reporter.js';
+import type { Service } from './service.js';
+
+/** How services reach registries; in tests, a fake one. */
+export interface Reporting {
+  /** Equal for definitions whose registration is one and the same, to be updated in place. */
+  place(definition: ServiceDefinition): string;
+  /** True when both cannot be published at once, so that the old one has to make room first. */
+  clash(before: ServiceDefinition, after: ServiceDefinition): boolean;
+  /** Throws when the definition cannot be published (a key file that vanished). */
+  create(definition: ServiceDefinition): Reporter;
+}
+
+/** One registration: a service at a place. It stays while the loops that feed it come and go. */
+export interface Slot {
+  readonly service: string;
+  readonly place: string;
+  readonly reporter: Reporter;
+  /** The loop that feeds it; none while it is being withdrawn. */
+  owner: Running | undefined;
+  forget: () => void;
+}
+
+/** A service's loop, and how to stop it. */
+export interface Running {
+  readonly service: Service;
+  readonly slot: Slot;
+  readonly stop: AbortController;
+}
+
+/** What slots need. */
+export interface SlotsDeps {
+  readonly reporting: Reporting;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Called whenever the registry's answer about a slot changes. */
+  readonly noted: (slot: Slot) => void;
+  /** Ends every wait for a registry to forget something. */
+  readonly signal: AbortSignal;
+}
+
+/** All registrations of the agent, also those that are on their way out. */
+export class Slots {
+  readonly #deps: SlotsDeps;
+  /** By service and place. */
+  readonly #slots = new Map<string, Slot>();
+  readonly #disposing = new Set<Promise<void>>();
+
+  constructor(deps: SlotsDeps) {
+    this.#deps = deps;
+  }
+
+  get all(): readonly Slot[] {
+    return [...this.#slots.values()];
+  }
+
+  /** A service's, the newest last. */
+  of(service: string): readonly Slot[] {
+    return this.all.filter((slot) => slot.service === service);
+  }
+
+  /** The one for a definition: the one that is there, or a new one. Throws as `Reporting.create` does. */
+  obtain(definition: ServiceDefinition): Slot {
+    const { reporting, noted } = this.#deps;
+    const place = reporting.place(definition);
+    const known = this.#slots.get(slotKey(definition.name, place));
+    if (known) {
+      known.reporter.configure(definition.reporter.settings);
+      return known;
+    }
+    const slot: Slot = {
+      service: definition.name,
+      place,
+      reporter: reporting.create(definition),
+      owner: undefined,
+      forget: () => undefined,
+    };
+    this.#slots.set(slotKey(slot.service, place), slot);
+    slot.forget = slot.reporter.onChange(() => noted(slot));
+    return slot;
+  }
+
+  /** Stops what feeds it, withdraws, and lets go of the registry once that has forgotten it. */
+  withdraw(slot: Slot): void {
+    slot.owner?.stop.abort();
+    slot.owner = undefined;
+    slot.reporter.report(undefined);
+    slot.reporter.settled(this.#deps.signal).then(
+      () => {
+        // The service may have come back to this place meanwhile.
+        if (slot.owner === undefined) this.#dispose(slot);
+      },
+      () => undefined,
+    );
+  }
+
+  /**
+   * Withdraws all of them, waits as `linger` says, and lets go of the registries; all but the waiting within
+   * `limitMs`. One that cannot be reached gets less: what is ephemeral goes with its session anyway.
+   */
+  async end(limitMs: number, linger: () => Promise<void>): Promise<void> {
+    const slots = this.all;
+    await Promise.all(slots.map((slot) => this.#withdrawNow(slot, limitMs * 0.75)));
+    await linger();
+    for (const slot of slots) this.#dispose(slot, limitMs * 0.25);
+    await Promise.all(this.#disposing);
+  }
+
+  async #withdrawNow(slot: Slot, limitMs: number): Promise<void> {
+    const { clock, logger } = this.#deps;
+    slot.owner?.stop.abort();
+    const limit = new AbortController();
+    const timer = clock.setTimeout(() => limit.abort(), slot.reporter.unreachable ? limitMs / 5 : limitMs);
+    slot.reporter.report(undefined);
+    try {
+      await slot.reporter.settled(limit.signal);
+    } catch {
+      logger.warn('could not withdraw in time', { service: slot.service, registration: slot.reporter.state });
+    }
+    timer.cancel();
+  }
+
+  #dispose(slot: Slot, deadlineMs?: number): void {
+    if (!this.#slots.delete(slotKey(slot.service, slot.place))) return;
+    slot.forget();
+    const disposed = slot.reporter.dispose(deadlineMs).finally(() => this.#disposing.delete(disposed));
+    this.#disposing.add(disposed);
+  }
+}
+
+function slotKey(service: string, place: string): string {
+  return JSON.stringify([service, place]);
+}
