@@ -7,10 +7,14 @@ export interface NerveMetrics {
   readonly configReloads: Counter;
   readonly serviceUp: Gauge;
   readonly serviceRegistered: Gauge;
+  /** Label `reporter`: its name. */
+  readonly reporterRegistered: Gauge;
   readonly checkDuration: Histogram;
   readonly checkResults: Counter;
   readonly transitions: Counter;
   readonly throttled: Counter;
+  /** Hears of every execution of a check, and whether the check passes after it. */
+  readonly checked: (service: string, check: string, up: boolean) => void;
 }
 
 /** Declares them all. */
@@ -37,8 +41,13 @@ export function declareMetrics(metrics: Metrics): NerveMetrics {
     }),
     serviceRegistered: metrics.gauge({
       name: 'smartstack_service_registered',
-      help: 'Whether the registry holds the service.',
+      help: 'Whether the registry holds the service; with several reporters, whether all do.',
       labels: ['service'],
+    }),
+    reporterRegistered: metrics.gauge({
+      name: 'smartstack_reporter_registered',
+      help: 'Whether the registry of one reporter holds the service.',
+      labels: ['service', 'reporter'],
     }),
     checkDuration: metrics.histogram({
       name: 'smartstack_check_duration_seconds',
@@ -61,6 +70,7 @@ export function declareMetrics(metrics: Metrics): NerveMetrics {
       help: 'Changes of the registration over the rate limit; in shadow mode they are made all the same.',
       labels: ['service', 'shadow'],
     }),
+    checked: () => undefined,
   };
 }
 

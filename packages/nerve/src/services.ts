@@ -171,7 +171,7 @@ export class Services {
     const place = this.#reporting.place(definition);
     const known = this.#slots.get(slotKey(definition.name, place));
     if (known) {
-      known.reporter.configure(definition.reporter.settings);
+      known.reporter.configure(definition.reporters);
       return known;
     }
     const slot: Slot = {

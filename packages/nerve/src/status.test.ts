@@ -1,6 +1,6 @@
 import { createMetrics } from '@smartstack/agent';
 import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
-import { SessionPool, type SessionState, type ZkSession } from '@smartstack/registry';
+import { type LeaseState, SessionPool, type SessionState, type ZkSession } from '@smartstack/registry';
 import { describe, expect, it } from 'vitest';
 import { declareMetrics } from './metrics.js';
 import { Services } from './services.js';
@@ -35,13 +35,14 @@ function setUp() {
   );
   const auth = [{ scheme: 'digest', data: Buffer.from('u:secret') }];
   pool.acquire({ hosts: ['b:2181', 'a:2181'], sessionTimeoutMs: 1, auth });
+  const leases: { cluster: string; state: LeaseState }[] = [];
   const config = { file: 'nerve.yaml', directory: undefined, valid: true, readAt: 1, issues: [] };
-  const view = { instanceId: 'i-0abc', startedAt: 1, config, services, pool };
+  const view = { instanceId: 'i-0abc', startedAt: 1, config, services, pool, etcd: { leases } };
   const apply = async (next: Parameters<typeof definitionsOf>[0]): Promise<void> => {
     services.apply(definitionsOf(next));
     await clock.advance(0);
   };
-  return { view, apply, state, made, clock };
+  return { view, apply, state, made, clock, leases };
 }
 
 describe('readiness', () => {

@@ -1,5 +1,5 @@
 import type { HealthReport } from '@smartstack/agent';
-import type { SessionPool, SessionState } from '@smartstack/registry';
+import type { EtcdPool, SessionPool, SessionState } from '@smartstack/registry';
 import type { ConfigStatus } from './configFollower.js';
 import type { Services } from './services.js';
 import { version } from './version.js';
@@ -12,6 +12,7 @@ export interface View {
   readonly config: ConfigStatus;
   readonly services: Services;
   readonly pool: SessionPool;
+  readonly etcd: Pick<EtcdPool, 'leases'>;
 }
 
 /** The first line of a pool's key names the ensemble. */
@@ -21,7 +22,7 @@ function sessions(pool: SessionPool): readonly { readonly hosts: string; readonl
 
 /** What /status shows. */
 export function statusPage(view: View): unknown {
-  const { services, pool, ...rest } = view;
+  const { services, pool, etcd, ...rest } = view;
   return {
     agent: 'nerve',
     version,
@@ -29,6 +30,7 @@ export function statusPage(view: View): unknown {
     instanceId: view.instanceId,
     config: { ...view.config, failures: services.failures },
     sessions: sessions(pool),
+    ...(etcd.leases.length > 0 && { etcd: etcd.leases }),
     services: services.status,
     withdrawing: services.withdrawing.map(({ service, reporter }) => ({
       service,
@@ -42,6 +44,9 @@ export function readiness(view: View, started: boolean): HealthReport {
   const reasons = started ? [] : ['starting'];
   for (const { hosts, state } of sessions(view.pool)) {
     if (state.kind !== 'connected') reasons.push(`zookeeper ${hosts} is ${state.kind}`);
+  }
+  for (const { cluster, state } of view.etcd.leases) {
+    if (state.kind !== 'held') reasons.push(`etcd ${cluster} is ${state.kind}`);
   }
   for (const { service, health, registration, throttled } of view.services.status) {
     if (health === 'unknown') reasons.push(`${service} is not checked yet`);
@@ -61,9 +66,11 @@ export function summary(view: View): string {
   const up = all.filter(({ health }) => health === 'up').length;
   const registered = all.filter(({ registration }) => registration.kind === 'present').length;
   const away = sessions(view.pool).filter(({ state }) => state.kind !== 'connected');
+  const leases = view.etcd.leases.filter(({ state }) => state.kind !== 'held');
   return [
     `${up} of ${all.length} services up, ${registered} registered`,
     ...away.map(({ hosts, state }) => `ZooKeeper ${hosts} ${state.kind}`),
+    ...leases.map(({ cluster, state }) => `etcd ${cluster} ${state.kind}`),
     ...(view.config.valid ? [] : ['the configuration has errors']),
   ].join('; ');
 }
