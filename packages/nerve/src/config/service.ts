@@ -65,8 +65,13 @@ const keys = {
   rate_limiting: optional(rateLimiting).describe('How often the registration may change.'),
 };
 
+type NeededFor = [
+  (raw: unknown) => boolean,
+  { path: PropertyKey[]; message: string; when: (payload: z.core.ParsePayload) => boolean },
+];
+
 /** Says that `key` is missing where the reporter needs it, also while other keys are wrong: all issues at once. */
-function neededFor(key: string) {
+function neededFor(key: string): NeededFor {
   const holds = (raw: unknown): boolean => {
     const value = camelKeys(raw as Record<string, unknown>);
     const type = reporterType.safeParse(value.reporterType).data;
@@ -75,7 +80,7 @@ function neededFor(key: string) {
   };
   const when = ({ value, issues }: z.core.ParsePayload): boolean =>
     typeof value === 'object' && value !== null && !issues.some(({ path }) => path?.[0] === key);
-  return [holds, { path: [key], message: 'Required', when }] as const;
+  return [holds, { path: [key], message: 'Required', when }];
 }
 
 /** One service's definition as it stands in a file: the service's own keys and its reporters'. */

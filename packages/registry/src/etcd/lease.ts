@@ -26,8 +26,8 @@ export interface Claim {
   onMissing(): void;
 }
 
-/** What hangs on the lease is compared with what should, so often at most, in milliseconds. */
-const verifyMs = 5_000;
+/** What hangs on the lease is compared with what should: as often as its time to live, and no more often than this, in milliseconds. */
+const verifyMs = 2_000;
 const keptLeases = 16;
 
 /**
@@ -154,7 +154,7 @@ export class EtcdLease {
     }
     this.#heardAt = asked;
     this.#enter({ kind: 'held', since: clock.now() });
-    if (asked - this.#verifiedAt >= verifyMs) await this.#verify(id);
+    if (asked - this.#verifiedAt >= Math.max(verifyMs, this.#ttlMs)) await this.#verify(id);
   }
 
   #taken(grant: { id: string; ttlSeconds: number; revision: string }, askedAt: number): void {
