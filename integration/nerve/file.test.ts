@@ -12,7 +12,7 @@ import {
   decodeRegistrationFile,
   encodeRegistrationFile,
   isFresh,
-  parseRegistrationFileName,
+  isRegistrationFileName,
 } from '@smartstack/registry';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startEtcd } from '../harness/etcd.ts';
@@ -114,7 +114,7 @@ describe('reporter_type: file', () => {
     await ready(second);
     await eventually(() => !existsSync(join(directory, 'old@i-0abc.json')), { what: 'it is swept' });
     expect(read(join(directory, 'web@i-0abc.json')).owner).not.toBe(before.owner);
-    expect(readdirSync(directory).filter((name) => !parseRegistrationFileName(name))).toEqual([
+    expect(readdirSync(directory).filter((name) => !isRegistrationFileName(name))).toEqual([
       'old@i-0abc.json~',
     ]);
     expect(existsSync(theirs)).toBe(true);

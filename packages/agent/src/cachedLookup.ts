@@ -1,4 +1,5 @@
 import { lookup } from 'node:dns';
+import { isIP } from 'node:net';
 import type { Clock } from './clock.js';
 
 type Callback = (error: Error | null, address: string, family: number) => void;
@@ -15,7 +16,7 @@ interface Answer {
 }
 
 /**
- * Looks up one host name at a time, and remembers the answer: each look-up takes one of the process's few threads for
+ * Looks up one host name, once at a time, and remembers the answer: each look-up takes one of the process's few threads for
  * names and files, which a name server that hangs keeps busy. While a new answer is awaited, the old one counts.
  */
 export class CachedLookup {
@@ -31,6 +32,12 @@ export class CachedLookup {
   /** With the signature that sockets want of their `lookup`. */
   lookup(name: string, options: unknown, callback: Callback): void {
     const family = options === 6 || (options as { family?: unknown } | undefined)?.family === 6 ? 6 : 4;
+    // A socket also asks for the address that it binds to.
+    const literal = isIP(name);
+    if (literal !== 0) {
+      callback(null, name, literal);
+      return;
+    }
     const answer = this.#answer;
     if (answer === undefined || this.#clock.monotonic() >= answer.until) this.#ask(name, family);
     if (answer) callback(answer.error, answer.address, answer.family);

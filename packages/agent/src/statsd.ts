@@ -31,7 +31,10 @@ interface Client {
   close(callback: () => void): void;
 }
 
-type Message = (client: Client, rate: (name: string) => number) => void;
+interface Message {
+  readonly name: string;
+  readonly write: (client: Client, rate: number) => void;
+}
 
 /** Less than what fits into one packet of an Ethernet. */
 const maxPacketBytes = 1_432;
@@ -65,15 +68,16 @@ export class StatsdSender implements Statsd {
   }
 
   increment(name: string, tags: StatsdTags = []): void {
-    this.#target?.send((client, rate) => client.increment(name, 1, rate(name), [...tags]));
+    this.#target?.send({ name, write: (client, rate) => client.increment(name, 1, rate, [...tags]) });
   }
 
   gauge(name: string, value: number, tags: StatsdTags = []): void {
-    this.#target?.send((client, rate) => client.gauge(name, value, rate(name), [...tags]));
+    this.#target?.send({ name, write: (client, rate) => client.gauge(name, value, rate, [...tags]) });
   }
 
   timing(name: string, ms: number, tags: StatsdTags = []): void {
-    this.#target?.send((client, rate) => client.timing(name, Math.round(ms), rate(name), [...tags]));
+    const whole = Math.round(ms);
+    this.#target?.send({ name, write: (client, rate) => client.timing(name, whole, rate, [...tags]) });
   }
 
   /** Sends what was not sent yet, in half a second at most. */
@@ -101,12 +105,15 @@ class Target {
   }
 
   send(message: Message): void {
+    const rate = this.#settings.sampleRates?.[message.name] ?? 1;
+    // The library takes a rate of 0 for none.
+    if (rate <= 0) return;
     if (this.#client === undefined) {
       if (this.#waiting.length < maxWaiting) this.#waiting.push(message);
       return;
     }
     try {
-      message(this.#client, (name) => this.#settings.sampleRates?.[name] ?? 1);
+      message.write(this.#client, rate);
     } catch (error) {
       this.#complain(error);
     }
@@ -136,7 +143,7 @@ class Target {
       maxBufferSize: maxPacketBytes,
       bufferFlushInterval: flushMs,
       // Ruby's agents add nothing of their own either.
-      includeDatadogTags: false,
+      includeDatadogTelemetry: false,
       includeDataDogTags: false,
       originDetection: false,
       udpSocketOptions: {
@@ -144,7 +151,7 @@ class Target {
         lookup: (name, options, callback) => names.lookup(name, options, callback),
       },
       errorHandler: (error: Error) => this.#complain(error),
-    } as ConstructorParameters<typeof StatsD>[0]);
+    });
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const message of waiting) this.send(message);

@@ -34,6 +34,8 @@ interface Member {
   choice: ReporterChoice;
   /** Something was reported to it. */
   told: boolean;
+  /** It has not stood yet: what it replaces waits for it. */
+  fresh: boolean;
 }
 
 /**
@@ -71,8 +73,12 @@ export class ReporterSet implements Reporter<readonly ReporterChoice[]> {
     return { ...combined(states), reporters: states };
   }
 
+  /** True when whatever is left to do waits for a registry that cannot be reached. */
   get unreachable(): boolean {
-    return this.#members.every(({ reporter }) => reporter.unreachable);
+    const all = [...this.#members, ...this.#leaving];
+    const aim = this.#wanted === undefined ? 'absent' : 'present';
+    const open = all.filter(({ reporter }) => reporter.state.kind !== aim);
+    return (open.length > 0 ? open : all).every(({ reporter }) => reporter.unreachable);
   }
 
   report(instance: Instance | undefined): void {
@@ -87,7 +93,6 @@ export class ReporterSet implements Reporter<readonly ReporterChoice[]> {
       },
       () => undefined,
     );
-    if (this.#leaving.length === 0) return;
     if (instance === undefined) this.#withdrawLeaving();
     else void this.#handOver();
   }
@@ -96,6 +101,8 @@ export class ReporterSet implements Reporter<readonly ReporterChoice[]> {
   configure(choices: readonly ReporterChoice[]): void {
     const { factory } = this.#options;
     const all = [...this.#members, ...this.#leaving];
+    // What was in the list before replaces nothing that leaves it now.
+    if (this.#leaving.length === 0) for (const member of this.#members) member.fresh = false;
     const known = new Map(all.map((member) => [member.place, member]));
     const made: Member[] = [];
     try {
@@ -154,7 +161,7 @@ export class ReporterSet implements Reporter<readonly ReporterChoice[]> {
     const reporter = this.#options.factory.create(choice);
     const stop = new AbortController();
     const forget = reporter.onChange(() => this.#note());
-    const member = { choice, place, reporter, stop, forget, told: false };
+    const member = { choice, place, reporter, stop, forget, told: false, fresh: true };
     this.#start(member);
     return member;
   }
@@ -183,14 +190,18 @@ export class ReporterSet implements Reporter<readonly ReporterChoice[]> {
     const timer = clock.setTimeout(() => limit.abort(), handoverMs);
     const end = (): void => limit.abort();
     this.#end.signal.addEventListener('abort', end, { once: true });
-    const waits = this.#members.map((member) =>
-      inTheWay(member) ? reached(member.reporter, limit.signal) : member.reporter.settled(limit.signal),
-    );
+    const waits = this.#members
+      .filter(({ fresh }) => fresh)
+      .map((member) =>
+        inTheWay(member) ? reached(member.reporter, limit.signal) : member.reporter.settled(limit.signal),
+      );
     await Promise.allSettled(waits);
     timer.cancel();
     this.#end.signal.removeEventListener('abort', end);
     // A later report has taken over, or all of it has ended.
-    if (turn === this.#handover && !this.#end.signal.aborted) this.#withdrawLeaving();
+    if (turn !== this.#handover || this.#end.signal.aborted) return;
+    for (const member of this.#members) member.fresh = false;
+    this.#withdrawLeaving();
   }
 
   #withdrawLeaving(): void {

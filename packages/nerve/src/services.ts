@@ -246,10 +246,11 @@ export class Services {
   async #withdrawNow(slot: Slot, limitMs: number): Promise<void> {
     slot.owner?.stop.abort();
     const limit = new AbortController();
-    const timer = this.#clock.setTimeout(
-      () => limit.abort(),
-      slot.reporter.unreachable ? limitMs / 5 : limitMs,
-    );
+    let timer = this.#clock.setTimeout(() => {
+      // Waiting for what cannot be reached may take for ever.
+      if (slot.reporter.unreachable) limit.abort();
+      else timer = this.#clock.setTimeout(() => limit.abort(), limitMs * 0.8);
+    }, limitMs / 5);
     slot.reporter.report(undefined);
     try {
       await slot.reporter.settled(limit.signal);

@@ -6,33 +6,26 @@ const suffix = '.json';
 /** A name may have 255 bytes; the rest is for temporary files' additions. */
 const maxPart = 90;
 
-/** Of which instance of which service a file tells. A shortened name ends in `~` and a digest. */
-export interface RegistrationFileName {
-  readonly service: string;
-  readonly instanceId: string;
-}
-
 /**
  * The name of the file that holds one registration: `SERVICE@INSTANCE_ID.json`. Whatever is not a letter, a digit, `_`
  * or `-` (or a dot inside) is written as `%` and two hexadecimal digits for each byte, so that no name can leave the
  * folder, hide, or be taken for another. A part that gets too long is cut, and ends in `~` and a digest of all of it.
  */
 export function registrationFileName(service: string, instanceId: string): string {
-  return `${encodePart(service)}${separator}${encodePart(instanceId)}${suffix}`;
+  return `${registrationFilePrefix(service)}${encodePart(instanceId)}${suffix}`;
 }
 
-/** Undefined for a file that is no registration's: hidden, temporary, or anyone's. */
-export function parseRegistrationFileName(name: string): RegistrationFileName | undefined {
-  if (name.startsWith('.') || !name.endsWith(suffix)) return undefined;
-  const [service = '', instanceId = '', ...more] = name.slice(0, -suffix.length).split(separator);
-  if (service === '' || instanceId === '' || more.length > 0) return undefined;
-  try {
-    const parts = { service: decodeURIComponent(service), instanceId: decodeURIComponent(instanceId) };
-    const cut = service.includes('~') || instanceId.includes('~');
-    return cut || registrationFileName(parts.service, parts.instanceId) === name ? parts : undefined;
-  } catch {
-    return undefined;
-  }
+/** With what the names of all files of a service begin. */
+export function registrationFilePrefix(service: string): string {
+  return `${encodePart(service)}${separator}`;
+}
+
+/**
+ * False for a file that is no registration's: hidden, temporary, or anyone's. Whose it is, its content says; one that
+ * belongs there has the name that `registrationFileName` gives to what it says.
+ */
+export function isRegistrationFileName(name: string): boolean {
+  return /^[\w%-][\w.%~-]*@[\w%-][\w.%~-]*\.json$/.test(name);
 }
 
 function encodePart(text: string): string {
