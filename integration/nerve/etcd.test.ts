@@ -170,7 +170,7 @@ describe('reporter_type: etcd', () => {
     const first = await startNerve({ main });
     const [old] = await keysOf(path, 1);
     await first.stop('SIGKILL');
-    const second = await startNerve({ main });
+    await startNerve({ main });
     await eventually(
       async () => {
         const found = await etcd.keys(`${path}/`);

@@ -36,7 +36,9 @@ describe('StatsdSender', () => {
   it('adds nothing of its own, whatever the environment says, and lets no tag end a line', async () => {
     const { port, sender, received } = await setUp();
     process.env.DD_ENV = 'production';
-    onTestFinished(() => void delete process.env.DD_ENV);
+    onTestFinished(() => {
+      delete process.env.DD_ENV;
+    });
     sender.configure({ host: 'localhost', port });
     sender.increment('a', ['m:one\ntwo|c,three']);
     await sender.close();

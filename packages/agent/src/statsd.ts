@@ -63,7 +63,7 @@ export class StatsdSender implements Statsd {
   configure(settings: StatsdSettings | undefined): void {
     if (isDeepStrictEqual(settings, this.#settings)) return;
     this.#settings = settings;
-    void this.#target?.close();
+    this.#target?.close().catch(() => undefined);
     this.#target = settings && new Target(settings, this.#deps);
   }
 

@@ -36,7 +36,7 @@ function setUp(...names: string[]) {
       onReported: (success) => void state.reported.push(success),
       factory: {
         place: ({ name }) => name,
-        clash: (before, after) => before.name[0] === after.name[0],
+        clash: (before, after) => before.name.startsWith(after.name.slice(0, 1)),
         create: ({ name }) => {
           if (state.broken === name) throw new Error('no key file');
           const fake = new FakeReporter(name, log);

@@ -8,7 +8,7 @@ import type { PlainState, Reporter, ReportState } from './reporters/reporter.js'
 const handoverMs = 30_000;
 
 /** How reporters are made and compared; in tests, fake ones. */
-export interface ReporterFactory {
+interface ReporterFactory {
   place(choice: ReporterChoice): string;
   clash(before: ReporterChoice, after: ReporterChoice): boolean;
   /** Throws when there can be none. */
@@ -94,7 +94,7 @@ export class ReporterSet implements Reporter<readonly ReporterChoice[]> {
       () => undefined,
     );
     if (instance === undefined) this.#withdrawLeaving();
-    else void this.#handOver();
+    else this.#handOver().catch(() => undefined);
   }
 
   /** Throws when a new one cannot be made; then nothing has changed. What is new is told with the next report. */

@@ -1,4 +1,4 @@
-import type { Statsd } from '@smartstack/agent';
+import { describeError, type Statsd } from '@smartstack/agent';
 import type { NerveMetrics } from './metrics.js';
 import { version } from './version.js';
 
@@ -101,7 +101,8 @@ export class StatsdEvents {
 
 function exception(error: unknown): readonly string[] {
   if (error === undefined) return [];
-  const { name, message } = error instanceof Error ? error : { name: typeof error, message: String(error) };
+  const { name, message } =
+    error instanceof Error ? error : { name: typeof error, message: describeError(error) };
   return [`exception_name:${name}`, `exception_message:${message}`];
 }
 

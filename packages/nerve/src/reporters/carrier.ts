@@ -101,7 +101,10 @@ export class Carrier<T> {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#busy = true;
-    void this.#turn();
+    // It catches whatever the registry throws; what is left would be a bug of a listener.
+    this.#turn().catch((error: unknown) => {
+      this.#options.logger.error('a listener failed', { error: describeError(error) });
+    });
   }
 
   async #turn(): Promise<void> {

@@ -115,17 +115,18 @@ export class Folder {
   }
 
   #plan(delayMs: number): void {
+    const next = (): void => {
+      if (this.#users > 0) this.#plan(sweepMs);
+    };
     this.#timer = this.#options.clock.setTimeout(() => {
-      void this.exclusive(() => this.#sweep())
-        .catch((error: unknown) => {
-          this.#options.logger.debug('could not sweep a folder', {
-            path: this.path,
-            error: describeError(error),
-          });
-        })
-        .then(() => {
-          if (this.#users > 0) this.#plan(sweepMs);
+      this.exclusive(() => this.#sweep()).then(next, (error: unknown) => {
+        // Whoever writes there says so.
+        this.#options.logger.debug('could not sweep a folder', {
+          path: this.path,
+          error: describeError(error),
         });
+        next();
+      });
     }, delayMs);
   }
 

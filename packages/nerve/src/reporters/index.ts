@@ -6,7 +6,7 @@ import type { ReporterKind } from './reporter.js';
 import { zookeeperReporter } from './zookeeper.js';
 
 /** Every kind of reporter there is: the only list. */
-export const reporters = { zookeeper: zookeeperReporter, etcd: etcdReporter, file: fileReporter } as const;
+const reporters = { zookeeper: zookeeperReporter, etcd: etcdReporter, file: fileReporter } as const;
 
 type Kinds = typeof reporters;
 export type ReporterType = keyof Kinds;
@@ -57,9 +57,7 @@ export const reporterSchema = z
   ])
   .transform((entry) => {
     const { type, name, ...rest } = entry;
-    return { type, name, settings: camelKeys(rest) } as unknown as Omit<ReporterChoice, 'name' | 'at'> & {
-      readonly name: string | undefined;
-    };
+    return { type, name, settings: camelKeys(rest) };
   });
 
 /** An option of a reporter that stands beside the service's own keys, where other kinds do not have it. */

@@ -128,7 +128,6 @@ export class EtcdLease {
         // At once for a new one, when this one is gone.
         pauseMs = this.#id === undefined ? 0 : this.#ttlMs / 3;
       } catch (error) {
-        if (signal.aborted) return;
         this.#missed(error);
         pauseMs = this.#backoff.next();
       }
@@ -189,6 +188,7 @@ export class EtcdLease {
   }
 
   #missed(error: unknown): void {
+    if (this.#stop.signal.aborted) return;
     const { clock, logger, cluster } = this.#options;
     const text = describeError(error);
     if (error instanceof EtcdError && error.leaseGone && this.#id !== undefined) {
