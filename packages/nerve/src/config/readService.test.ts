@@ -75,7 +75,7 @@ describe('readService', () => {
       'web.yaml:3:82 reporters[2].etcd_host: Required, or etcd_hosts',
     ]);
     expect((await definitions(`${head}reporters: [${file('a')}]`)).texts).toEqual([
-      'web.yaml:3:41 reporters[0].file_directory: expected an absolute path',
+      'web.yaml:3:42 reporters[0].file_directory: expected an absolute path',
     ]);
   });
 

@@ -70,6 +70,19 @@ describe('Carrier', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('shows no gap while what stands is reported once more', async () => {
+    const { registry, carrier, clock } = setUp();
+    carrier.want('a');
+    await clock.advance(0);
+    const { state } = carrier;
+    carrier.want('a');
+    expect(carrier.state).toBe(state);
+    await carrier.settled(soon());
+    expect(registry.carried).toBe(2);
+    carrier.want('b');
+    expect(carrier.state.kind).toBe('pending');
+  });
+
   it('looks again when told to, at once, and when it is time to renew', async () => {
     const { clock, registry, carrier } = setUp(10_000);
     carrier.want('a');

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Backoff, type Clock, describeError, type Logger, type Timer } from '@smartstack/agent';
 import type { PlainState } from './reporter.js';
 
@@ -49,9 +50,12 @@ export class Carrier<T> {
 
   /** Sets what the registry should hold. Returns at once. */
   want(wanted: T | undefined): void {
+    const same = isDeepStrictEqual(wanted, this.#wanted);
     this.#wanted = wanted;
     this.again();
-    if (wanted === undefined && this.#state.kind === 'absent') return;
+    // What stands already is looked at, and shows no gap meanwhile.
+    if (this.#state.kind === (wanted === undefined ? 'absent' : 'present') && (same || wanted === undefined))
+      return;
     this.#enter({ kind: 'pending', since: this.#options.clock.now() });
   }
 
