@@ -40,7 +40,7 @@ module.exports = {
       'pure-stays-pure',
       'Pure modules do no IO and do not log.',
       {
-        path: `${src}(health|catalog|resolvers)/|^packages/synapse/src/generators/haproxy/(block|counters|desired|plan)/|^packages/registry/src/(codecs/|nodeName|instance)`,
+        path: `${src}(health|catalog|resolvers)/|^packages/synapse/src/generators/haproxy/(block|counters|desired|plan)/|^packages/registry/src/(codecs/|files/|nodeName|instance)`,
         pathNot: '\\.test\\.ts$',
       },
       { dependencyTypes: ['core'], pathNot: '^(node:)?(buffer|crypto|net|path|util)$' },
@@ -67,6 +67,7 @@ module.exports = {
     only('haproxy-sdk', 'synapse/src/generators/haproxy/runtime'),
     only('prom-client', 'agent/src/metrics'),
     only('chokidar', 'agent/src/watchFiles'),
+    only('hot-shots', 'agent/src/statsd'),
     only('winston', 'agent/src/logger'),
     only('yargs', '(nerve|synapse)/src/cli/'),
   ],

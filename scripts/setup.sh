@@ -52,6 +52,7 @@ needs() {
   echo 'default-jre-headless java'
   if [ "$profile" = test ]; then
     echo 'prometheus prometheus'
+    echo 'etcd-server etcd'
     echo 'systemd-container systemd-nspawn'
     echo 'openssl openssl'
     echo 'curl curl'
@@ -67,8 +68,8 @@ there() {
   esac
 }
 
-# Packages whose daemon Debian starts on installation and enables at boot.
-daemons=(haproxy prometheus)
+# Packages whose daemon, of the same name without -server, Debian starts on installation and enables at boot.
+daemons=(haproxy prometheus etcd-server)
 
 # Debian's documented hook: keeps the daemons that we install from starting, and nobody else's.
 # usage: write_policy FILE DAEMON...
@@ -95,7 +96,7 @@ install_packages() {
     stop "missing: ${missing[*]}. Install with:" '' "  sudo apt-get update && sudo ${apt[*]}" '' 'and run the command again.'
   fi
   for daemon in "${daemons[@]}"; do
-    case " ${missing[*]} " in *" $daemon "*) new+=("$daemon") ;; esac
+    case " ${missing[*]} " in *" $daemon "*) new+=("${daemon%-server}") ;; esac
   done
   say "installing ${missing[*]}"
   if [ ! -e "$policy" ] && [ ${#new[@]} -gt 0 ]; then

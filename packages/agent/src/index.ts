@@ -13,4 +13,5 @@ export * from './logSettings.js';
 export * from './metrics.js';
 export * from './notify.js';
 export * from './run.js';
+export * from './statsd.js';
 export * from './watchFiles.js';

@@ -127,6 +127,7 @@ export class Checklist {
     logger.debug('probed', { ...labels, ...result, tookMs });
     const before = entry.health.status;
     entry.health = nextHealth(entry.health, result, entry.threshold);
+    metrics.checked(labels.service, labels.check, entry.health.status === 'up');
     entry.last = { ...result, at: clock.now(), tookMs };
     if (entry.health.status !== before) {
       logger.info('check changed', { ...labels, from: before, to: entry.health.status, ...result });

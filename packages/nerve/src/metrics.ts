@@ -7,6 +7,8 @@ export interface NerveMetrics {
   readonly configReloads: Counter;
   readonly serviceUp: Gauge;
   readonly serviceRegistered: Gauge;
+  /** Label `reporter`: its name. */
+  readonly reporterRegistered: Gauge;
   readonly checkDuration: Histogram;
   readonly checkResults: Counter;
   readonly transitions: Counter;
@@ -15,6 +17,8 @@ export interface NerveMetrics {
   readonly serviceWeight: Gauge;
   readonly serviceHeld: Gauge;
   readonly checksDelayed: Counter;
+  /** Hears of every execution of a check, and whether the check passes after it. */
+  readonly checked: (service: string, check: string, up: boolean) => void;
 }
 
 /** Declares them all. */
@@ -41,8 +45,13 @@ export function declareMetrics(metrics: Metrics): NerveMetrics {
     }),
     serviceRegistered: metrics.gauge({
       name: 'smartstack_service_registered',
-      help: 'Whether the registry holds the service.',
+      help: 'Whether the registry holds the service; with several reporters, whether all do.',
       labels: ['service'],
+    }),
+    reporterRegistered: metrics.gauge({
+      name: 'smartstack_reporter_registered',
+      help: 'Whether the registry of one reporter holds the service.',
+      labels: ['service', 'reporter'],
     }),
     checkDuration: metrics.histogram({
       name: 'smartstack_check_duration_seconds',
@@ -84,6 +93,7 @@ export function declareMetrics(metrics: Metrics): NerveMetrics {
       name: 'smartstack_check_delayed_total',
       help: 'Checks that had to wait because max_concurrent_checks were under way.',
     }),
+    checked: () => undefined,
   };
 }
 

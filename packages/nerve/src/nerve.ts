@@ -9,9 +9,9 @@ import {
   type LogSettings,
   run,
   serveAdmin,
+  StatsdSender,
   untilAborted,
 } from '@smartstack/agent';
-import { declareZooKeeperMetrics, openSession, SessionPool } from '@smartstack/registry';
 import { endAllGroups } from './checks/processGroups.js';
 import type { LoadedConfig, LoadOptions } from './config/load.js';
 import type { MainConfig } from './config/schema.js';
@@ -22,9 +22,10 @@ import { declareMetrics } from './metrics.js';
 import { Orders } from './orders/orders.js';
 import { Spool } from './orders/spool.js';
 import { ProbeGate } from './probeGate.js';
-import { reporters } from './reporters/index.js';
+import { Registries } from './registries.js';
 import { Services } from './services.js';
-import type { Reporting } from './slots.js';
+import { noteServices } from './serviceEvents.js';
+import { alsoToStatsd, StatsdEvents } from './statsdEvents.js';
 import { readiness, statusPage, summary } from './status.js';
 import { version } from './version.js';
 
@@ -47,7 +48,10 @@ export interface NerveOptions extends LoadOptions {
 export async function runNerve(options: NerveOptions): Promise<void> {
   const { clock, lifetime } = options;
   const registry = createMetrics();
-  const metrics = declareMetrics(registry);
+  const counted = declareMetrics(registry);
+  const statsd = new StatsdSender(options);
+  const events = new StatsdEvents(statsd);
+  const metrics = alsoToStatsd(counted, events, (service) => registries.reached(service));
   metrics.buildInfo.set(1, { agent: 'nerve', version });
   const follower = new ConfigFollower(options, { clock, logger: options.logger, metrics });
   const first = await follower.load();
@@ -56,19 +60,17 @@ export async function runNerve(options: NerveOptions): Promise<void> {
   const logger = options.createLogger(first.main.log);
   let main = first.main;
   const notifier = new Notifier({ env: options.env, clock, logger });
-  const zkMetrics = declareZooKeeperMetrics(registry);
-  const pool = new SessionPool((session) =>
-    openSession({ ...session, clock, logger: logger.child({ component: 'zookeeper' }), metrics: zkMetrics }),
-  );
+  const registries = new Registries({ clock, logger, metrics, declare: registry, events });
   const orders = new Orders({ spool: spoolOf(main, options.env), clock, logger });
   await orders.load();
   const gate = new ProbeGate(main.maxConcurrentChecks);
   const deps = { clock, logger, metrics, orders, gate, random: Math.random };
-  const services = new Services(reporting(pool, clock, logger), deps);
+  const services = new Services(registries, deps);
   const view = {
     services,
     control: new Control(services, orders, clock),
-    pool,
+    pool: registries.sessions,
+    etcd: registries.etcd,
     startedAt: clock.now(),
     get instanceId() {
       return main.instanceId;
@@ -78,14 +80,15 @@ export async function runNerve(options: NerveOptions): Promise<void> {
     },
   };
   let settled = false;
-  if (main.statsd !== undefined) logger.info('statsd is accepted and not used: see /metrics');
 
   const apply = (loaded: LoadedConfig): void => {
     if (loaded.main === undefined) return;
     noteRestartKeys(main, loaded.main, logger);
     main = loaded.main;
     gate.limit = main.maxConcurrentChecks;
-    services.apply(desired(loaded, services));
+    statsd.configure(main.statsd);
+    events.configured();
+    noteServices(services, events, () => services.apply(desired(loaded, services)));
   };
   const reload = async (loaded: LoadedConfig): Promise<void> => {
     // Before the start is announced, systemd would take the end of a reload for it.
@@ -97,6 +100,7 @@ export async function runNerve(options: NerveOptions): Promise<void> {
     try {
       await services.run(signal);
     } finally {
+      for (const { name } of services.definitions) events.serviceStopped(name);
       const leaveMs = signal.aborted && main.drainOnStop ? main.drainOnStopMax * 1000 : 0;
       lifetime.extendGrace(leaveMs);
       // At once, whatever else takes its time to end.
@@ -123,7 +127,10 @@ export async function runNerve(options: NerveOptions): Promise<void> {
   lifetime.onReload(() => {
     follower.trigger();
   });
+  const started = clock.monotonic();
+  let failure: unknown;
   apply(first);
+  events.started();
   try {
     await run(
       [
@@ -153,8 +160,12 @@ export async function runNerve(options: NerveOptions): Promise<void> {
       ],
       lifetime.signal,
     );
+  } catch (error) {
+    if (!lifetime.signal.aborted) failure = error;
+    throw error;
   } finally {
-    await endAllGroups(clock);
+    events.stopped(clock.monotonic() - started, failure);
+    await Promise.all([endAllGroups(clock), statsd.close()]);
     logger.info('stopped');
   }
 }
@@ -163,16 +174,6 @@ export async function runNerve(options: NerveOptions): Promise<void> {
 function spoolOf(main: MainConfig, env: NerveOptions['env']): Spool | undefined {
   const directory = main.stateDir ?? (env.STATE_DIRECTORY?.split(':')[0] || undefined);
   return directory === undefined ? undefined : new Spool(join(directory, 'orders'));
-}
-
-function reporting(sessions: SessionPool, clock: Clock, logger: Logger): Reporting {
-  const context = { clock, logger, sessions, random: Math.random };
-  return {
-    place: ({ reporter }) => `${reporter.type} ${reporters[reporter.type].place(reporter.settings)}`,
-    clash: (before, after) =>
-      reporters[after.reporter.type].clash(before.reporter.settings, after.reporter.settings),
-    create: ({ reporter }) => reporters[reporter.type].create(reporter.settings, context),
-  };
 }
 
 /** What should run: what is valid, and of what is not, whatever runs already. */

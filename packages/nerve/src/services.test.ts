@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Services } from './services.js';
 import type { Reporting } from './slots.js';
 import { fakeDeps } from './testing/deps.js';
-import { definitionsOf } from './testing/definitions.js';
+import { definitionsOf, zooKeeperOf } from './testing/definitions.js';
 import { FakeReporter } from './testing/fakeReporter.js';
 import { listen } from './testing/servers.js';
 import { createServer } from 'node:net';
@@ -13,11 +13,11 @@ function setUp() {
   const made: FakeReporter[] = [];
   const state = { reachable: true, broken: false };
   const reporting: Reporting = {
-    place: ({ reporter }) => reporter.settings.zkPath + (reporter.settings.zkAuth ?? ''),
-    clash: (before, after) => before.reporter.settings.zkPath === after.reporter.settings.zkPath,
-    create: ({ name, reporter }) => {
+    place: (definition) => zooKeeperOf(definition).zkPath + (zooKeeperOf(definition).zkAuth ?? ''),
+    clash: (before, after) => zooKeeperOf(before).zkPath === zooKeeperOf(after).zkPath,
+    create: (definition) => {
       if (state.broken) throw new Error('no key file');
-      const fake = new FakeReporter(`${name}@${reporter.settings.zkPath}`, log);
+      const fake = new FakeReporter(`${definition.name}@${zooKeeperOf(definition).zkPath}`, log);
       fake.reachable = state.reachable;
       made.push(fake);
       return fake;

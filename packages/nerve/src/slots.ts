@@ -67,7 +67,7 @@ export class Slots {
     const place = reporting.place(definition);
     const known = this.#slots.get(slotKey(definition.name, place));
     if (known) {
-      known.reporter.configure(definition.reporter.settings);
+      known.reporter.configure(definition.reporters);
       return known;
     }
     const slot: Slot = {
@@ -112,7 +112,11 @@ export class Slots {
     const { clock, logger } = this.#deps;
     slot.owner?.stop.abort();
     const limit = new AbortController();
-    const timer = clock.setTimeout(() => limit.abort(), slot.reporter.unreachable ? limitMs / 5 : limitMs);
+    let timer = clock.setTimeout(() => {
+      // Waiting for what cannot be reached may take for ever.
+      if (slot.reporter.unreachable) limit.abort();
+      else timer = clock.setTimeout(() => limit.abort(), limitMs * 0.8);
+    }, limitMs / 5);
     slot.reporter.report(undefined);
     try {
       await slot.reporter.settled(limit.signal);

@@ -1,4 +1,4 @@
-import { SessionPool, type SessionState, type ZkSession } from '@smartstack/registry';
+import { type LeaseState, SessionPool, type SessionState, type ZkSession } from '@smartstack/registry';
 import { describe, expect, it } from 'vitest';
 import { Control } from './control.js';
 import { Services } from './services.js';
@@ -34,14 +34,16 @@ function setUp() {
   );
   const auth = [{ scheme: 'digest', data: Buffer.from('u:secret') }];
   pool.acquire({ hosts: ['b:2181', 'a:2181'], sessionTimeoutMs: 1, auth });
+  const leases: { cluster: string; state: LeaseState }[] = [];
   const config = { file: 'nerve.yaml', directory: undefined, valid: true, readAt: 1, issues: [] };
   const control = new Control(services, orders, clock);
-  const view = { instanceId: 'i-0abc', startedAt: 1, config, services, control, pool };
+  const etcd = { leases };
+  const view = { instanceId: 'i-0abc', startedAt: 1, config, services, control, pool, etcd };
   const apply = async (next: Parameters<typeof definitionsOf>[0]): Promise<void> => {
     services.apply(definitionsOf(next));
     await clock.advance(0);
   };
-  return { view, control, apply, state, made, clock };
+  return { view, control, apply, state, made, clock, leases };
 }
 
 describe('readiness', () => {

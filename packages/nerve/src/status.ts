@@ -1,5 +1,5 @@
 import type { HealthReport } from '@smartstack/agent';
-import type { SessionPool, SessionState } from '@smartstack/registry';
+import type { EtcdPool, SessionPool, SessionState } from '@smartstack/registry';
 import type { Control } from './control.js';
 import type { ConfigStatus } from './configFollower.js';
 import type { Services } from './services.js';
@@ -14,6 +14,7 @@ export interface View {
   readonly services: Services;
   readonly control: Control;
   readonly pool: SessionPool;
+  readonly etcd: Pick<EtcdPool, 'leases'>;
 }
 
 /** The first line of a pool's key names the ensemble. */
@@ -23,7 +24,7 @@ function sessions(pool: SessionPool): readonly { readonly hosts: string; readonl
 
 /** What /status shows. */
 export function statusPage(view: View): unknown {
-  const { services, control, pool, ...rest } = view;
+  const { services, control, pool, etcd, ...rest } = view;
   const { hostDrain } = control;
   return {
     agent: 'nerve',
@@ -32,6 +33,7 @@ export function statusPage(view: View): unknown {
     instanceId: view.instanceId,
     config: { ...view.config, failures: services.failures },
     sessions: sessions(pool),
+    ...(etcd.leases.length > 0 && { etcd: etcd.leases }),
     ...(hostDrain === undefined ? {} : { drain: hostDrain }),
     services: services.status,
     withdrawing: services.withdrawing.map(({ service, reporter }) => ({
@@ -46,6 +48,9 @@ export function readiness(view: View, started: boolean): HealthReport {
   const reasons = started ? [] : ['starting'];
   for (const { hosts, state } of sessions(view.pool)) {
     if (state.kind !== 'connected') reasons.push(`zookeeper ${hosts} is ${state.kind}`);
+  }
+  for (const { cluster, state } of view.etcd.leases) {
+    if (state.kind !== 'held') reasons.push(`etcd ${cluster} is ${state.kind}`);
   }
   for (const { service, health, registration, throttled, drain, held } of view.services.status) {
     const present = registration.kind === 'present';
@@ -69,10 +74,12 @@ export function summary(view: View): string {
   const registered = all.filter(({ registration }) => registration.kind === 'present').length;
   const drained = all.filter(({ drain }) => drain !== undefined).length;
   const away = sessions(view.pool).filter(({ state }) => state.kind !== 'connected');
+  const leases = view.etcd.leases.filter(({ state }) => state.kind !== 'held');
   return [
     `${up} of ${all.length} services up, ${registered} registered`,
     ...(drained === 0 ? [] : [`${drained} drained`]),
     ...away.map(({ hosts, state }) => `ZooKeeper ${hosts} ${state.kind}`),
+    ...leases.map(({ cluster, state }) => `etcd ${cluster} ${state.kind}`),
     ...(view.config.valid ? [] : ['the configuration has errors']),
   ].join('; ');
 }

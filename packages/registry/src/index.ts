@@ -1,4 +1,6 @@
 export * from './codecs/index.js';
+export * from './etcd/index.js';
+export * from './files/index.js';
 export * from './instance.js';
 export * from './nodeName.js';
 export { ensembleKey, parseHosts, type Ensemble, type HostPort } from './zookeeper/addresses.js';

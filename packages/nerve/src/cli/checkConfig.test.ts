@@ -31,7 +31,7 @@ describe('checkConfig', () => {
       'stderr: nerve.yaml:3:15 stop_timeout: Too small: expected number to be >0',
       'stderr: d/web.yaml:1:1 host: Required: expected string',
       'stderr: d/web.yaml:1:1 zk_hosts: Required',
-      'stderr: d/web.yaml:1:1 zk_path: Required: expected string',
+      'stderr: d/web.yaml:1:1 zk_path: Required',
       'stderr: d/web.yaml:1:7 port: expected a port from 1 to 65535',
       'stderr: nerve.yaml: 5 errors',
     ]);

@@ -5,7 +5,8 @@ type Camel<S extends string> = S extends `${infer Head}_${infer Tail}`
 /** An object type with its snake_case keys renamed to camelCase; nested values stay as they are. */
 export type CamelKeys<T> = { [K in keyof T as K extends string ? Camel<K> : K]: T[K] };
 
-function camel(key: string): string {
+/** One key's name in camelCase. */
+export function camel(key: string): string {
   return key.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 

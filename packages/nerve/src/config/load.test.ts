@@ -45,15 +45,19 @@ describe('loadConfig', () => {
         drain: { minMs: 3000, maxMs: 60_000, doneIntervalMs: 1000 },
         ignoresHostDrain: false,
       },
-      reporter: {
-        type: 'zookeeper',
-        settings: {
-          zkHosts: ['zk1:2181'],
-          zkPath: '/services/web',
-          nodeType: 'ephemeral_sequential',
-          usePathEncoding: false,
+      reporters: [
+        {
+          name: 'zookeeper',
+          type: 'zookeeper',
+          at: [],
+          settings: {
+            zkHosts: ['zk1:2181'],
+            zkPath: '/services/web',
+            nodeType: 'ephemeral_sequential',
+            usePathEncoding: false,
+          },
         },
-      },
+      ],
     });
   });
 
@@ -141,7 +145,7 @@ services:
         "nerve.yaml:12:27 services.web.checks[2].rise: Too small: expected number to be >=1",
         "nerve.yaml:13:3 services.other.host: Required: expected string",
         "nerve.yaml:13:3 services.other.port: Required",
-        "nerve.yaml:13:3 services.other.zk_path: Required: expected string",
+        "nerve.yaml:14:5 services.other.zk_path: Required",
         "nerve.yaml:14:15 services.other.zk_hosts: Too small: expected array to have >=1 items",
       ]
     `);
@@ -279,7 +283,7 @@ services:
     ['labels', '{a: .nan}'],
     ['labels', '[a]'],
     ['node_type', 'container'],
-    ['reporter_type', 'etcd'],
+    ['reporter_type', 'consul'],
     ['checks', '[{type: http, uri: "/a b"}]'],
     ['checks', '[{type: http, uri: "/a\\r\\nHost: x"}]'],
     ['checks', '[{type: http, uri: /, headers: {"a b": c}}]'],

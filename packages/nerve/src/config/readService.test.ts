@@ -31,4 +31,65 @@ describe('readService', () => {
       broken: ['web'],
     });
   });
+
+  it('takes reporters beside the one of the service, or without it', async () => {
+    const definitions = async (text: string) => {
+      const dir = await configDir({
+        'nerve.yaml': 'instance_id: i\nservice_conf_dir: d\n',
+        'd/web.yaml': text,
+      });
+      const { issues: found, services } = await loadConfig({ file: join(dir, 'nerve.yaml') });
+      return {
+        texts: found.map((issue) => formatIssue(issue).replaceAll(`${dir}/d/`, '')),
+        reporters: services.get('web')?.reporters.map(({ name, type, at }) => [name, type, ...at]),
+      };
+    };
+    const head = 'host: h\nport: 80\n';
+    const file = (path: string): string => `{type: file, file_directory: ${path}}`;
+    expect(await definitions(`${head}reporters: [${file('/a')}, ${file('/b')}]`)).toEqual({
+      texts: [],
+      reporters: [
+        ['file', 'file', 'reporters', 0],
+        ['file-2', 'file', 'reporters', 1],
+      ],
+    });
+    expect(
+      await definitions(`${head}zk_hosts: z:1\nzk_path: /p\nreporters: [{type: etcd, etcd_host: e}]`),
+    ).toMatchObject({
+      reporters: [
+        ['zookeeper', 'zookeeper'],
+        ['etcd', 'etcd', 'reporters', 0],
+      ],
+    });
+    // Half of a reporter is none.
+    expect((await definitions(`${head}zk_path: /p\nreporters: [${file('/a')}]`)).texts).toEqual([
+      'web.yaml:1:1 zk_hosts: Required',
+    ]);
+    expect((await definitions(`${head}reporter_type: file\n`)).texts).toEqual([
+      'web.yaml:1:1 file_directory: Required',
+    ]);
+    expect(
+      (await definitions(`${head}reporters: [${file('/a')}, ${file('/a/')}, {type: etcd}]`)).texts,
+    ).toEqual([
+      'web.yaml:3:54 reporters[1].type: Another reporter of the service publishes at the same place',
+      'web.yaml:3:82 reporters[2].etcd_host: Required, or etcd_hosts',
+    ]);
+    expect((await definitions(`${head}reporters: [${file('a')}]`)).texts).toEqual([
+      'web.yaml:3:42 reporters[0].file_directory: expected an absolute path',
+    ]);
+  });
+
+  it('gives a key of etcd the time to live that the Ruby nerve gives it', async () => {
+    const dir = await configDir({
+      'nerve.yaml': 'instance_id: i\nservice_conf_dir: d\n',
+      'd/web.yaml': 'host: h\nport: 80\nreporter_type: etcd\netcd_host: e\ncheck_interval: 0.5\n',
+    });
+    const { services } = await loadConfig({ file: join(dir, 'nerve.yaml') });
+    expect(services.get('web')?.reporters[0]?.settings).toMatchObject({
+      etcdHost: 'e',
+      etcdPort: 4003,
+      etcdPath: '/',
+      etcdTtl: 3,
+    });
+  });
 });

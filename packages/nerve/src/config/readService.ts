@@ -1,6 +1,6 @@
 import { type ConfigIssue, formatPath, type ParsedFile } from '@smartstack/agent';
 import { type Asked, checkProblems } from '../checks/index.js';
-import { reporters } from '../reporters/index.js';
+import { kindOf, placeOf } from '../reporters/index.js';
 import { validateLeniently } from './lenient.js';
 import { type ServiceDefinition, serviceDefinitions, serviceSchema } from './service.js';
 import { type Remark, remarks } from './remarks.js';
@@ -36,9 +36,15 @@ export async function readService(
   };
   const definitions = serviceDefinitions(name, value, instanceId);
   // Copies differ in their names only.
-  const reporter = definitions[0]?.reporter;
-  const problems = reporter ? await reporters[reporter.type].problems(reporter.settings, asked) : [];
-  const errors = problems.map((problem) => place(problem, 'error'));
+  const errors: ConfigIssue[] = [];
+  const places = new Set<string>();
+  for (const choice of definitions[0]?.reporters ?? []) {
+    const wrong = await kindOf(choice).problems(choice.settings, asked);
+    errors.push(...wrong.map((problem) => place(problem, 'error', choice.at)));
+    const message = 'Another reporter of the service publishes at the same place';
+    if (places.has(placeOf(choice))) errors.push(place({ key: 'type', message }, 'error', choice.at));
+    places.add(placeOf(choice));
+  }
   for (const [index, check] of value.checks.entries()) {
     const wrong = await checkProblems(check, asked);
     errors.push(...wrong.map((problem) => place(problem, 'error', ['checks', index])));

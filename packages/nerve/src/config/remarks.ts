@@ -20,7 +20,7 @@ export function remarks(value: ServiceValue): readonly Remark[] {
   if (limits?.averageRate !== undefined && limits.shadowMode) {
     warn('rate_limiting.shadow_mode', 'The limits have no effect until this is false');
   }
-  if (value.ttlSeconds !== undefined && !value.nodeType.startsWith('persistent')) {
+  if (value.ttlSeconds !== undefined && value.nodeType?.startsWith('persistent') !== true) {
     warn('ttl_seconds', 'Only persistent nodes are renewed');
   }
   if (value.weight !== undefined && value.weight > 256) {

@@ -2,7 +2,7 @@ import { adminSettings, logSettings } from '@smartstack/agent';
 import { nodeNameProblem } from '@smartstack/registry';
 import * as z from 'zod';
 import { camelKeys } from './camel.js';
-import { absolutePath, count, optional, seconds, withDefault } from './values.js';
+import { absolutePath, count, host, optional, port, seconds, withDefault } from './values.js';
 import { serviceSchema } from './service.js';
 
 const instanceId = z
@@ -12,6 +12,9 @@ const instanceId = z
     const problem = nodeNameProblem(`${id}_`);
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
   });
+
+/** Ruby calls `to_i`. */
+const portNumber = port.transform(Number);
 
 /** Keys of the main file, except `services`. Those from `admin` on are ours; airbnb's nerve ignores them. */
 const keys = {
@@ -25,10 +28,10 @@ const keys = {
   ),
   statsd: optional(
     z.strictObject({
-      host: withDefault(z.string().min(1), 'localhost'),
-      port: withDefault(z.number().int().min(1).max(65_535), 8125),
+      host: withDefault(host, 'localhost').describe('Where it listens.'),
+      port: withDefault(portNumber, 8125).describe('Its UDP port.'),
     }),
-  ).describe('Accepted, without effect: the metrics are at /metrics.'),
+  ).describe('Send metrics to DogStatsD, under the names of the Ruby nerve. Nowhere unless given.'),
   admin: adminSettings('127.0.0.1:3454'),
   log: logSettings,
   stop_timeout: withDefault(seconds.pipe(z.number().max(20)), 10).describe(

@@ -2,8 +2,14 @@ import type { Instance, Json } from '@smartstack/registry';
 import * as z from 'zod';
 import { type CheckOptions, checkSchema } from '../checks/index.js';
 import type { RateLimit } from '../registration/rateLimit.js';
-import { reporters } from '../reporters/index.js';
-import type { ZooKeeperSettings } from '../reporters/zookeeper.js';
+import {
+  besideKeys,
+  chooseReporters,
+  hasOwnReporter,
+  missingKeys,
+  type ReporterChoice,
+  reporterSchema,
+} from '../reporters/index.js';
 import { camelKeys } from './camel.js';
 import { type LifecycleDefinition, lifecycleDefinition, lifecycleKeys } from './lifecycle.js';
 import { host, optional, port, seconds, withDefault } from './values.js';
@@ -36,11 +42,16 @@ const rateLimiting = z
   })
   .transform((value) => camelKeys(value));
 
+const reporterType = optional(z.enum(['zookeeper', 'etcd', 'file']));
+
 /** The keys of a service, beside those of its reporter. */
 const keys = {
   host: host.describe('The address that is published, and tested unless a check has its own.'),
   port: port.describe('The port that is published, and tested unless a check has its own.'),
-  reporter_type: z.literal('zookeeper').nullish().describe('Where to publish: zookeeper (the default).'),
+  reporter_type: reporterType.describe('Where to publish: zookeeper (the default), etcd or file.'),
+  reporters: withDefault(z.array(reporterSchema), []).describe(
+    'Where to publish beside that, each with its type and the keys of that type.',
+  ),
   check_interval: withDefault(seconds, 0.5).describe(
     'Seconds from the start of one round of checks to the next.',
   ),
@@ -56,9 +67,30 @@ const keys = {
   ...lifecycleKeys,
 };
 
-/** One service's definition as it stands in a file: the service's own keys and its reporter's. */
+type NeededFor = [
+  (raw: unknown) => boolean,
+  { path: PropertyKey[]; message: string; when: (payload: z.core.ParsePayload) => boolean },
+];
+
+/** Says that `key` is missing where the reporter needs it, also while other keys are wrong: all issues at once. */
+function neededFor(key: string): NeededFor {
+  const holds = (raw: unknown): boolean => {
+    const value = camelKeys(raw as Record<string, unknown>);
+    const type = reporterType.safeParse(value.reporterType).data;
+    const listed = Array.isArray(value.reporters) ? value.reporters : [];
+    return !hasOwnReporter(value, type, listed) || !missingKeys(value, type ?? 'zookeeper').includes(key);
+  };
+  const when = ({ value, issues }: z.core.ParsePayload): boolean =>
+    typeof value === 'object' && value !== null && !issues.some(({ path }) => path?.[0] === key);
+  return [holds, { path: [key], message: 'Required', when }];
+}
+
+/** One service's definition as it stands in a file: the service's own keys and its reporters'. */
 export const serviceSchema = z
-  .strictObject({ ...keys, ...reporters.zookeeper.options })
+  .strictObject({ ...keys, ...besideKeys })
+  .refine(...neededFor('zk_hosts'))
+  .refine(...neededFor('zk_path'))
+  .refine(...neededFor('file_directory'))
   .transform((value, refinement) => {
     if (value.slow_start !== undefined && value.weight === undefined) {
       const message = 'Needs weight: without one there is nothing that could grow';
@@ -81,7 +113,7 @@ export interface ServiceDefinition {
   readonly checks: readonly CheckOptions[];
   readonly rateLimit: RateLimit & { readonly shadow: boolean };
   readonly lifecycle: LifecycleDefinition;
-  readonly reporter: { readonly type: 'zookeeper'; readonly settings: ZooKeeperSettings };
+  readonly reporters: readonly ReporterChoice[];
 }
 
 /** What the agent makes of a definition that stands in a file under `name`: one, or copies for a load test. */
@@ -118,11 +150,8 @@ function definition(value: ServiceValue, instanceId: string): Omit<ServiceDefini
       maxBurst: limits?.maxBurst ?? Infinity,
     },
     lifecycle: lifecycleDefinition(value),
-    reporter: { type: 'zookeeper', settings: zookeeperSettings(value) },
+    reporters: chooseReporters(value, value.reporterType, value.reporters, {
+      checkIntervalMs: checkInterval * 1000,
+    }),
   };
-}
-
-function zookeeperSettings(value: ServiceValue): ZooKeeperSettings {
-  const { zkHosts, zkAuth, zkAuthFile, zkTls, zkPath, usePathEncoding, nodeType, ttlSeconds, zkAcl } = value;
-  return { zkHosts, zkAuth, zkAuthFile, zkTls, zkPath, usePathEncoding, nodeType, ttlSeconds, zkAcl };
 }

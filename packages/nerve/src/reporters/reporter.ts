@@ -1,11 +1,19 @@
 import type { Clock, Logger } from '@smartstack/agent';
-import type { Instance, SessionPool } from '@smartstack/registry';
+import type { EtcdPool, Instance, SessionPool } from '@smartstack/registry';
+import type * as z from 'zod';
+import type { StatsdEvents } from '../statsdEvents.js';
+import type { Folders } from './folder.js';
 
-/** What a registry holds for one service. Times are wall clock milliseconds. */
-export type ReportState =
+/** What one registry holds for one service. Times are wall clock milliseconds. */
+export type PlainState =
   | { readonly kind: 'absent' }
   | { readonly kind: 'pending'; readonly since: number; readonly error?: string }
   | { readonly kind: 'present'; readonly place: string; readonly since: number };
+
+/** The same for all registries of a service: present if all of them hold it. `reporters` if there are several. */
+export type ReportState = PlainState & {
+  readonly reporters?: readonly (PlainState & { readonly reporter: string })[];
+};
 
 /** Carries one service's registration to a registry, and keeps it there. */
 export interface Reporter<Settings = unknown> {
@@ -33,13 +41,26 @@ export interface ReporterContext {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly sessions: SessionPool;
+  readonly etcd: EtcdPool;
+  readonly folders: Folders;
+  readonly statsd: StatsdEvents;
+}
+
+/** Whose registration it is. */
+export interface Registrant {
+  readonly service: string;
+  readonly instanceId: string;
 }
 
 /** A kind of reporter: its keys in a service's definition, and what makes a reporter of them. */
-export interface ReporterKind<Type extends string, Options, Settings> {
+export interface ReporterKind<Type extends string, Options extends z.ZodRawShape, Settings> {
   readonly type: Type;
   /** Schemas of the keys, spelt as in the file; they stand beside the service's own keys. */
   readonly options: Options;
+  /** Keys of `options` without which there is nothing to report to. */
+  readonly required: readonly (keyof Options & string)[];
+  /** Fills in what depends on the service. */
+  readonly complete?: (settings: Settings, service: { readonly checkIntervalMs: number }) => Settings;
   /**
    * What cannot be used although it is well-formed, such as a key file that is missing. `asked` remembers
    * answers for one reading of the configuration: thousands of services name the same few files.
@@ -52,5 +73,16 @@ export interface ReporterKind<Type extends string, Options, Settings> {
   readonly place: (settings: Settings) => string;
   /** True when registrations under both settings would get into each other's way. */
   readonly clash: (before: Settings, after: Settings) => boolean;
-  readonly create: (settings: Settings, context: ReporterContext) => Reporter<Settings>;
+  readonly create: (
+    settings: Settings,
+    context: ReporterContext,
+    registrant: Registrant,
+  ) => Reporter<Settings>;
+}
+
+/** Gives a kind its types; a plug-in exports what this returns. */
+export function defineReporter<Type extends string, Options extends z.ZodRawShape, Settings>(
+  kind: ReporterKind<Type, Options, Settings>,
+): ReporterKind<Type, Options, Settings> {
+  return kind;
 }

@@ -1,4 +1,5 @@
 import {
+  type EtcdPool,
   SessionPool,
   type RegistrationNode,
   type RegistrationSpec,
@@ -6,7 +7,9 @@ import {
 } from '@smartstack/registry';
 import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { definitionOf } from '../testing/definitions.js';
+import { StatsdEvents } from '../statsdEvents.js';
+import { definitionOf, zooKeeperOf } from '../testing/definitions.js';
+import type { Folders } from './folder.js';
 import { zookeeperReporter } from './zookeeper.js';
 
 /** The part of a session that a reporter uses, recording. */
@@ -44,9 +47,15 @@ function setUp(keys: object, random = 0) {
     return session;
   });
   const definition = definitionOf('web', { ...keys });
-  const context = { clock, logger, sessions, random: () => random };
-  const create = () => zookeeperReporter.create(definition.reporter.settings, context);
-  return { clock, logger, opened, specs, wanted, seen, create, definition };
+  const sent: string[] = [];
+  const note = (name: string, ...rest: unknown[]): void => void sent.push([name, ...rest].join(' '));
+  const statsd = new StatsdEvents({ increment: note, gauge: note, timing: note });
+  // Neither of them is touched.
+  const others = { etcd: undefined as unknown as EtcdPool, folders: undefined as unknown as Folders };
+  const context = { clock, logger, sessions, random: () => random, statsd, ...others };
+  const registrant = { service: 'web', instanceId: 'i-0abc' };
+  const create = () => zookeeperReporter.create(zooKeeperOf(definition), context, registrant);
+  return { clock, logger, opened, specs, wanted, seen, sent, create, definition };
 }
 
 describe('zookeeperReporter', () => {
@@ -71,7 +80,7 @@ describe('zookeeperReporter', () => {
     const { create, wanted, definition } = setUp({});
     const reporter = create();
     reporter.report(definition.instance);
-    const { settings } = definition.reporter;
+    const settings = zooKeeperOf(definition);
     reporter.configure({ ...settings, usePathEncoding: true });
     expect(wanted.map((node) => node?.name)).toEqual([
       'i-0abc_',
@@ -118,7 +127,7 @@ describe('zookeeperReporter', () => {
   });
 
   it('knows which registrations cannot stand side by side', () => {
-    const at = (keys: object) => definitionOf('web', { ...keys }).reporter.settings;
+    const at = (keys: object) => zooKeeperOf(definitionOf('web', { ...keys }));
     const { clash, place } = zookeeperReporter;
     expect(clash(at({ node_type: 'ephemeral' }), at({ node_type: 'persistent' }))).toBe(true);
     expect(clash(at({ node_type: 'ephemeral' }), at({ node_type: 'ephemeral', zk_path: '/other' }))).toBe(

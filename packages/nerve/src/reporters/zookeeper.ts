@@ -2,6 +2,7 @@ import { describeError } from '@smartstack/agent';
 import {
   credentialProblem,
   type Instance,
+  isZooKeeperError,
   nerveCodec,
   nodeNameFor,
   nodeNameProblem,
@@ -13,7 +14,7 @@ import * as z from 'zod';
 import type { CamelKeys } from '../config/camel.js';
 import { optional, seconds, withDefault } from '../config/values.js';
 import { aclEntry, ensembleKeys, placeOfEnsemble, sessionOptions } from './ensemble.js';
-import type { Reporter, ReporterContext, ReporterKind, ReportState } from './reporter.js';
+import { defineReporter, type PlainState, type Reporter, type ReporterContext } from './reporter.js';
 
 const zkPath = z
   .string()
@@ -42,9 +43,10 @@ const keys = {
 export type ZooKeeperSettings = CamelKeys<z.output<z.ZodObject<typeof keys>>>;
 
 /** Registers a service as a node of ZooKeeper, byte for byte as airbnb's nerve does. */
-export const zookeeperReporter: ReporterKind<'zookeeper', typeof keys, ZooKeeperSettings> = {
+export const zookeeperReporter = defineReporter<'zookeeper', typeof keys, ZooKeeperSettings>({
   type: 'zookeeper',
   options: keys,
+  required: ['zk_hosts', 'zk_path'],
   problems: async ({ zkAuthFile: authFile, zkTls: tls }, asked) => [
     ...(await problem('zk_auth_file', { authFile }, asked)),
     ...(await problem('zk_tls', { tls }, asked)),
@@ -56,7 +58,7 @@ export const zookeeperReporter: ReporterKind<'zookeeper', typeof keys, ZooKeeper
     before.zkPath === after.zkPath &&
     [before, after].every(({ nodeType }) => !nodeType.endsWith('sequential')),
   create: (settings, context) => new ZooKeeperReporter(settings, context),
-};
+});
 
 async function problem(
   key: string,
@@ -83,7 +85,9 @@ class ZooKeeperReporter implements Reporter<ZooKeeperSettings> {
   constructor(settings: ZooKeeperSettings, context: ReporterContext) {
     this.#settings = settings;
     this.#context = context;
+    const known = context.sessions.sessions.size;
     this.#lease = context.sessions.acquire(sessionOptions(settings));
+    context.statsd.zkClient(context.sessions.sessions.size > known ? 'created' : 'reused', settings.zkHosts);
     this.#handle = this.#lease.session.register({
       parent: settings.zkPath,
       mode: settings.nodeType,
@@ -91,7 +95,7 @@ class ZooKeeperReporter implements Reporter<ZooKeeperSettings> {
     });
   }
 
-  get state(): ReportState {
+  get state(): PlainState {
     const state = this.#handle.state;
     return state.kind === 'present' ? { kind: 'present', place: state.path, since: state.since } : state;
   }
@@ -107,7 +111,11 @@ class ZooKeeperReporter implements Reporter<ZooKeeperSettings> {
       return;
     }
     const data = nerveCodec.encode(instance);
-    const pathEncoding = this.#settings.usePathEncoding;
+    const { usePathEncoding: pathEncoding, zkHosts, zkPath: path } = this.#settings;
+    if (pathEncoding) {
+      const bytes = data.toString('base64').length;
+      this.#context.statsd.zkChildBytes(bytes, zkHosts, path);
+    }
     this.#handle.want({ name: nodeNameFor(instance.name ?? '', data, { pathEncoding }), data });
   }
 
@@ -128,16 +136,21 @@ class ZooKeeperReporter implements Reporter<ZooKeeperSettings> {
   /** Renews a persistent node. The first time comes at random, so that a fleet's do not coincide. */
   async run(signal: AbortSignal): Promise<void> {
     if (!this.#settings.nodeType.startsWith('persistent')) return;
-    const { clock, random, logger } = this.#context;
+    const { clock, random, logger, statsd } = this.#context;
     let last = clock.monotonic() - random() * (this.#settings.ttlSeconds ?? 0) * 1000;
     while (!signal.aborted) {
       await clock.sleep(renewalTickMs, signal);
-      const { ttlSeconds = Infinity, zkPath: path } = this.#settings;
+      const { ttlSeconds = Infinity, zkPath: path, zkHosts } = this.#settings;
       if (clock.monotonic() - last < ttlSeconds * 1000) continue;
       last = clock.monotonic();
-      await this.#handle.touch().catch((error: unknown) => {
+      if (this.#handle.state.kind !== 'present') continue;
+      try {
+        await this.#handle.touch();
+        statsd.zkRenewed(zkHosts);
+      } catch (error) {
+        statsd.zkRenewed(zkHosts, isZooKeeperError(error, 'NoNode') ? 'no_node' : 'connection_error');
         logger.info('could not renew a node', { path, error: describeError(error) });
-      });
+      }
     }
   }
 

@@ -1,3 +1,4 @@
+import type { ZooKeeperSettings } from '../reporters/zookeeper.js';
 import { type ServiceDefinition, serviceDefinitions, serviceSchema } from '../config/service.js';
 
 const minimal = { host: '10.0.0.5', port: 8080, zk_hosts: ['127.0.0.1:2181'], zk_path: '/services/web' };
@@ -15,4 +16,10 @@ export function definitionsOf(
   services: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
 ): ReadonlyMap<string, ServiceDefinition> {
   return new Map(Object.entries(services).map(([name, keys]) => [name, definitionOf(name, keys)]));
+}
+
+/** The settings of a definition's first reporter, which must be a zookeeper one. */
+export function zooKeeperOf({ reporters: [first] }: ServiceDefinition): ZooKeeperSettings {
+  if (first?.type !== 'zookeeper') throw new Error('no zookeeper reporter');
+  return first.settings;
 }

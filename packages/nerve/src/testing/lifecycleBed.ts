@@ -5,7 +5,7 @@ import { expect, onTestFinished } from 'vitest';
 import { Control } from '../control.js';
 import { Services } from '../services.js';
 import { fakeDeps } from './deps.js';
-import { definitionsOf } from './definitions.js';
+import { definitionsOf, zooKeeperOf } from './definitions.js';
 import { FakeReporter } from './fakeReporter.js';
 
 type Keys = Readonly<Record<string, unknown>>;
@@ -23,7 +23,7 @@ export async function lifecycleBed(keys: Keys = {}, options: Parameters<typeof f
   const made: FakeReporter[] = [];
   const services = new Services(
     {
-      place: ({ reporter }) => reporter.settings.zkPath,
+      place: (definition) => zooKeeperOf(definition).zkPath,
       clash: () => false,
       create: ({ name }) => {
         const reporter = new FakeReporter(name, log);

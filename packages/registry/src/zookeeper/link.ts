@@ -31,3 +31,18 @@ export interface SessionLink {
   readonly metrics: ZooKeeperMetrics;
   readonly metricLabels: { readonly ensemble: string };
 }
+
+/** Does one change of a registration's node, and tells the metrics how long it took. */
+export async function timed<T>(
+  { clock, metrics, metricLabels }: SessionLink,
+  op: 'create' | 'delete' | 'save',
+  parent: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  const started = clock.monotonic();
+  try {
+    return await work();
+  } finally {
+    metrics.wrote(op, clock.monotonic() - started, { ...metricLabels, parent });
+  }
+}

@@ -19,6 +19,12 @@ export interface ZooKeeperMetrics {
   readonly registrations: Counter;
   /** Nodes of registrations that vanished or changed hands while their session lived. */
   readonly registrationsLost: Counter;
+  /** Hears how long each change of a registration's node took, in milliseconds. A chroot is part of `parent`. */
+  readonly wrote: (
+    op: 'create' | 'delete' | 'save',
+    elapsedMs: number,
+    at: { readonly ensemble: string; readonly parent: string },
+  ) => void;
 }
 
 /** Declares them all; call it once per agent. */
@@ -42,6 +48,7 @@ export function declareZooKeeperMetrics(metrics: Metrics): ZooKeeperMetrics {
       'smartstack_zk_registrations_lost_total',
       'Registered nodes that vanished while their session lived.',
     ),
+    wrote: () => undefined,
   };
 }
 
@@ -56,4 +63,5 @@ export const noMetrics: ZooKeeperMetrics = {
   drift: nothing,
   registrations: nothing,
   registrationsLost: nothing,
+  wrote: () => undefined,
 };

@@ -1,5 +1,5 @@
 import { isZooKeeperError } from './errors.js';
-import type { Live, SessionLink } from './link.js';
+import { type Live, type SessionLink, timed } from './link.js';
 import { baseName, childPath, isSequenced } from './paths.js';
 import { isOurs, listSequenced, obtainNode, readNode } from './registrationObtain.js';
 import type { RegistrationNode, RegistrationSpec, ZkPath } from './types.js';
@@ -194,7 +194,9 @@ export class RegistrationNodes {
       }
       if (own.data?.equals(wanted.data)) return;
       own.data = undefined;
-      await connection.request('setData', { path, data: wanted.data, version: -1 }, operationTimeoutMs);
+      await timed(this.#link, 'save', this.#spec.parent, () =>
+        connection.request('setData', { path, data: wanted.data, version: -1 }, operationTimeoutMs),
+      );
       own.data = wanted.data;
     } catch (error) {
       own.verified = false;
@@ -238,7 +240,9 @@ export class RegistrationNodes {
     const stat = await connection.request('exists', { path, watch: false }, operationTimeoutMs);
     if (stat && isOurs(stat, this.#spec, live) && (czxid ?? stat.czxid) === stat.czxid) {
       try {
-        await connection.request('delete', { path, version: -1 }, operationTimeoutMs);
+        await timed(this.#link, 'delete', this.#spec.parent, () =>
+          connection.request('delete', { path, version: -1 }, operationTimeoutMs),
+        );
       } catch (error) {
         if (!isZooKeeperError(error, 'NoNode')) throw error;
       }

@@ -1,6 +1,6 @@
 import { sameEndpoint } from './endpoint.js';
 import { isZooKeeperError, ZooKeeperError } from './errors.js';
-import type { Live, SessionLink } from './link.js';
+import { type Live, type SessionLink, timed } from './link.js';
 import { createPath } from './operations.js';
 import { childPath, isSequenced } from './paths.js';
 import type { RegistrationNode, RegistrationSpec, Stat, ZkPath } from './types.js';
@@ -83,14 +83,15 @@ async function createNode(
     const input = { path: childPath(parent, name), data, mode, acl };
     return live.connection.request('create', input, link.operationTimeoutMs);
   };
-  let path: ZkPath;
-  try {
-    path = await create();
-  } catch (error) {
-    if (!isZooKeeperError(error, 'NoNode')) throw error;
-    await createPath(live, parent, link.operationTimeoutMs);
-    path = await create();
-  }
+  const path = await timed(link, 'create', parent, async () => {
+    try {
+      return await create();
+    } catch (error) {
+      if (!isZooKeeperError(error, 'NoNode')) throw error;
+      await createPath(live, parent, link.operationTimeoutMs);
+      return await create();
+    }
+  });
   link.metrics.registrations.inc(link.metricLabels);
   return path;
 }

@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto';
+import type { Clock, Logger, Metrics } from '@smartstack/agent';
+import {
+  declareEtcdMetrics,
+  declareZooKeeperMetrics,
+  EtcdPool,
+  openSession,
+  SessionPool,
+} from '@smartstack/registry';
+import type { ServiceDefinition } from './config/service.js';
+import type { NerveMetrics } from './metrics.js';
+import { Folders } from './reporters/folder.js';
+import { clash, kindOf, placeOf, type ReporterChoice } from './reporters/index.js';
+import type { Reporter } from './reporters/reporter.js';
+import { ReporterSet } from './reporterSet.js';
+import type { Reporting } from './slots.js';
+import type { StatsdEvents } from './statsdEvents.js';
+
+export interface RegistriesOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: NerveMetrics;
+  /** Where the registries' own metrics are declared. */
+  readonly declare: Metrics;
+  readonly events: StatsdEvents;
+}
+
+/** The registries that the services report to: what their reporters share, and how they are made. */
+export class Registries implements Reporting {
+  readonly sessions: SessionPool;
+  readonly etcd: EtcdPool;
+  readonly #folders: Folders;
+  readonly #options: RegistriesOptions;
+  readonly #sets = new Map<string, ReporterSet>();
+
+  constructor(options: RegistriesOptions) {
+    this.#options = options;
+    const { clock, logger, declare, events } = options;
+    const zookeeper = {
+      ...declareZooKeeperMetrics(declare),
+      wrote: (
+        op: 'create' | 'delete' | 'save',
+        elapsedMs: number,
+        at: { readonly ensemble: string; readonly parent: string },
+      ): void => {
+        const [hosts = '', ...chroot] = at.ensemble.split('/');
+        const path = chroot.length === 0 ? at.parent : at.parent.slice(1 + chroot.join('/').length);
+        events.zkWrote(op, elapsedMs, hosts.split(','), path);
+      },
+    };
+    this.sessions = new SessionPool((session) =>
+      openSession({
+        ...session,
+        clock,
+        logger: logger.child({ component: 'zookeeper' }),
+        metrics: zookeeper,
+      }),
+    );
+    const etcdLogger = logger.child({ component: 'etcd' });
+    const metrics = declareEtcdMetrics(declare);
+    this.etcd = new EtcdPool({ clock, logger: etcdLogger, metrics, random: Math.random });
+    this.#folders = new Folders({ clock, logger, owner: randomUUID() });
+  }
+
+  /** One set for a service, for as long as it is there: what changes in it is the set's own business. */
+  place(): string {
+    return 'all';
+  }
+
+  clash(): boolean {
+    return false;
+  }
+
+  create(definition: ServiceDefinition): Reporter {
+    const { clock, metrics, events } = this.#options;
+    const { name: service, instance, reporters } = definition;
+    const registrant = { service, instanceId: instance.name ?? '' };
+    const set: ReporterSet = new ReporterSet(reporters, {
+      service,
+      clock,
+      registered: metrics.reporterRegistered,
+      factory: { place: placeOf, clash, create: (choice) => this.#create(choice, registrant) },
+      onReported: (success) => events.reported(service, success),
+      onDisposed: () => {
+        if (this.#sets.get(service) === set) this.#sets.delete(service);
+      },
+    });
+    this.#sets.set(service, set);
+    return set;
+  }
+
+  /** Whether a service's registries can be reached. */
+  reached(service: string): boolean {
+    return this.#sets.get(service)?.unreachable === false;
+  }
+
+  #create(choice: ReporterChoice, registrant: { readonly service: string; readonly instanceId: string }) {
+    const { clock, logger, events } = this.#options;
+    const { service } = registrant;
+    const context = {
+      clock,
+      logger: logger.child({ service, reporter: choice.name }),
+      random: Math.random,
+      sessions: this.sessions,
+      etcd: this.etcd,
+      folders: this.#folders,
+      statsd: events,
+    };
+    return kindOf(choice).create(choice.settings, context, registrant);
+  }
+}

@@ -1,0 +1,92 @@
+import type { Agent, ClientRequest, RequestOptions } from 'node:http';
+import type { ConnectionOptions } from 'node:tls';
+import { EtcdError } from './errors.js';
+import { errorOf } from './messages.js';
+
+/** A lease of ten thousand keys lists them in less. */
+const maxAnswerBytes = 16 * 1024 * 1024;
+/** A host's registrations share a few connections. */
+const maxSockets = 4;
+
+/** Connections to the members of one cluster. */
+export interface Connections {
+  /** Sends `body` to `endpoint`, and resolves with the parsed answer. Rejects with EtcdError, or when `signal` aborts. */
+  post(
+    endpoint: string,
+    path: string,
+    body: unknown,
+    token: string | undefined,
+    signal: AbortSignal,
+  ): Promise<unknown>;
+  /** Closes them all. */
+  end(): void;
+}
+
+/** Opens connections as they are needed. With `tls`, they are encrypted. */
+export async function openConnections(tls: ConnectionOptions | undefined): Promise<Connections> {
+  // Agents that talk to no etcd never load either.
+  const { Agent, request } = tls === undefined ? await import('node:http') : await import('node:https');
+  const agent: Agent = new Agent({ keepAlive: true, maxSockets, ...tls });
+  return {
+    end: () => agent.destroy(),
+    post: (endpoint, path, body, token, signal) => {
+      const { hostname, port } = new URL(`http://${endpoint}`);
+      const text = JSON.stringify(body);
+      const options: RequestOptions = {
+        agent,
+        // An IPv6 address has brackets in a URL only.
+        host: hostname.replace(/^\[|\]$/g, ''),
+        port: port === '' ? 80 : port,
+        path,
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(text),
+          ...(token === undefined ? {} : { authorization: token }),
+        },
+        signal,
+      };
+      return answerOf(request(options), text);
+    },
+  };
+}
+
+function answerOf(request: ClientRequest, text: string): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const fail = (cause: unknown): void => {
+      reject(cause instanceof EtcdError ? cause : new EtcdError('no answer', { cause }));
+    };
+    request.on('error', fail);
+    request.on('response', (response) => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      response.on('error', fail);
+      response.on('aborted', () => fail(new Error('the answer broke off')));
+      response.on('data', (chunk: Buffer) => {
+        chunks.push(chunk);
+        size += chunk.length;
+        if (size > maxAnswerBytes) request.destroy(new EtcdError(`more than ${maxAnswerBytes} bytes`));
+      });
+      response.on('end', () => {
+        try {
+          const answer = parse(Buffer.concat(chunks).toString());
+          const { statusCode = 0 } = response;
+          if (statusCode !== 200) throw errorOf(answer, statusCode);
+          resolve(answer);
+        } catch (error) {
+          fail(error);
+        }
+      });
+    });
+    request.end(text);
+  });
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    // What is no JSON is quoted nowhere: it is anyone's.
+    return undefined;
+  }
+}

@@ -1,0 +1,2 @@
+export * from './fileName.js';
+export * from './registrationFile.js';
