@@ -9,6 +9,7 @@ import {
   type Threshold,
   unknownHealth,
 } from './health/health.js';
+import type { Heartbeats } from './heartbeats/board.js';
 import type { NerveMetrics } from './metrics.js';
 
 /** One check as the status shows it. Times are wall clock milliseconds. */
@@ -40,7 +41,11 @@ export interface ChecklistDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: NerveMetrics;
+  /** Without it no application has said anything. */
+  readonly heartbeats?: Heartbeats;
 }
+
+const silence: Heartbeats = { last: () => undefined };
 
 /** The checks of one service, with their health. */
 export class Checklist {
@@ -48,11 +53,16 @@ export class Checklist {
   readonly #deps: ChecklistDeps;
   readonly #entries: readonly Entry[];
 
-  constructor(options: readonly CheckOptions[], context: Omit<CheckContext, 'clock'>, deps: ChecklistDeps) {
-    this.#service = context.service;
+  constructor(
+    options: readonly CheckOptions[],
+    address: Omit<CheckContext, 'clock' | 'heartbeats'>,
+    deps: ChecklistDeps,
+  ) {
+    this.#service = address.service;
     this.#deps = deps;
+    const context = { ...address, clock: deps.clock, heartbeats: deps.heartbeats ?? silence };
     this.#entries = options.map((one) => ({
-      check: createCheck(one, { ...context, clock: deps.clock }),
+      check: createCheck(one, context),
       threshold: { rise: one.rise, fall: one.fall },
       health: unknownHealth,
       last: undefined,

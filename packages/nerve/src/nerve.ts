@@ -16,6 +16,8 @@ import type { LoadedConfig, LoadOptions } from './config/load.js';
 import type { MainConfig } from './config/schema.js';
 import { ConfigFollower } from './configFollower.js';
 import { heartbeat } from './heartbeat.js';
+import { HeartbeatBoard } from './heartbeats/board.js';
+import { waitingChecks } from './heartbeats/waiting.js';
 import { declareMetrics } from './metrics.js';
 import { reporters } from './reporters/index.js';
 import { type Reporting, Services } from './services.js';
@@ -54,7 +56,8 @@ export async function runNerve(options: NerveOptions): Promise<void> {
   const pool = new SessionPool((session) =>
     openSession({ ...session, clock, logger: logger.child({ component: 'zookeeper' }), metrics: zkMetrics }),
   );
-  const deps = { clock, logger, metrics, random: Math.random };
+  const heartbeats = new HeartbeatBoard(clock);
+  const deps = { clock, logger, metrics, random: Math.random, heartbeats };
   const services = new Services(reporting(pool, clock, logger), deps);
   const view = {
     services,
@@ -75,6 +78,7 @@ export async function runNerve(options: NerveOptions): Promise<void> {
     noteRestartKeys(main, loaded.main, logger);
     main = loaded.main;
     services.apply(desired(loaded, services));
+    heartbeats.keep(waitingChecks(services.definitions));
   };
   const reload = async (loaded: LoadedConfig): Promise<void> => {
     // Before the start is announced, systemd would take the end of a reload for it.

@@ -1,0 +1,62 @@
+import { describeError } from '@smartstack/agent';
+import { authoritiesProblems } from './authorities.js';
+import { type Asked, type Check, type CheckContext, failed, type OptionProblem, target } from './check.js';
+import {
+  passwordConflicts,
+  passwordOptions,
+  passwordProblems,
+  type PasswordSettings,
+  passwordSource,
+  withoutPassword,
+} from './credentials.js';
+import type { SocketOptions } from './sockets.js';
+import { type Tls, tlsConflicts, tlsOptions, type TlsSettings, tlsSource } from './tlsOptions.js';
+
+/** The options of checks that log in to a server of a protocol of its own. */
+export const loginOptions = { ...passwordOptions, ...tlsOptions } as const;
+
+type Settings = PasswordSettings & TlsSettings;
+
+/** Such options that do not go together. */
+export function loginConflicts(options: Settings): readonly OptionProblem[] {
+  return [...passwordConflicts(options), ...tlsConflicts(options)];
+}
+
+/** What is wrong with the files that they name. */
+export async function loginProblems(options: Settings, asked: Asked): Promise<readonly OptionProblem[]> {
+  return [
+    ...(await passwordProblems(options, asked)),
+    ...(await authoritiesProblems(options.tlsCaFile, asked)),
+  ];
+}
+
+/** What one probe needs to connect and to log in. */
+export interface Login extends SocketOptions {
+  readonly tls: Tls | undefined;
+  readonly password: string | undefined;
+}
+
+/**
+ * A probe that passes unless `work` rejects; no password is in the reason. `maxBytes`: the most that
+ * the server may send.
+ */
+export function loginProbe(
+  options: Settings & { readonly host: string | undefined; readonly port: number | undefined },
+  context: CheckContext,
+  maxBytes: number,
+  work: (login: Login) => Promise<void>,
+): Check['probe'] {
+  const { clock } = context;
+  const address = target(options, context);
+  const tls = tlsSource(options, address.host, clock);
+  const secret = passwordSource(options, clock);
+  return async (signal) => {
+    const password = await secret();
+    try {
+      await work({ ...address, clock, signal, maxBytes, tls: await tls(), password });
+      return { ok: true };
+    } catch (error) {
+      return failed(withoutPassword(describeError(error), password));
+    }
+  };
+}
