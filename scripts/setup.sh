@@ -57,6 +57,10 @@ needs() {
     echo 'curl curl'
     echo 'procps pgrep'
     echo 'iproute2 ip'
+    echo 'redis-server redis-server'
+    echo 'rabbitmq-server /usr/lib/rabbitmq/bin/rabbitmq-server'
+    echo 'postgresql pg_ctlcluster'
+    echo 'mariadb-server mariadbd'
   fi
 }
 
@@ -67,8 +71,15 @@ there() {
   esac
 }
 
-# Packages whose daemon Debian starts on installation and enables at boot.
-daemons=(haproxy prometheus)
+# The daemons that Debian starts on installation of a package, and enables at boot.
+daemons_of() {
+  case $1 in
+    haproxy | prometheus | redis-server) echo "$1" ;;
+    rabbitmq-server) echo 'rabbitmq-server epmd' ;;
+    postgresql) echo 'postgresql' ;;
+    mariadb-server) echo 'mariadb' ;;
+  esac
+}
 
 # Debian's documented hook: keeps the daemons that we install from starting, and nobody else's.
 # usage: write_policy FILE DAEMON...
@@ -87,16 +98,15 @@ POLICY
 }
 
 install_packages() {
-  local missing=("$@") new=() daemon policy=/usr/sbin/policy-rc.d
+  local missing=("$@") new=() package policy=/usr/sbin/policy-rc.d
   local apt=(apt-get install -y --no-install-recommends "${missing[@]}")
   command -v apt-get >/dev/null ||
     stop "missing: ${missing[*]} (Debian's names). This machine has no apt-get: install them your way."
   if [ "$(id -u)" -ne 0 ]; then
     stop "missing: ${missing[*]}. Install with:" '' "  sudo apt-get update && sudo ${apt[*]}" '' 'and run the command again.'
   fi
-  for daemon in "${daemons[@]}"; do
-    case " ${missing[*]} " in *" $daemon "*) new+=("$daemon") ;; esac
-  done
+  # shellcheck disable=SC2207
+  for package in "${missing[@]}"; do new+=($(daemons_of "$package")); done
   say "installing ${missing[*]}"
   if [ ! -e "$policy" ] && [ ${#new[@]} -gt 0 ]; then
     write_policy "$policy" "${new[@]}"
@@ -118,7 +128,7 @@ install_packages() {
   if [ ${#new[@]} -gt 0 ]; then
     if [ -d /run/systemd/system ]; then
       # Only what was installed a moment ago; a daemon that was here before is never touched.
-      systemctl disable --quiet --now "${new[@]/%/.service}"
+      systemctl disable --quiet --now "${new[@]/%/.service}" 2>/dev/null || true
       say "left stopped and disabled: ${new[*]}"
     fi
     trap - EXIT

@@ -9,8 +9,18 @@ import {
   passwordSource,
   withoutPassword,
 } from './credentials.js';
-import type { SocketOptions } from './sockets.js';
-import { type Tls, tlsConflicts, tlsOptions, type TlsSettings, tlsSource } from './tlsOptions.js';
+import { names } from './names.js';
+import { beginSocket, openSocket } from './sockets.js';
+import type { LookupFunction, Socket } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
+import {
+  connectionOptions,
+  type Tls,
+  tlsConflicts,
+  tlsOptions,
+  type TlsSettings,
+  tlsSource,
+} from './tlsOptions.js';
 
 /** The options of checks that log in to a server of a protocol of its own. */
 export const loginOptions = { ...passwordOptions, ...tlsOptions } as const;
@@ -30,10 +40,22 @@ export async function loginProblems(options: Settings, asked: Asked): Promise<re
   ];
 }
 
-/** What one probe needs to connect and to log in. */
-export interface Login extends SocketOptions {
-  readonly tls: Tls | undefined;
+/**
+ * What one probe needs to connect and to log in. Clients of protocols are in files of their own, which
+ * know of the agent no more than this.
+ */
+export interface Login {
+  readonly host: string;
+  readonly port: number;
   readonly password: string | undefined;
+  /** Ends the probe. */
+  readonly signal: AbortSignal;
+  readonly tls: (Tls & { readonly options: ConnectionOptions }) | undefined;
+  readonly lookup: LookupFunction;
+  /** Begins to connect to the server, without TLS. The socket is gone once the signal aborts. */
+  readonly begin: (signal?: AbortSignal) => Socket;
+  /** Connects, with TLS if the check has it. */
+  readonly open: () => Promise<Socket>;
 }
 
 /**
@@ -53,7 +75,17 @@ export function loginProbe(
   return async (signal) => {
     const password = await secret();
     try {
-      await work({ ...address, clock, signal, maxBytes, tls: await tls(), password });
+      const spoken = await tls();
+      const socket = { ...address, clock, signal, maxBytes };
+      await work({
+        ...address,
+        password,
+        signal,
+        tls: spoken === undefined ? undefined : { ...spoken, options: connectionOptions(spoken) },
+        lookup: names.lookup,
+        begin: (end = signal) => beginSocket({ ...socket, signal: end }),
+        open: () => openSocket({ ...socket, tls: spoken }),
+      });
       return { ok: true };
     } catch (error) {
       return failed(withoutPassword(describeError(error), password));

@@ -4,7 +4,6 @@ import { optional, seconds, withDefault } from '../config/values.js';
 import { defaultName, defineCheck } from './check.js';
 import { oneLine } from './command.js';
 import { loginConflicts, loginOptions, loginProbe, loginProblems } from './login.js';
-import { openSocket } from './sockets.js';
 
 /** Four short lines are all that is waited for. */
 const maxAnswer = 4096;
@@ -44,7 +43,7 @@ export const redisCheck = defineCheck({
     deadlineMs: options.timeout * 1000,
     probe: loginProbe(options, context, maxAnswer, async (login) => {
       const asked = steps(options.key, options.username, login.password);
-      await converse(await openSocket(login), asked, login.signal);
+      await converse(await login.open(), asked, login.signal);
     }),
   }),
 });

@@ -1,9 +1,6 @@
 import { once } from 'node:events';
 import { type ChannelModel, connect, type SocketOptions } from 'amqplib';
-import { names } from '../names.js';
 import type { Login } from '../login.js';
-import { beginSocket } from '../sockets.js';
-import { connectionOptions } from '../tlsOptions.js';
 
 /** How often a message is sent when another check of the same queue took the last one. */
 const attempts = 5;
@@ -26,6 +23,9 @@ export async function probeAmqp(probe: AmqpProbe): Promise<void> {
   const signal = AbortSignal.any([probe.signal, stop.signal]);
   try {
     await exchange(await open(probe, signal), probe.queue);
+  } catch (error) {
+    if (!(error instanceof Error && /ConnectionOpenOk.*ConnectionClose/.test(error.message))) throw error;
+    throw new Error(`the broker does not let ${probe.username} into ${probe.vhost}`, { cause: error });
   } finally {
     // The client leaves sockets of connections that failed half way to the peer.
     stop.abort();
@@ -33,16 +33,16 @@ export async function probeAmqp(probe: AmqpProbe): Promise<void> {
 }
 
 async function open(probe: AmqpProbe, signal: AbortSignal): Promise<ChannelModel> {
-  const { host, port, username, password, vhost, tls } = probe;
+  const { host, port, username, password, vhost, tls, lookup } = probe;
   const to = { hostname: host, port, username, password, vhost: encodeURIComponent(vhost) };
   const limits = { heartbeat: 0, frameMax: maxFrame, maxFrameSize: maxFrame };
   const on = async (protocol: 'amqp' | 'amqps', socket: object): Promise<ChannelModel> =>
     // Whatever a socket takes is handed on, though the types tell of a part of it only.
     await connect({ protocol, ...to, ...limits }, socket as SocketOptions);
-  if (tls === undefined) return await on('amqp', { signal, lookup: names.lookup, noDelay: true });
-  const socket = beginSocket({ ...probe, signal });
+  if (tls === undefined) return await on('amqp', { signal, lookup, noDelay: true });
+  const socket = probe.begin(signal);
   await once(socket, 'connect', { signal });
-  return await on('amqps', { servername: '', ...connectionOptions(tls), socket });
+  return await on('amqps', { servername: '', ...tls.options, socket });
 }
 
 async function exchange(connection: ChannelModel, queue: string): Promise<void> {

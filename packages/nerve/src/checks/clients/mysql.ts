@@ -1,6 +1,5 @@
 import { createConnection } from 'mysql2';
 import type { Login } from '../login.js';
-import { beginSocket } from '../sockets.js';
 
 /** What one probe of MySQL or MariaDB does. */
 export interface MysqlProbe extends Login {
@@ -13,7 +12,7 @@ export interface MysqlProbe extends Login {
 export async function probeMysql(probe: MysqlProbe): Promise<void> {
   const { tls, username, password, database, request } = probe;
   // The client verifies the name that it finds here where it has an address only.
-  const socket = Object.assign(beginSocket(probe), { _host: tls?.name ?? probe.host });
+  const socket = Object.assign(probe.begin(), { _host: tls?.name ?? probe.host });
   const connection = createConnection({
     // Only what the certificate must carry: where to connect to, the socket knows.
     host: tls?.name ?? probe.host,

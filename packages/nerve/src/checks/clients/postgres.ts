@@ -1,8 +1,6 @@
 import type { Socket } from 'node:net';
 import Client from 'pg/lib/client.js';
 import type { Login } from '../login.js';
-import { beginSocket } from '../sockets.js';
-import { connectionOptions } from '../tlsOptions.js';
 
 /** What one probe of PostgreSQL does. */
 export interface PostgresProbe extends Login {
@@ -25,7 +23,7 @@ export async function probePostgres(probe: PostgresProbe): Promise<void> {
     password: () => password ?? '',
     database,
     application_name: 'nerve',
-    ssl: tls === undefined ? false : connectionOptions(tls),
+    ssl: tls?.options ?? false,
     stream: () => unconnected(probe),
   });
   const broken = new Promise<never>((_, reject) => client.on('error', reject));
@@ -42,6 +40,6 @@ export async function probePostgres(probe: PostgresProbe): Promise<void> {
 
 /** A socket that connects where the probe says once the client tells it to. */
 function unconnected(probe: PostgresProbe): Socket {
-  const socket = beginSocket(probe);
+  const socket = probe.begin();
   return Object.assign(socket, { connect: () => socket });
 }
