@@ -1,11 +1,11 @@
 import { basename } from 'node:path';
 import type { Plugin } from 'esbuild';
 
-/** SIGHUP is caught by start.cjs, before the bundle is read: both must share that module. */
-export const hangups: Plugin = {
-  name: 'hangups',
+/** SIGHUP is caught by start.cjs, before the bundle is read, and only that knows import(): both share those modules. */
+export const started: Plugin = {
+  name: 'started',
   setup: (building) => {
-    building.onResolve({ filter: /^@smartstack\/agent\/hangups$/ }, () => ({
+    building.onResolve({ filter: /^@smartstack\/agent\/(hangups|importing)$/ }, () => ({
       path: './start.cjs',
       external: true,
     }));

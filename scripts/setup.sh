@@ -91,7 +91,8 @@ write_policy() {
 #!/bin/sh
 # Written by the SmartStack set-up for the time of one apt-get install.
 while :; do case "\$1" in --*) shift ;; *) break ;; esac; done
-case "\${1%.service}" in $names) exit 101 ;; esac
+name=\${1%.service}
+case "\${name%.socket}" in $names) exit 101 ;; esac
 exit 0
 POLICY
   chmod 755 "$file"
@@ -128,7 +129,10 @@ install_packages() {
   if [ ${#new[@]} -gt 0 ]; then
     if [ -d /run/systemd/system ]; then
       # Only what was installed a moment ago; a daemon that was here before is never touched.
-      systemctl disable --quiet --now "${new[@]/%/.service}" 2>/dev/null || true
+      local units=("${new[@]/%/.service}")
+      # Started by whoever asks it for a name.
+      case " ${new[*]} " in *' epmd '*) units+=(epmd.socket) ;; esac
+      systemctl disable --quiet --now "${units[@]}"
       say "left stopped and disabled: ${new[*]}"
     fi
     trap - EXIT

@@ -5,6 +5,7 @@ import { grpcCheck } from './grpc.js';
 import { httpCheck } from './http.js';
 import { mysqlCheck } from './mysql.js';
 import { noopCheck } from './noop.js';
+import { createPluginCheck, pluginSchema } from './plugin.js';
 import { postgresCheck } from './postgres.js';
 import { rabbitmqCheck } from './rabbitmq.js';
 import { redisCheck } from './redis.js';
@@ -29,33 +30,47 @@ const checks = {
   noop: noopCheck,
 } as const;
 
+const types = Object.keys(checks);
+
+const builtIn = z.discriminatedUnion(
+  'type',
+  [
+    checks.http.schema,
+    checks.tcp.schema,
+    checks.exec.schema,
+    checks.systemd.schema,
+    checks.redis.schema,
+    checks.rabbitmq.schema,
+    checks.postgres.schema,
+    checks.mysql.schema,
+    checks.grpc.schema,
+    checks.ttl.schema,
+    checks.noop.schema,
+  ],
+  {
+    error: ({ code }) =>
+      code === 'invalid_union' ? `Unknown type: expected ${types.join(', ')}, or a module` : undefined,
+  },
+);
+
 /** One check as it stands in a service's `checks`; `type` says which options it has. */
-export const checkSchema = z.discriminatedUnion('type', [
-  checks.http.schema,
-  checks.tcp.schema,
-  checks.exec.schema,
-  checks.systemd.schema,
-  checks.redis.schema,
-  checks.rabbitmq.schema,
-  checks.postgres.schema,
-  checks.mysql.schema,
-  checks.grpc.schema,
-  checks.ttl.schema,
-  checks.noop.schema,
-]);
+export const checkSchema = z.union([builtIn, pluginSchema(new Set(types))]);
 
 /** A check's options, in camelCase, with their defaults. */
 export type CheckOptions = z.output<typeof checkSchema>;
 
-/** The same kind for whoever knows no more of the options than that they are the kind's own. */
+/** A kind for whoever knows no more of the options than that they are the kind's own. */
 interface AnyKind {
   readonly problems: (options: CheckOptions, asked: Asked) => Promise<readonly OptionProblem[]>;
   readonly create: (options: CheckOptions, context: CheckContext) => Check;
 }
 
+/** Its options were looked at when its module was loaded. */
+const plugin = { problems: () => Promise.resolve([]), create: createPluginCheck };
+
 function kindOf({ type }: CheckOptions): AnyKind {
   // Each kind takes its own options only; the schema has seen to it that `type` says whose they are.
-  return checks[type] as unknown as AnyKind;
+  return (type === 'plug-in' ? plugin : checks[type]) as unknown as AnyKind;
 }
 
 /** What is wrong with the files that the options name. */

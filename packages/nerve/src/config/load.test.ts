@@ -117,7 +117,7 @@ services:
     weight: -1
     checks:
       - type: http
-      - type: redis
+      - type: ldap
       - {type: tcp, rise: 0}
   other:
     zk_hosts: []
@@ -129,7 +129,7 @@ services:
         "nerve.yaml:7:14 services.web.zk_path: expected a path that starts with /",
         "nerve.yaml:8:13 services.web.weight: Too small: expected number to be >=0",
         "nerve.yaml:10:9 services.web.checks[0].uri: Required: expected string",
-        "nerve.yaml:11:15 services.web.checks[1].type: Invalid discriminator value. Expected 'http' | 'tcp' | 'exec' | 'systemd' | 'noop'",
+        "nerve.yaml:11:15 services.web.checks[1].type: Unknown type: expected http, tcp, exec, systemd, redis, rabbitmq, postgres, mysql, grpc, ttl, noop, or a module",
         "nerve.yaml:12:27 services.web.checks[2].rise: Too small: expected number to be >=1",
         "nerve.yaml:13:3 services.other.host: Required: expected string",
         "nerve.yaml:13:3 services.other.port: Required",

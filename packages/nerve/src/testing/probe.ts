@@ -1,4 +1,4 @@
-import { systemClock } from '@smartstack/agent';
+import { type Clock, systemClock } from '@smartstack/agent';
 import { checkSchema, createCheck } from '../checks/index.js';
 import { probeWithin } from '../checks/deadline.js';
 import type { Check } from '../checks/check.js';
@@ -10,8 +10,9 @@ export function checkOf(
   options: Readonly<Record<string, unknown>>,
   port = 1,
   heartbeats: Heartbeats = new HeartbeatBoard(systemClock),
+  clock: Clock = systemClock,
 ): Check {
-  const context = { clock: systemClock, service: 'web', host: '127.0.0.1', port, heartbeats };
+  const context = { clock, service: 'web', host: '127.0.0.1', port, heartbeats };
   return createCheck(checkSchema.parse(options), context);
 }
 
