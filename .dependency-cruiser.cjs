@@ -69,7 +69,7 @@ module.exports = {
     only('chokidar', 'agent/src/watchFiles'),
     only('winston', 'agent/src/logger'),
     only('amqplib', 'nerve/src/checks/clients/amqp'),
-    only('pg', 'nerve/src/checks/clients/(postgres|pgClient)'),
+    only('pg', 'nerve/src/checks/clients/postgres'),
     only('mysql2', 'nerve/src/checks/clients/mysql'),
     forbid(
       'clients-stand-alone',

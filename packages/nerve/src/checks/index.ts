@@ -48,8 +48,8 @@ const builtIn = z.discriminatedUnion(
     checks.noop.schema,
   ],
   {
-    error: ({ code }) =>
-      code === 'invalid_union' ? `Unknown type: expected ${types.join(', ')}, or a module` : undefined,
+    error: ({ input }) =>
+      typeof input === 'object' ? `Unknown type: expected ${types.join(', ')}, or a module` : undefined,
   },
 );
 

@@ -9,21 +9,23 @@ const maxReason = 400;
 /** For a check that does not say how long it takes, in milliseconds. */
 const usualDeadlineMs = 1_000;
 
-/** What a module gets to make a kind of check with: nothing of nerve can be imported from outside. */
-const kit = { defineCheck, z, values } as const;
-
 /** A kind of check from a module, as far as it was looked at. */
 export interface PluginKind {
   readonly schema: z.ZodType;
   readonly create: (options: unknown, context: CheckContext) => unknown;
 }
 
-/** Options of a check whose kind is in a module, ready to be used. */
-export interface PluginUse {
-  /** The version of the module. */
-  readonly url: string;
-  readonly options: unknown;
-  readonly create: PluginKind['create'];
+/** The options of a check whose kind is in a module. */
+export interface PluginOptions {
+  readonly type: 'plug-in';
+  readonly kind: string;
+  readonly module: string;
+  readonly name?: string | undefined;
+  readonly rise: number;
+  readonly fall: number;
+  /** Undefined until the module was loaded: a version of it, and the options as it sees them. */
+  readonly use:
+    { readonly url: string; readonly options: unknown; readonly create: PluginKind['create'] } | undefined;
 }
 
 /** A check whose kind is in a module, as the schema leaves it: its own options are not looked at yet. */
@@ -34,13 +36,9 @@ const entry = z
       .string()
       .describe('An ES module that defines the kind: ./path beside this file, or the name of a package.'),
   })
-  .transform(({ type, module }) => ({
-    type: 'plug-in' as const,
-    kind: type,
-    module,
-    rise: 1,
-    fall: 1,
-    use: undefined as PluginUse | undefined,
+  .transform(({ type, module }): PluginOptions => ({
+    ...{ type: 'plug-in', kind: type, module },
+    ...{ rise: 1, fall: 1, use: undefined },
   }));
 
 /** Such an entry among `types`, the kinds that are built in: those need no module, as with airbnb's nerve. */
@@ -52,11 +50,10 @@ export function pluginSchema(types: ReadonlySet<string>) {
   return z.preprocess((value) => (isPlugin(value) ? value : undefined), entry);
 }
 
-/** The options of such a check. */
-export type PluginOptions = z.output<typeof entry>;
-
 /** The kind of check that a module exports. Throws with what is wrong with it. */
-export function kindIn(exported: Readonly<Record<string, unknown>>): PluginKind {
+export async function kindIn(exported: Readonly<Record<string, unknown>>): Promise<PluginKind> {
+  // Nothing of nerve can be imported from outside.
+  const kit = { defineCheck, z: (await import('./clients/zod.js')).z, values };
   const made: unknown =
     typeof exported.default === 'function'
       ? (exported.default as (tools: typeof kit) => unknown)(kit)

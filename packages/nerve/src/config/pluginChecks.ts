@@ -38,7 +38,7 @@ async function use(
   const there = [...here, 'module'];
   try {
     const module = await plugins.load(check.module, parsed.file);
-    const kind = kinds.get(module) ?? kindIn(module.exported);
+    const kind = kinds.get(module) ?? (await kindIn(module.exported));
     kinds.set(module, kind);
     const own = { ...parsed, value: without(parsed.value, [there]) };
     const { value, issues: found } = validateLeniently(own, kind.schema, here);

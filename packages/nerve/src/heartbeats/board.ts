@@ -1,8 +1,7 @@
 import type { Clock } from '@smartstack/agent';
 
-/** How an application says that it is. */
-export const heartbeatStatuses = ['pass', 'warn', 'fail'] as const;
-export type HeartbeatStatus = (typeof heartbeatStatuses)[number];
+/** How an application says that it is. `warn` counts as passing. */
+type HeartbeatStatus = 'pass' | 'warn' | 'fail';
 
 /** The longest note that is kept, in characters. */
 const maxNote = 200;

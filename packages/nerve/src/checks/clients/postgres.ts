@@ -1,6 +1,10 @@
 import type { Socket } from 'node:net';
-import Client from 'pg/lib/client.js';
+import type { Client as PgClient } from 'pg';
+// @ts-expect-error: only the whole of pg has types, which loads a pool as well.
+import ClientOfPg from 'pg/lib/client.js';
 import type { Login } from '../login.js';
+
+const Client = ClientOfPg as typeof PgClient;
 
 /** What one probe of PostgreSQL does. */
 export interface PostgresProbe extends Login {
