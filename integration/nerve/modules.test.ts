@@ -64,15 +64,14 @@ describe('an installed nerve', () => {
     await eventually(async () => (await reasons(nerve)).few === 'coffee: none whatsoever', {
       what: 'the new version is used',
     });
-    nerve.write('coffee.mjs', 'for (;;);');
+    nerve.write('coffee.mjs', 'throw new Error("no beans");');
     nerve.signal('SIGHUP');
     await eventually(async () => (await nerve.status()).config.issues.length === 3, {
-      what: 'a version that hangs is reported',
-      timeoutMs: 10_000,
+      what: 'a version that throws is reported',
     });
     // What ran goes on.
     expect(await reasons(nerve)).toEqual({ few: 'coffee: none whatsoever', many: 'up' });
-    expect(nerve.output).toContain('it is not loaded within 3 s');
+    expect(nerve.output).toContain('coffee.mjs: no beans');
   });
 
   it('has the clients of all protocols with it', async () => {
