@@ -54,7 +54,7 @@ async function serving(child: Child, port: number, greeting: string, answers: Re
       if (!child.running) throw new Error(`it exited: ${child.output}`);
       return await ask();
     },
-    { what: `the server on port ${port} serves`, timeoutMs: 40_000, intervalMs: 20 },
+    { what: `the server on port ${port} serves`, timeoutMs: 50_000, intervalMs: 20 },
   );
 }
 
