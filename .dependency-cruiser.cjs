@@ -69,6 +69,19 @@ module.exports = {
     only('chokidar', 'agent/src/watchFiles'),
     only('hot-shots', 'agent/src/statsd'),
     only('winston', 'agent/src/logger'),
+    only('amqplib', 'nerve/src/checks/clients/amqp'),
+    only('pg', 'nerve/src/checks/clients/postgres'),
+    only('mysql2', 'nerve/src/checks/clients/mysql'),
+    forbid(
+      'clients-stand-alone',
+      'A client is a file of its own beside the bundle: of the agent it knows types only.',
+      { path: '^packages/nerve/src/checks/clients/', pathNot: '\\.test\\.ts$' },
+      {
+        path: '^packages/',
+        pathNot: '^packages/nerve/src/checks/clients/',
+        dependencyTypesNot: ['type-only'],
+      },
+    ),
     only('yargs', '(nerve|synapse)/src/cli/'),
   ],
   options: {

@@ -1,10 +1,11 @@
+import { basename } from 'node:path';
 import type { Plugin } from 'esbuild';
 
-/** SIGHUP is caught by start.cjs, before the bundle is read: both must share that module. */
-export const hangups: Plugin = {
-  name: 'hangups',
+/** SIGHUP is caught by start.cjs, before the bundle is read, and only that knows import(): both share those modules. */
+export const started: Plugin = {
+  name: 'started',
   setup: (building) => {
-    building.onResolve({ filter: /^@smartstack\/agent\/hangups$/ }, () => ({
+    building.onResolve({ filter: /^@smartstack\/agent\/(hangups|importing)$/ }, () => ({
       path: './start.cjs',
       external: true,
     }));
@@ -26,3 +27,19 @@ export const leaveOut: Plugin = {
     building.onLoad({ filter }, () => ({ contents: 'module.exports = {};' }));
   },
 };
+
+/** Clients of protocols, each in a file beside the bundle: read by those who use the check, when they do. */
+export const clients: Plugin = {
+  name: 'clients',
+  setup: (building) => {
+    building.onResolve({ filter: /^\.\/clients\/[a-z]+\.js$/ }, ({ path }) => ({
+      path: `./${clientFile(basename(path, '.js'))}`,
+      external: true,
+    }));
+  },
+};
+
+/** The name of a client's file. */
+export function clientFile(name: string): string {
+  return `client-${name}.cjs`;
+}

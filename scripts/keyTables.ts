@@ -43,7 +43,8 @@ function descend(schema: JsonSchema, path: string): JsonSchema {
     here = next;
     if (variant === undefined) continue;
     const list = here.anyOf?.find((each) => each.items !== undefined) ?? here;
-    const variants = list.items?.oneOf ?? list.oneOf ?? [];
+    const alternatives = list.items?.oneOf ?? list.items?.anyOf ?? list.oneOf ?? [];
+    const variants = alternatives.flatMap((one) => one.oneOf ?? [one]);
     const found = variants.find(({ properties }) =>
       [properties?.type?.const, properties?.method?.const].includes(variant),
     );

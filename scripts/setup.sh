@@ -58,6 +58,10 @@ needs() {
     echo 'curl curl'
     echo 'procps pgrep'
     echo 'iproute2 ip'
+    echo 'redis-server redis-server'
+    echo 'rabbitmq-server /usr/lib/rabbitmq/bin/rabbitmq-server'
+    echo 'postgresql pg_ctlcluster'
+    echo 'mariadb-server mariadbd'
   fi
 }
 
@@ -68,8 +72,16 @@ there() {
   esac
 }
 
-# Packages whose daemon, of the same name without -server, Debian starts on installation and enables at boot.
-daemons=(haproxy prometheus etcd-server)
+# The daemons that Debian starts on installation of a package, and enables at boot.
+daemons_of() {
+  case $1 in
+    haproxy | prometheus | redis-server) echo "$1" ;;
+    etcd-server) echo 'etcd' ;;
+    rabbitmq-server) echo 'rabbitmq-server epmd' ;;
+    postgresql) echo 'postgresql' ;;
+    mariadb-server) echo 'mariadb' ;;
+  esac
+}
 
 # Debian's documented hook: keeps the daemons that we install from starting, and nobody else's.
 # usage: write_policy FILE DAEMON...
@@ -81,23 +93,23 @@ write_policy() {
 #!/bin/sh
 # Written by the SmartStack set-up for the time of one apt-get install.
 while :; do case "\$1" in --*) shift ;; *) break ;; esac; done
-case "\${1%.service}" in $names) exit 101 ;; esac
+name=\${1%.service}
+case "\${name%.socket}" in $names) exit 101 ;; esac
 exit 0
 POLICY
   chmod 755 "$file"
 }
 
 install_packages() {
-  local missing=("$@") new=() daemon policy=/usr/sbin/policy-rc.d
+  local missing=("$@") new=() package policy=/usr/sbin/policy-rc.d
   local apt=(apt-get install -y --no-install-recommends "${missing[@]}")
   command -v apt-get >/dev/null ||
     stop "missing: ${missing[*]} (Debian's names). This machine has no apt-get: install them your way."
   if [ "$(id -u)" -ne 0 ]; then
     stop "missing: ${missing[*]}. Install with:" '' "  sudo apt-get update && sudo ${apt[*]}" '' 'and run the command again.'
   fi
-  for daemon in "${daemons[@]}"; do
-    case " ${missing[*]} " in *" $daemon "*) new+=("${daemon%-server}") ;; esac
-  done
+  # shellcheck disable=SC2207
+  for package in "${missing[@]}"; do new+=($(daemons_of "$package")); done
   say "installing ${missing[*]}"
   if [ ! -e "$policy" ] && [ ${#new[@]} -gt 0 ]; then
     write_policy "$policy" "${new[@]}"
@@ -119,7 +131,10 @@ install_packages() {
   if [ ${#new[@]} -gt 0 ]; then
     if [ -d /run/systemd/system ]; then
       # Only what was installed a moment ago; a daemon that was here before is never touched.
-      systemctl disable --quiet --now "${new[@]/%/.service}"
+      local units=("${new[@]/%/.service}")
+      # Started by whoever asks it for a name.
+      case " ${new[*]} " in *' epmd '*) units+=(epmd.socket) ;; esac
+      systemctl disable --quiet --now "${units[@]}"
       say "left stopped and disabled: ${new[*]}"
     fi
     trap - EXIT

@@ -7,7 +7,7 @@ import { eventually } from '../harness/eventually.ts';
 import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 
-const program = resolve(import.meta.dirname, '../../packages/nerve/bin/nerve.js');
+const built = resolve(import.meta.dirname, '../../packages/nerve/bin/nerve.js');
 
 /** A file's content: text as it is, anything else as JSON, which is YAML. */
 type Content = string | object;
@@ -41,12 +41,15 @@ export interface NerveOptions {
   readonly files?: Readonly<Record<string, Content>>;
   readonly env?: NodeJS.ProcessEnv;
   readonly args?: readonly string[];
+  /** The executable; the one that was built by default. */
+  readonly program?: string;
   /** Runs in the folder of another one, on its files. */
   readonly folder?: string;
 }
 
 /** Starts nerve with `main` as its main file. Killed when the test ends. */
-export async function startNerve({ main, files = {}, env, args = [], folder }: NerveOptions): Promise<Nerve> {
+export async function startNerve(options: NerveOptions): Promise<Nerve> {
+  const { main, files = {}, env, args = [], folder, program = built } = options;
   const admin = await freePort();
   const home = folder ?? makeTempDir('nerve');
   const write = (name: string, content: Content): void => {

@@ -6,6 +6,7 @@ import { dirname } from 'node:path';
 import { Script } from 'node:vm';
 
 export { onHangup } from './hangups.js';
+export { importModule } from './importing.js';
 
 /** Where the compiled form of a bundle is kept: its name is in the first line, so that no bundle meets another's. */
 export function cachePath(file: string, source: string): string {

@@ -9,6 +9,7 @@ import {
   type Threshold,
   unknownHealth,
 } from './health/health.js';
+import type { Heartbeats } from './heartbeats/board.js';
 import type { NerveMetrics } from './metrics.js';
 import type { ProbeGate } from './probeGate.js';
 
@@ -43,7 +44,11 @@ export interface ChecklistDeps {
   readonly metrics: NerveMetrics;
   /** Bounds how many probes are under way at once. */
   readonly gate: ProbeGate;
+  /** Without it no application has said anything. */
+  readonly heartbeats?: Heartbeats;
 }
+
+const silence: Heartbeats = { last: () => undefined };
 
 /** The checks of one service, with their health. */
 export class Checklist {
@@ -52,11 +57,16 @@ export class Checklist {
   readonly #entries: readonly Entry[];
   #waiting = false;
 
-  constructor(options: readonly CheckOptions[], context: Omit<CheckContext, 'clock'>, deps: ChecklistDeps) {
-    this.#service = context.service;
+  constructor(
+    options: readonly CheckOptions[],
+    address: Omit<CheckContext, 'clock' | 'heartbeats'>,
+    deps: ChecklistDeps,
+  ) {
+    this.#service = address.service;
     this.#deps = deps;
+    const context = { ...address, clock: deps.clock, heartbeats: deps.heartbeats ?? silence };
     this.#entries = options.map((one) => ({
-      check: createCheck(one, { ...context, clock: deps.clock }),
+      check: createCheck(one, context),
       threshold: { rise: one.rise, fall: one.fall },
       health: unknownHealth,
       last: undefined,

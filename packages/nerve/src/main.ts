@@ -8,10 +8,12 @@ import {
   systemClock,
 } from '@smartstack/agent';
 import { onHangup } from '@smartstack/agent/hangups';
+import { importModule } from '@smartstack/agent/importing';
 import { killAllGroups } from './checks/processGroups.js';
 import { checkConfig } from './cli/checkConfig.js';
 import { plainCommand } from './cli/command.js';
 import { runNerve } from './nerve.js';
+import { PluginLoader } from './plugins/loader.js';
 import { version } from './version.js';
 
 const { env, stdout, stderr } = process;
@@ -26,6 +28,7 @@ async function main(): Promise<void> {
   const args = process.argv.slice(2);
   const command =
     plainCommand(args, env) ?? (await import('./cli/commandLine.js')).parseCommandLine(args, env, version);
+  const plugins = new PluginLoader({ clock: systemClock, importModule });
   switch (command.kind) {
     case 'help':
     case 'version':
@@ -37,7 +40,7 @@ async function main(): Promise<void> {
       return;
     case 'check':
       process.exitCode = await checkConfig(
-        command,
+        { ...command, plugins },
         (stream, line) => void process[stream].write(`${line}\n`),
       );
       stdout.write('exiting nerve\n');
@@ -46,7 +49,7 @@ async function main(): Promise<void> {
       // However it ends, but for SIGKILL: nothing that a check started stays behind.
       process.on('exit', killAllGroups);
       const logger = loggerFor({ level: undefined, format: undefined });
-      const options = { ...command, clock: systemClock, env, logger, createLogger: loggerFor };
+      const options = { ...command, plugins, clock: systemClock, env, logger, createLogger: loggerFor };
       await runMain(
         async (lifetime) => {
           await runNerve({ ...options, lifetime });

@@ -18,6 +18,8 @@ import type { MainConfig } from './config/schema.js';
 import { ConfigFollower } from './configFollower.js';
 import { Control } from './control.js';
 import { heartbeat } from './heartbeat.js';
+import { HeartbeatBoard } from './heartbeats/board.js';
+import { waitingChecks } from './heartbeats/waiting.js';
 import { declareMetrics } from './metrics.js';
 import { Orders } from './orders/orders.js';
 import { Spool } from './orders/spool.js';
@@ -64,7 +66,8 @@ export async function runNerve(options: NerveOptions): Promise<void> {
   const orders = new Orders({ spool: spoolOf(main, options.env), clock, logger });
   await orders.load();
   const gate = new ProbeGate(main.maxConcurrentChecks);
-  const deps = { clock, logger, metrics, orders, gate, random: Math.random };
+  const heartbeats = new HeartbeatBoard(clock);
+  const deps = { clock, logger, metrics, orders, gate, random: Math.random, heartbeats };
   const services = new Services(registries, deps);
   const view = {
     services,
@@ -89,6 +92,7 @@ export async function runNerve(options: NerveOptions): Promise<void> {
     statsd.configure(main.statsd);
     events.configured();
     noteServices(services, events, () => services.apply(desired(loaded, services)));
+    heartbeats.keep(waitingChecks(services.definitions));
   };
   const reload = async (loaded: LoadedConfig): Promise<void> => {
     // Before the start is announced, systemd would take the end of a reload for it.

@@ -55,7 +55,8 @@ function explain(
     case 'unrecognized_keys':
       return issue.keys.map((key) => {
         const guess = closest(key, knownKeys(schema, path));
-        const hint = guess === undefined ? '' : `, did you mean ${JSON.stringify(guess)}?`;
+        // Another alternative of a union may know the key.
+        const hint = guess === undefined || guess === key ? '' : `, did you mean ${JSON.stringify(guess)}?`;
         return { path: [...path, key], message: `Unknown key${hint}`, atKey: true };
       });
     case 'invalid_key':

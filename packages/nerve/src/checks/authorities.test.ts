@@ -4,7 +4,7 @@ import { FakeClock } from '@smartstack/agent/testing';
 import { describe, expect, it, vi } from 'vitest';
 import { selfSigned } from '../testing/certificates.js';
 import { configDir } from '../testing/configDir.js';
-import { Authorities, authoritiesProblem } from './authorities.js';
+import { Authorities, authoritiesProblems } from './authorities.js';
 
 describe('Authorities', () => {
   it('takes a file that was replaced, after a while, and keeps what it has when that is of no use', async () => {
@@ -31,16 +31,18 @@ describe('Authorities', () => {
   });
 });
 
-describe('authoritiesProblem', () => {
+describe('authoritiesProblems', () => {
   it('names the file and what is wrong with it', async () => {
+    const problem = async (file: string): Promise<string | undefined> =>
+      (await authoritiesProblems(file, new Map()))[0]?.message;
     const { certFile } = await selfSigned('DNS:a');
-    expect(await authoritiesProblem(certFile)).toBeUndefined();
-    expect(await authoritiesProblem('/no/such/ca.pem')).toMatch(/ENOENT.*\/no\/such\/ca.pem/);
+    expect(await problem(certFile)).toBeUndefined();
+    expect(await problem('/no/such/ca.pem')).toMatch(/ENOENT.*\/no\/such\/ca.pem/);
     const dir = await configDir({
       empty: '',
       bad: '-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n',
     });
-    expect(await authoritiesProblem(join(dir, 'empty'))).toContain(`${dir}/empty: no certificate in PEM`);
-    expect(await authoritiesProblem(join(dir, 'bad'))).toContain(`${dir}/bad: no certificate in PEM`);
+    expect(await problem(join(dir, 'empty'))).toContain(`${dir}/empty: no certificate in PEM`);
+    expect(await problem(join(dir, 'bad'))).toContain(`${dir}/bad: no certificate in PEM`);
   });
 });

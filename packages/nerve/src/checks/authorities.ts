@@ -1,63 +1,41 @@
 import { X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { type Clock, describeError } from '@smartstack/agent';
+import type { Asked, OptionProblem } from './check.js';
+import { fileProblem, FollowedFile } from './followedFile.js';
 
 /** For how long a file counts as it was read, in milliseconds. */
 const freshMs = 10_000;
 
+/** What certificates are verified with. */
+export interface Trust {
+  readonly context: SecureContext;
+  readonly pem: Buffer;
+}
+
 /** What one check's certificates are verified with: a PEM file, which may be replaced while the check runs. */
-export class Authorities {
-  readonly #file: string;
-  readonly #clock: Clock;
-  #known: SecureContext | undefined;
-  #readAt = -Infinity;
-  #reading: Promise<SecureContext> | undefined;
-
+export class Authorities extends FollowedFile<Trust> {
   constructor(file: string, clock: Clock) {
-    this.#file = file;
-    this.#clock = clock;
-  }
-
-  /** Rejects when the file was never of use. Waits only the first time: a file system may hang. */
-  async current(): Promise<SecureContext> {
-    const age = this.#clock.monotonic() - this.#readAt;
-    if (this.#known !== undefined && age < freshMs) return this.#known;
-    const reading = this.#read();
-    return this.#known ?? (await reading);
-  }
-
-  /** One reading at a time, however many probes ask. */
-  #read(): Promise<SecureContext> {
-    if (this.#reading !== undefined) return this.#reading;
-    const reading = readAuthorities(this.#file);
-    this.#reading = reading;
-    const done = (context = this.#known): void => {
-      this.#reading = undefined;
-      this.#readAt = this.#clock.monotonic();
-      // Half of a file that is being replaced leaves what was known.
-      this.#known = context;
-    };
-    reading.then(done, () => done());
-    return reading;
+    super(file, parseAuthorities, freshMs, clock);
   }
 }
 
-async function readAuthorities(file: string): Promise<SecureContext> {
-  const ca = await readFile(file);
+function parseAuthorities(pem: Buffer): Trust {
   try {
     // Node takes an authority that is none without a word, and then trusts nobody.
-    new X509Certificate(ca);
-    return createSecureContext({ ca });
+    new X509Certificate(pem);
+    return { context: createSecureContext({ ca: pem }), pem };
   } catch (error) {
-    throw new Error(`${file}: no certificate in PEM: ${describeError(error)}`, { cause: error });
+    throw new Error(`no certificate in PEM: ${describeError(error)}`, { cause: error });
   }
 }
 
-/** Why a file of authorities cannot be used now; undefined when it can. */
-export async function authoritiesProblem(file: string): Promise<string | undefined> {
-  return readAuthorities(file).then(
-    () => undefined,
-    (error: unknown) => describeError(error),
-  );
+/** What is wrong with the file of authorities that a check names. */
+export async function authoritiesProblems(
+  file: string | undefined,
+  asked: Asked,
+): Promise<readonly OptionProblem[]> {
+  if (file === undefined) return [];
+  const message = await fileProblem('authorities', file, parseAuthorities, asked);
+  return message === undefined ? [] : [{ key: 'tls_ca_file', message }];
 }

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { type CamelKeys, camelKeys } from '../config/camel.js';
 import { count, host, optional, port, withDefault } from '../config/values.js';
 import type { CheckResult } from '../health/health.js';
+import type { Heartbeats } from '../heartbeats/board.js';
 
 /** One test of a service, ready to be executed again and again. */
 export interface Check {
@@ -21,6 +22,13 @@ export interface CheckContext {
   readonly service: string;
   readonly host: string;
   readonly port: number;
+  /** What the services' applications say about themselves. */
+  readonly heartbeats: Heartbeats;
+}
+
+/** A failure, with its reason. */
+export function failed(reason: string): CheckResult {
+  return { ok: false, reason };
 }
 
 /** The options that every check has. */

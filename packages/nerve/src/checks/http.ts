@@ -8,8 +8,8 @@ import { request as requestTls } from 'node:https';
 import type { SecureContext } from 'node:tls';
 import { type Clock, describeError, type Timer } from '@smartstack/agent';
 import type { CheckResult } from '../health/health.js';
-import { Authorities, authoritiesProblem } from './authorities.js';
-import { defineCheck, target } from './check.js';
+import { Authorities, authoritiesProblems } from './authorities.js';
+import { defineCheck, failed, target } from './check.js';
 import { startDeadline } from './deadline.js';
 import { BodyJudge } from './httpBody.js';
 import { httpConflicts, type HttpOptions, httpOptions, type StatusRange } from './httpOptions.js';
@@ -26,14 +26,7 @@ export const httpCheck = defineCheck({
   type: 'http',
   options: httpOptions,
   conflicts: httpConflicts,
-  problems: async ({ tlsCaFile: file }, asked) => {
-    if (file === undefined) return [];
-    const question = `authorities ${file}`;
-    const answer = asked.get(question) ?? authoritiesProblem(file);
-    asked.set(question, answer);
-    const message = await answer;
-    return message === undefined ? [] : [{ key: 'tls_ca_file', message }];
-  },
+  problems: ({ tlsCaFile }, asked) => authoritiesProblems(tlsCaFile, asked),
   create: (options, context) => {
     const { clock } = context;
     const { host, port } = target(options, context);
@@ -50,7 +43,7 @@ export const httpCheck = defineCheck({
       deadlineMs: limits.openMs + limits.tlsMs + limits.readMs,
       probe: async (signal) => {
         const trusted = await authorities?.current();
-        const send = (): ClientRequest => ask(options, { host, port }, trusted);
+        const send = (): ClientRequest => ask(options, { host, port }, trusted?.context);
         return await exchange(send, { statuses, expect: options.expect }, limits, clock, signal);
       },
     };
@@ -160,8 +153,4 @@ function judge(
   response.on('error', (error) =>
     settle(failed(`cut off in the middle of the body: ${describeError(error)}`)),
   );
-}
-
-function failed(reason: string): CheckResult {
-  return { ok: false, reason };
 }

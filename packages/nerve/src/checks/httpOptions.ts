@@ -1,8 +1,8 @@
-import { isIP } from 'node:net';
 import * as z from 'zod';
 import type { CamelKeys } from '../config/camel.js';
 import { absolutePath, listOf, optional, seconds, withDefault } from '../config/values.js';
 import type { OptionProblem } from './check.js';
+import { serverName } from './tlsOptions.js';
 
 const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'expected the name of a header');
 const headerValue = z
@@ -25,13 +25,6 @@ const statusRange = z
     return [from ?? 0, to ?? 0];
   })
   .refine(([from, to]) => from <= to, statusText);
-
-/** A name only: TLS knows no addresses there. */
-const serverName = z
-  .string()
-  .max(255)
-  .regex(/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/, 'expected a host name')
-  .refine((name) => isIP(name) === 0, 'expected a host name, not an address');
 
 /** The longest path of a socket that the kernel takes. */
 const maxSocketPath = 107;

@@ -43,7 +43,8 @@ function follow(value: unknown, path: Path): unknown {
   );
 }
 
-function without(value: unknown, paths: readonly Path[]): unknown {
+/** A copy of a value without what is at these paths. */
+export function without(value: unknown, paths: readonly Path[]): unknown {
   const copy = structuredClone(value);
   for (const path of paths) {
     const holder = follow(copy, path.slice(0, -1)) as Record<PropertyKey, unknown>;

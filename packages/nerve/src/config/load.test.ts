@@ -36,12 +36,10 @@ describe('loadConfig', () => {
       source: 'web',
       instance: { host: '10.0.0.5', port: 8080, name: 'i-0abc' },
       checkIntervalMs: 500,
-      mocked: false,
-      checks: [],
+      ...{ mocked: false, checks: [] },
       rateLimit: { shadow: true, averageRate: Infinity, maxBurst: Infinity },
       lifecycle: {
-        checkJitter: 0,
-        startupGraceMs: 0,
+        ...{ checkJitter: 0, startupGraceMs: 0 },
         drain: { minMs: 3000, maxMs: 60_000, doneIntervalMs: 1000 },
         ignoresHostDrain: false,
       },
@@ -51,10 +49,8 @@ describe('loadConfig', () => {
           type: 'zookeeper',
           at: [],
           settings: {
-            zkHosts: ['zk1:2181'],
-            zkPath: '/services/web',
-            nodeType: 'ephemeral_sequential',
-            usePathEncoding: false,
+            ...{ zkHosts: ['zk1:2181'], zkPath: '/services/web' },
+            ...{ nodeType: 'ephemeral_sequential', usePathEncoding: false },
           },
         },
       ],
@@ -129,7 +125,7 @@ services:
     weight: -1
     checks:
       - type: http
-      - type: redis
+      - type: ldap
       - {type: tcp, rise: 0}
   other:
     zk_hosts: []
@@ -141,7 +137,7 @@ services:
         "nerve.yaml:7:14 services.web.zk_path: expected a path that starts with /",
         "nerve.yaml:8:13 services.web.weight: Too small: expected number to be >=0",
         "nerve.yaml:10:9 services.web.checks[0].uri: Required: expected string",
-        "nerve.yaml:11:15 services.web.checks[1].type: Invalid discriminator value. Expected 'http' | 'tcp' | 'exec' | 'systemd' | 'noop'",
+        "nerve.yaml:11:15 services.web.checks[1].type: Unknown type: expected http, tcp, exec, systemd, redis, rabbitmq, postgres, mysql, grpc, ttl, noop, or a module",
         "nerve.yaml:12:27 services.web.checks[2].rise: Too small: expected number to be >=1",
         "nerve.yaml:13:3 services.other.host: Required: expected string",
         "nerve.yaml:13:3 services.other.port: Required",

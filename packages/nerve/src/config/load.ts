@@ -12,6 +12,7 @@ import {
 import { nodeNameProblem } from '@smartstack/registry';
 import * as z from 'zod';
 import type { Asked } from '../checks/index.js';
+import { noPlugins, type Plugins } from '../plugins/loader.js';
 import { validateLeniently } from './lenient.js';
 import { readService, type ServiceSource } from './readService.js';
 import { type MainConfig, mainSchema } from './schema.js';
@@ -37,6 +38,8 @@ export interface LoadOptions {
   readonly file: string;
   /** Goes before the file's own, unless empty. */
   readonly instanceId?: string | undefined;
+  /** Loads the modules that checks name; without it none is. */
+  readonly plugins?: Plugins;
 }
 
 /** Definitions are read so many at a time. */
@@ -54,7 +57,7 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   const general = [...parsed.issues, ...issues, ...id.issues, ...directory.issues];
   const files = directory.sources ?? [];
   const inlined = inlineSources(parsed, written.services ?? {}, files);
-  const all = await readServices([...inlined, ...files], id.value ?? '');
+  const all = await readServices([...inlined, ...files], id.value ?? '', options.plugins ?? noPlugins);
   const inline = all.slice(0, inlined.length);
   const known = value !== undefined && id.value !== undefined && directory.sources !== undefined;
   return {
@@ -122,11 +125,11 @@ function exists(path: string): Promise<boolean> {
 }
 
 /** One service after the other: thousands of them leave everything else its turn. */
-async function readServices(sources: readonly ServiceSource[], instanceId: string) {
+async function readServices(sources: readonly ServiceSource[], instanceId: string, plugins: Plugins) {
   const asked: Asked = new Map();
   const read = [];
   for (const source of sources) {
-    read.push({ source, ...(await readService(source, instanceId, asked)) });
+    read.push({ source, ...(await readService(source, instanceId, asked, plugins)) });
     if (read.length % servicesPerTurn === 0) await nextTurn();
   }
   return read;

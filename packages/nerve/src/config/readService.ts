@@ -1,7 +1,9 @@
 import { type ConfigIssue, formatPath, type ParsedFile } from '@smartstack/agent';
 import { type Asked, checkProblems } from '../checks/index.js';
+import type { Plugins } from '../plugins/loader.js';
 import { kindOf, placeOf } from '../reporters/index.js';
 import { validateLeniently } from './lenient.js';
+import { usePlugins } from './pluginChecks.js';
 import { type ServiceDefinition, serviceDefinitions, serviceSchema } from './service.js';
 import { type Remark, remarks } from './remarks.js';
 
@@ -18,6 +20,7 @@ export async function readService(
   { name, parsed, at }: ServiceSource,
   instanceId: string,
   asked: Asked,
+  plugins: Plugins,
 ): Promise<{
   readonly definitions: readonly ServiceDefinition[] | undefined;
   readonly issues: readonly ConfigIssue[];
@@ -34,7 +37,8 @@ export async function readService(
     const path = [...at, ...below, ...key.split('.')];
     return { file: parsed.file, ...parsed.at(path), path: formatPath(path), message, severity };
   };
-  const definitions = serviceDefinitions(name, value, instanceId);
+  const used = await usePlugins(value.checks, { parsed, at: [...at, 'checks'], plugins });
+  const definitions = serviceDefinitions(name, { ...value, checks: [...used.checks] }, instanceId);
   // Copies differ in their names only.
   const errors: ConfigIssue[] = [];
   const places = new Set<string>();
@@ -49,7 +53,8 @@ export async function readService(
     const wrong = await checkProblems(check, asked);
     errors.push(...wrong.map((problem) => place(problem, 'error', ['checks', index])));
   }
-  issues.push(...errors);
+  issues.push(...errors, ...used.issues);
+  const unusable = errors.length > 0 || used.issues.some(({ severity }) => severity === 'error');
   issues.push(...remarks(value).map((remark) => place(remark, 'warning')));
-  return { definitions: errors.length === 0 ? definitions : undefined, issues };
+  return { definitions: unusable ? undefined : definitions, issues };
 }

@@ -1,0 +1,96 @@
+import { describeError } from '@smartstack/agent';
+import * as z from 'zod';
+import * as values from '../config/values.js';
+import type { CheckResult } from '../health/health.js';
+import { type Check, type CheckContext, defineCheck, failed } from './check.js';
+import { oneLine } from './command.js';
+
+const maxReason = 400;
+/** For a check that does not say how long it takes, in milliseconds. */
+const usualDeadlineMs = 1_000;
+
+/** A kind of check from a module, as far as it was looked at. */
+export interface PluginKind {
+  readonly schema: z.ZodType;
+  readonly create: (options: unknown, context: CheckContext) => unknown;
+}
+
+/** The options of a check whose kind is in a module. */
+export interface PluginOptions {
+  readonly type: 'plug-in';
+  readonly kind: string;
+  readonly module: string;
+  readonly name?: string | undefined;
+  readonly rise: number;
+  readonly fall: number;
+  /** Undefined until the module was loaded: a version of it, and the options as it sees them. */
+  readonly use:
+    { readonly url: string; readonly options: unknown; readonly create: PluginKind['create'] } | undefined;
+}
+
+/** A check whose kind is in a module, as the schema leaves it: its own options are not looked at yet. */
+const entry = z
+  .looseObject({
+    type: z.string().describe('The kind of check, as the module calls it.'),
+    module: z
+      .string()
+      .describe('An ES module that defines the kind: ./path beside this file, or the name of a package.'),
+  })
+  .transform(({ type, module }): PluginOptions => ({
+    ...{ type: 'plug-in', kind: type, module },
+    ...{ rise: 1, fall: 1, use: undefined },
+  }));
+
+/** Such an entry among `types`, the kinds that are built in: those need no module, as with airbnb's nerve. */
+export function pluginSchema(types: ReadonlySet<string>) {
+  const isPlugin = (value: unknown): boolean => {
+    const { type, module } = (value ?? {}) as { readonly type?: unknown; readonly module?: unknown };
+    return typeof module === 'string' && typeof type === 'string' && !types.has(type);
+  };
+  return z.preprocess((value) => (isPlugin(value) ? value : undefined), entry);
+}
+
+/** The kind of check that a module exports. Throws with what is wrong with it. */
+export async function kindIn(exported: Readonly<Record<string, unknown>>): Promise<PluginKind> {
+  // Nothing of nerve can be imported from outside.
+  const kit = { defineCheck, z: (await import('./clients/zod.js')).z, values };
+  const made: unknown =
+    typeof exported.default === 'function'
+      ? (exported.default as (tools: typeof kit) => unknown)(kit)
+      : exported.default;
+  const { schema, create } = Object(made) as Partial<PluginKind>;
+  if (typeof schema?.safeParse !== 'function' || typeof create !== 'function') {
+    throw new Error('its default export is no check: expected what defineCheck returns, or a function of it');
+  }
+  return made as PluginKind;
+}
+
+/** Makes the check. Whatever the module does, short of never giving control back, is a failure of this check. */
+export function createPluginCheck({ kind, use }: PluginOptions, context: CheckContext): Check {
+  const usualName = `${context.service} ${kind}`;
+  let made: Partial<Check>;
+  try {
+    made = Object(use?.create(use.options, context)) as Partial<Check>;
+    if (typeof made.probe !== 'function')
+      throw new Error('it makes no check: expected { name, deadlineMs, probe }');
+  } catch (error) {
+    const result = failed(oneLine(`the module: ${describeError(error)}`.slice(0, maxReason)));
+    return { name: usualName, deadlineMs: usualDeadlineMs, probe: () => Promise.resolve(result) };
+  }
+  const { name, deadlineMs } = made;
+  const check = made as Check;
+  return {
+    name: typeof name === 'string' && name !== '' ? name : usualName,
+    deadlineMs: typeof deadlineMs === 'number' && deadlineMs > 0 ? deadlineMs : usualDeadlineMs,
+    probe: async (signal) => judged(await check.probe(signal)),
+  };
+}
+
+function judged(result: unknown): CheckResult {
+  const { ok, reason } = Object(result) as { readonly ok?: unknown; readonly reason?: unknown };
+  if (ok === true) return { ok };
+  if (ok !== false) return failed('the module answers neither { ok: true } nor { ok: false, reason }');
+  return failed(
+    typeof reason === 'string' && reason !== '' ? oneLine(reason.slice(0, maxReason)) : 'without a reason',
+  );
+}

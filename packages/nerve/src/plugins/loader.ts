@@ -1,0 +1,89 @@
+import { type Clock, describeError } from '@smartstack/agent';
+import { type ModuleFile, resolveModule } from './resolve.js';
+
+/** For how long one module may be loaded, in milliseconds. */
+const usualLimitMs = 3_000;
+
+/** A module that was loaded. */
+export interface LoadedModule {
+  readonly url: string;
+  /** What it exports. */
+  readonly exported: Readonly<Record<string, unknown>>;
+}
+
+/** Loads modules that a configuration names. */
+export interface Plugins {
+  /** Rejects with why the module cannot be used. */
+  load(name: string, from: string): Promise<LoadedModule>;
+}
+
+/** For those who read a configuration and run nothing. */
+export const noPlugins: Plugins = {
+  load: () => Promise.reject(new Error('modules are not loaded here')),
+};
+
+/** What a loader needs. */
+export interface PluginLoaderDeps {
+  readonly clock: Clock;
+  readonly importModule: (url: string) => Promise<unknown>;
+  /** For how long one module may be loaded, in milliseconds; 3 s by default. */
+  readonly limitMs?: number;
+}
+
+/** Loads each version of each module once. Memory of older versions is not given back: no engine can. */
+export class PluginLoader implements Plugins {
+  readonly #deps: Required<PluginLoaderDeps>;
+  /** The newest version of each file. */
+  readonly #loaded = new Map<string, LoadedModule>();
+  /** Versions that hung: they are not waited for at each reading. */
+  readonly #hung = new Map<string, string>();
+  readonly #loading = new Map<string, Promise<LoadedModule>>();
+
+  constructor(deps: PluginLoaderDeps) {
+    this.#deps = { limitMs: usualLimitMs, ...deps };
+  }
+
+  async load(name: string, from: string): Promise<LoadedModule> {
+    const found = resolveModule(name, from);
+    const known = this.#loaded.get(found.file);
+    if (known?.url === found.url) return known;
+    const loading = this.#loading.get(found.url) ?? this.#load(found);
+    this.#loading.set(found.url, loading);
+    try {
+      return await loading;
+    } finally {
+      this.#loading.delete(found.url);
+    }
+  }
+
+  async #load({ file, url }: ModuleFile): Promise<LoadedModule> {
+    const { clock, limitMs } = this.#deps;
+    if (this.#hung.get(file) === url)
+      throw new Error(`${file}: it was not loaded within ${limitMs / 1000} s`);
+    // Threads are loaded by those who have modules.
+    const { tryModule } = await import('./trial.js');
+    const failure = await tryModule(url, limitMs, clock);
+    if (failure?.hung) this.#hung.set(file, url);
+    if (failure !== undefined) throw new Error(`${file}: ${failure.problem}`);
+    const exported = await this.#import(file, url);
+    const loaded = { url, exported: exported as LoadedModule['exported'] };
+    this.#loaded.set(file, loaded);
+    return loaded;
+  }
+
+  async #import(file: string, url: string): Promise<unknown> {
+    const { clock, importModule, limitMs } = this.#deps;
+    let expire = (): void => undefined;
+    const late = new Promise<never>((_, reject) => {
+      expire = () => reject(new Error(`it is not loaded within ${limitMs / 1000} s`));
+    });
+    const timer = clock.setTimeout(() => expire(), limitMs);
+    try {
+      return await Promise.race([late, importModule(url)]);
+    } catch (error) {
+      throw new Error(`${file}: ${describeError(error)}`, { cause: error });
+    } finally {
+      timer.cancel();
+    }
+  }
+}
