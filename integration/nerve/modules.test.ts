@@ -1,4 +1,4 @@
-import { cpSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
@@ -72,6 +72,42 @@ describe('an installed nerve', () => {
     // What ran goes on.
     expect(await reasons(nerve)).toEqual({ few: 'coffee: none whatsoever', many: 'up' });
     expect(nerve.output).toContain('coffee.mjs: no beans');
+  });
+
+  it('registers with reporters from modules, beside its own, and hands over to each version of them', async () => {
+    const board = makeTempDir('board');
+    onTestFinished(() => removeTempDir(board));
+    const writing = (version: number): string => `
+import { rm, writeFile } from 'node:fs/promises';
+export default ({ defineReporter, z, values: { absolutePath } }) =>
+  defineReporter({
+    type: 'board',
+    options: { board: absolutePath },
+    place: ({ board }) => board,
+    create: ({ board }, { service }) => ({
+      carry: async (wanted) => {
+        const file = board + '/' + service;
+        if (wanted === undefined) return rm(file, { force: true });
+        await writeFile(file, '${version} ' + wanted.data);
+        return file;
+      },
+    }),
+  });
+`;
+    const keys = { reporters: [{ type: 'board', module: '../board.mjs', board }] };
+    const nerve = await startNerve({
+      program: installed(),
+      main: { service_conf_dir: 'd' },
+      files: { 'board.mjs': writing(1), 'd/web.json': serviceAt(bed.address, freshPath(), keys) },
+    });
+    await ready(nerve);
+    const written = (): string => readFileSync(join(board, 'web'), 'utf8');
+    expect(written()).toMatch(/^1 \{"host":"/);
+    nerve.write('board.mjs', writing(2));
+    nerve.signal('SIGHUP');
+    await eventually(() => written().startsWith('2 {'), { what: 'the new version has taken over' });
+    await nerve.stop();
+    expect(existsSync(join(board, 'web'))).toBe(false);
   });
 
   it('has the clients of all protocols with it', async () => {

@@ -1,8 +1,9 @@
 import { describeError } from '@smartstack/agent';
-import * as z from 'zod';
-import * as values from '../config/values.js';
+import type * as z from 'zod';
 import type { CheckResult } from '../health/health.js';
 import { type Check, type CheckContext, defineCheck, failed } from './check.js';
+import { definedBy } from '../plugins/kit.js';
+import { pluginEntry } from '../plugins/entry.js';
 import { oneLine } from './command.js';
 
 const maxReason = 400;
@@ -28,36 +29,17 @@ export interface PluginOptions {
     { readonly url: string; readonly options: unknown; readonly create: PluginKind['create'] } | undefined;
 }
 
-/** A check whose kind is in a module, as the schema leaves it: its own options are not looked at yet. */
-const entry = z
-  .looseObject({
-    type: z.string().describe('The kind of check, as the module calls it.'),
-    module: z
-      .string()
-      .describe('An ES module that defines the kind: ./path beside this file, or the name of a package.'),
-  })
-  .transform(({ type, module }): PluginOptions => ({
+/** A check whose kind is in a module, among the kinds that are built in. */
+export function pluginSchema(types: ReadonlySet<string>) {
+  return pluginEntry(types, ({ type, module }): PluginOptions => ({
     ...{ type: 'plug-in', kind: type, module },
     ...{ rise: 1, fall: 1, use: undefined },
   }));
-
-/** Such an entry among `types`, the kinds that are built in: those need no module, as with airbnb's nerve. */
-export function pluginSchema(types: ReadonlySet<string>) {
-  const isPlugin = (value: unknown): boolean => {
-    const { type, module } = (value ?? {}) as { readonly type?: unknown; readonly module?: unknown };
-    return typeof module === 'string' && typeof type === 'string' && !types.has(type);
-  };
-  return z.preprocess((value) => (isPlugin(value) ? value : undefined), entry);
 }
 
 /** The kind of check that a module exports. Throws with what is wrong with it. */
 export async function kindIn(exported: Readonly<Record<string, unknown>>): Promise<PluginKind> {
-  // Nothing of nerve can be imported from outside.
-  const kit = { defineCheck, z: (await import('./clients/zod.js')).z, values };
-  const made: unknown =
-    typeof exported.default === 'function'
-      ? (exported.default as (tools: typeof kit) => unknown)(kit)
-      : exported.default;
+  const made = await definedBy(exported, { defineCheck });
   const { schema, create } = Object(made) as Partial<PluginKind>;
   if (typeof schema?.safeParse !== 'function' || typeof create !== 'function') {
     throw new Error('its default export is no check: expected what defineCheck returns, or a function of it');

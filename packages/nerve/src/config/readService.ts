@@ -4,6 +4,7 @@ import type { Plugins } from '../plugins/loader.js';
 import { kindOf, placeOf } from '../reporters/index.js';
 import { validateLeniently } from './lenient.js';
 import { usePlugins } from './pluginChecks.js';
+import { usePluginReporters } from './pluginReporters.js';
 import { type ServiceDefinition, serviceDefinitions, serviceSchema } from './service.js';
 import { type Remark, remarks } from './remarks.js';
 
@@ -38,7 +39,9 @@ export async function readService(
     return { file: parsed.file, ...parsed.at(path), path: formatPath(path), message, severity };
   };
   const used = await usePlugins(value.checks, { parsed, at: [...at, 'checks'], plugins });
-  const definitions = serviceDefinitions(name, { ...value, checks: [...used.checks] }, instanceId);
+  const published = await usePluginReporters(value.reporters, { parsed, at: [...at, 'reporters'], plugins });
+  const complete = { ...value, checks: [...used.checks], reporters: [...published.reporters] };
+  const definitions = serviceDefinitions(name, complete, instanceId);
   // Copies differ in their names only.
   const errors: ConfigIssue[] = [];
   const places = new Set<string>();
@@ -53,8 +56,9 @@ export async function readService(
     const wrong = await checkProblems(check, asked);
     errors.push(...wrong.map((problem) => place(problem, 'error', ['checks', index])));
   }
-  issues.push(...errors, ...used.issues);
-  const unusable = errors.length > 0 || used.issues.some(({ severity }) => severity === 'error');
+  const ofModules = [...used.issues, ...published.issues];
+  issues.push(...errors, ...ofModules);
+  const unusable = errors.length > 0 || ofModules.some(({ severity }) => severity === 'error');
   issues.push(...remarks(value).map((remark) => place(remark, 'warning')));
   return { definitions: unusable ? undefined : definitions, issues };
 }

@@ -2,7 +2,8 @@ import * as z from 'zod';
 import { camel, type CamelKeys, camelKeys } from '../config/camel.js';
 import { etcdReporter } from './etcd.js';
 import { fileReporter } from './file.js';
-import type { ReporterKind } from './reporter.js';
+import { pluginReporter, pluginReporterSchema, type PluginSettings } from './plugin.js';
+import { type ReporterKind, reporterName } from './reporter.js';
 import { zookeeperReporter } from './zookeeper.js';
 
 /** Every kind of reporter there is: the only list. */
@@ -10,23 +11,29 @@ const reporters = { zookeeper: zookeeperReporter, etcd: etcdReporter, file: file
 
 type Kinds = typeof reporters;
 export type ReporterType = keyof Kinds;
+const types = Object.keys(reporters);
 type SettingsOf<K extends ReporterType> = CamelKeys<z.output<z.ZodObject<Kinds[K]['options']>>>;
 
+interface Choice<Type extends string, Settings> {
+  /** Unique among the reporters of a service; a label of metrics. */
+  readonly name: string;
+  readonly type: Type;
+  readonly settings: Settings;
+  /** Where its keys stand in the definition: nothing for those beside the service's own. */
+  readonly at: readonly PropertyKey[];
+}
+
 /** One reporter of a service: which kind, and its settings. */
-export type ReporterChoice = {
-  [K in ReporterType]: {
-    /** Unique among the reporters of a service; a label of metrics. */
-    readonly name: string;
-    readonly type: K;
-    readonly settings: SettingsOf<K>;
-    /** Where its keys stand in the definition: nothing for those beside the service's own. */
-    readonly at: readonly PropertyKey[];
-  };
-}[ReporterType];
+export type ReporterChoice =
+  { [K in ReporterType]: Choice<K, SettingsOf<K>> }[ReporterType] | Choice<'plug-in', PluginSettings>;
 
 /** The kind behind a choice, without the types that bind both. */
 export function kindOf({ type }: Pick<ReporterChoice, 'type'>): ReporterKind<string, z.ZodRawShape, unknown> {
-  return reporters[type] as unknown as ReporterKind<string, z.ZodRawShape, unknown>;
+  return (type === 'plug-in' ? pluginReporter : reporters[type]) as unknown as ReporterKind<
+    string,
+    z.ZodRawShape,
+    unknown
+  >;
 }
 
 /** Equal for choices whose registration is one and the same, to be updated in place. */
@@ -39,26 +46,31 @@ export function clash(before: ReporterChoice, after: ReporterChoice): boolean {
   return before.type === after.type && kindOf(after).clash(before.settings, after.settings);
 }
 
-const common = {
-  name: z
-    .string()
-    .regex(/^[\w.-]{1,60}$/, 'expected letters, digits, _, - and .')
-    .nullish()
-    .transform((name) => name ?? undefined)
-    .describe('What the reporter is called in the status and the metrics; its type by default.'),
-};
+const common = { name: reporterName };
 
-/** One entry of `reporters`. */
-export const reporterSchema = z
-  .discriminatedUnion('type', [
-    z.strictObject({ type: z.literal('zookeeper'), ...common, ...zookeeperReporter.options }),
-    z.strictObject({ type: z.literal('etcd'), ...common, ...etcdReporter.options }),
-    z.strictObject({ type: z.literal('file'), ...common, ...fileReporter.options }),
-  ])
+const builtIn = z
+  .discriminatedUnion(
+    'type',
+    [
+      z.strictObject({ type: z.literal('zookeeper'), ...common, ...zookeeperReporter.options }),
+      z.strictObject({ type: z.literal('etcd'), ...common, ...etcdReporter.options }),
+      z.strictObject({ type: z.literal('file'), ...common, ...fileReporter.options }),
+    ],
+    {
+      error: ({ input }) =>
+        typeof input === 'object' ? `Unknown type: expected ${types.join(', ')}, or a module` : undefined,
+    },
+  )
   .transform((entry) => {
     const { type, name, ...rest } = entry;
     return { type, name, settings: camelKeys(rest) };
   });
+
+/** One entry of `reporters`. */
+export const reporterSchema = z.union([builtIn, pluginReporterSchema(new Set(types))]);
+
+/** The same, read. */
+export type ReporterEntry = z.output<typeof reporterSchema>;
 
 /** An option of a reporter that stands beside the service's own keys, where other kinds do not have it. */
 function beside<Options extends z.ZodRawShape>(options: Options, required: readonly string[]) {
@@ -88,7 +100,7 @@ export const besideKeys = {
 export function chooseReporters(
   value: Readonly<Record<string, unknown>>,
   type: ReporterType | undefined,
-  entries: readonly z.output<typeof reporterSchema>[],
+  entries: readonly ReporterEntry[],
   service: { readonly checkIntervalMs: number },
 ): readonly ReporterChoice[] {
   const own = {
@@ -103,7 +115,8 @@ export function chooseReporters(
     ({ name, settings, ...rest }) => {
       const kind = kindOf(rest);
       const complete = kind.complete?.(settings, service) ?? settings;
-      return { ...rest, name: unique(name ?? rest.type, taken), settings: complete } as ReporterChoice;
+      const usual = rest.type === 'plug-in' ? (settings as PluginSettings).kind : rest.type;
+      return { ...rest, name: unique(name ?? usual, taken), settings: complete } as ReporterChoice;
     },
   );
 }

@@ -1,6 +1,6 @@
 import type { Clock, Logger } from '@smartstack/agent';
 import type { EtcdPool, Instance, SessionPool } from '@smartstack/registry';
-import type * as z from 'zod';
+import * as z from 'zod';
 import type { StatsdEvents } from '../statsdEvents.js';
 import type { Folders } from './folder.js';
 
@@ -45,6 +45,14 @@ export interface ReporterContext {
   readonly folders: Folders;
   readonly statsd: StatsdEvents;
 }
+
+/** What a reporter of a list may be called. */
+export const reporterName = z
+  .string()
+  .regex(/^[\w.-]{1,60}$/, 'expected letters, digits, _, - and .')
+  .nullish()
+  .transform((name) => name ?? undefined)
+  .describe('What the reporter is called in the status and the metrics; its type by default.');
 
 /** Whose registration it is. */
 export interface Registrant {

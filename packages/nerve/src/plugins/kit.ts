@@ -1,0 +1,17 @@
+import * as values from '../config/values.js';
+
+/** What modules get, for nothing of nerve can be imported from outside. */
+async function kit() {
+  return { z: (await import('../checks/clients/zod.js')).z, values };
+}
+
+/** What a module defines: its default export, or what that makes of the tools that it is handed. */
+export async function definedBy(
+  exported: Readonly<Record<string, unknown>>,
+  tools: Readonly<Record<string, unknown>>,
+): Promise<unknown> {
+  const all = { ...(await kit()), ...tools };
+  return typeof exported.default === 'function'
+    ? (exported.default as (given: typeof all) => unknown)(all)
+    : exported.default;
+}
