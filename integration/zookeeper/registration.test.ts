@@ -182,6 +182,8 @@ describe('ephemeral, with its path taken', () => {
       what: 'the first has it back',
       timeoutMs: 1_000,
     });
+    // ZooKeeper knows it before its answer has come.
+    await settled(first);
     expect(first.state.kind).toBe('present');
   });
 
