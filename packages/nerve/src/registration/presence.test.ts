@@ -27,22 +27,6 @@ const events = fc.oneof(
 );
 
 describe('Presence', () => {
-  it('tells its reporters once, and once more when their list has changed', () => {
-    const { deps, orders } = fakeDeps();
-    const told: unknown[] = [];
-    const reporter = new FakeReporter('zk');
-    reporter.report = (instance) => void told.push(instance?.host);
-    const listed = { reporters: [{ type: 'file', file_directory: '/r' }] };
-    let presence: Presence | undefined;
-    for (const keys of [{}, {}, listed, listed, {}]) {
-      const presenceDeps = { ...deps, orders: () => orders.of('web') };
-      presence = new Presence(definitionOf('web', keys), reporter, presenceDeps, presence);
-      presence.set(true);
-      presence.update();
-    }
-    expect(told).toEqual(['10.0.0.5', '10.0.0.5', '10.0.0.5']);
-  });
-
   it('is registered exactly while it is up and not drained, with a weight that only grows to the one wanted', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(events, { maxLength: 40 }), async (sequence) => {

@@ -54,8 +54,6 @@ export class Presence {
   /** Monotonic: when the weight began to grow. */
   #grownFrom: number | undefined;
   #reported: Instance | undefined;
-  /** The list of reporters has changed since: those that are new were told nothing. */
-  #isStale = false;
   #departure: Departure | undefined;
   #preparing: AbortController | undefined;
   #growth: Timer | undefined;
@@ -69,7 +67,6 @@ export class Presence {
     this.#prepared = before.#prepared;
     this.#grownFrom = before.#grownFrom;
     if (before.#reporter === reporter) this.#reported = before.#reported;
-    this.#isStale = before.#isStale || !isDeepStrictEqual(before.#definition.reporters, definition.reporters);
     this.#departure = before.#departure;
     // From now on it is ours to end.
     before.#departure = undefined;
@@ -176,7 +173,6 @@ export class Presence {
     this.#growth?.cancel();
     this.#grownFrom = undefined;
     this.#reported = undefined;
-    this.#isStale = false;
     this.#reporter.report(undefined);
   }
 
@@ -189,8 +185,7 @@ export class Presence {
     this.#prepared = true;
     this.#unprepared = undefined;
     const instance = this.#instance();
-    if (!this.#isStale && isDeepStrictEqual(this.#reported, instance)) return;
-    this.#isStale = false;
+    if (this.#reported !== undefined && isDeepStrictEqual(this.#reported, instance)) return;
     this.#reported = instance;
     this.#reporter.report(instance);
   }
