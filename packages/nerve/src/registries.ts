@@ -62,15 +62,6 @@ export class Registries implements Reporting {
     this.#folders = new Folders({ clock, logger, owner: randomUUID() });
   }
 
-  /** One set for a service, for as long as it is there: what changes in it is the set's own business. */
-  place(): string {
-    return 'all';
-  }
-
-  clash(): boolean {
-    return false;
-  }
-
   create(definition: ServiceDefinition): Reporter {
     const { clock, metrics, events } = this.#options;
     const { name: service, instance, reporters } = definition;
