@@ -31,6 +31,7 @@ interface Status {
     readonly health: string;
     readonly reason?: string;
     readonly registration: { readonly kind: string; readonly place?: string };
+    readonly drain?: { readonly phase: string };
     readonly checks: readonly { readonly last?: { readonly at: number } }[];
     readonly transitions: readonly { readonly to: string }[];
   }[];
@@ -43,13 +44,15 @@ export interface NerveOptions {
   readonly args?: readonly string[];
   /** The executable; the one that was built by default. */
   readonly program?: string;
+  /** Put before Node and its arguments: a program that runs what follows. */
+  readonly wrapper?: readonly string[];
   /** Runs in the folder of another one, on its files. */
   readonly folder?: string;
 }
 
 /** Starts nerve with `main` as its main file. Killed when the test ends. */
 export async function startNerve(options: NerveOptions): Promise<Nerve> {
-  const { main, files = {}, env, args = [], folder, program = built } = options;
+  const { main, files = {}, env, args = [], folder, program = built, wrapper = [] } = options;
   const admin = await freePort();
   const home = folder ?? makeTempDir('nerve');
   const write = (name: string, content: Content): void => {
@@ -60,7 +63,8 @@ export async function startNerve(options: NerveOptions): Promise<Nerve> {
   };
   write('nerve.yaml', { instance_id: 'i-0abc', admin: { listen: `127.0.0.1:${admin}` }, ...main });
   for (const [name, content] of Object.entries(files)) write(name, content);
-  const child = startProcess(process.execPath, [program, '-c', join(home, 'nerve.yaml'), ...args], {
+  const [command = process.execPath, ...rest] = [...wrapper, process.execPath];
+  const child = startProcess(command, [...rest, program, '-c', join(home, 'nerve.yaml'), ...args], {
     cwd: home,
     env: { ...process.env, ...env },
   });

@@ -109,7 +109,7 @@ describe('health', () => {
   });
 
   it('does not wait for the rate limit any more once it is back where the registration is', async () => {
-    const limits = { average_rate: 1, max_burst: 1, shadow_mode: false };
+    const limits = { average_rate: 0.01, max_burst: 1, shadow_mode: false };
     const bed = await lifecycleBed({ real: true, check_interval: 0.1, rate_limiting: limits });
     await bed.until(() => bed.made[0]?.published !== undefined);
     await bed.check(false);

@@ -11,7 +11,7 @@ import type { ServiceDefinition } from './config/service.js';
 import type { NerveMetrics } from './metrics.js';
 import { Folders } from './reporters/folder.js';
 import { clash, kindOf, placeOf, type ReporterChoice } from './reporters/index.js';
-import type { Reporter } from './reporters/reporter.js';
+import type { Registrant, Reporter } from './reporters/reporter.js';
 import { ReporterSet } from './reporterSet.js';
 import type { Reporting } from './slots.js';
 import type { StatsdEvents } from './statsdEvents.js';
@@ -62,19 +62,11 @@ export class Registries implements Reporting {
     this.#folders = new Folders({ clock, logger, owner: randomUUID() });
   }
 
-  /** One set for a service, for as long as it is there: what changes in it is the set's own business. */
-  place(): string {
-    return 'all';
-  }
-
-  clash(): boolean {
-    return false;
-  }
-
   create(definition: ServiceDefinition): Reporter {
     const { clock, metrics, events } = this.#options;
     const { name: service, instance, reporters } = definition;
-    const registrant = { service, instanceId: instance.name ?? '' };
+    const { host, port, name: instanceId = '' } = instance;
+    const registrant = { service, instanceId, host, port };
     const set: ReporterSet = new ReporterSet(reporters, {
       service,
       clock,
@@ -94,7 +86,7 @@ export class Registries implements Reporting {
     return this.#sets.get(service)?.unreachable === false;
   }
 
-  #create(choice: ReporterChoice, registrant: { readonly service: string; readonly instanceId: string }) {
+  #create(choice: ReporterChoice, registrant: Registrant) {
     const { clock, logger, events } = this.#options;
     const { service } = registrant;
     const context = {

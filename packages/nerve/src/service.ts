@@ -43,7 +43,7 @@ const keptTransitions = 20;
 const turnMs = 300_000;
 
 /**
- * One service's loop: check, health, presence. It starts where a predecessor for the same service stopped:
+ * One service's loop: check, health, presence. It starts where a predecessor with the same reporter stopped:
  * with its health if the checks are the same, and with its registration.
  */
 export class Service {
@@ -101,12 +101,11 @@ export class Service {
     this.presence.update();
   }
 
-  /** Publishes at once what the predecessor knew: here with the new data, or at the new place. */
+  /** Publishes at once what the predecessor knew, with the new data. */
   #takeOver(predecessor: Service): void {
     if (this.#verdict === undefined) return;
     const { up } = predecessor.presence;
-    if (predecessor.reporter !== this.reporter) this.presence.set(this.#verdict.up && !this.#isDamped());
-    else if (up !== undefined) this.presence.set(up, predecessor.presence.distrusted);
+    if (up !== undefined) this.presence.set(up, predecessor.presence.distrusted);
     this.#becomeKnown();
   }
 

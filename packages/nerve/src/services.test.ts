@@ -1,28 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { Services } from './services.js';
-import type { Reporting } from './slots.js';
 import { fakeDeps } from './testing/deps.js';
-import { definitionsOf, zooKeeperOf } from './testing/definitions.js';
-import { FakeReporter } from './testing/fakeReporter.js';
+import { definitionsOf } from './testing/definitions.js';
+import { fakeReporting } from './testing/fakeReporting.js';
 import { listen } from './testing/servers.js';
 import { createServer } from 'node:net';
 
 function setUp() {
   const { clock, logger, registry, deps } = fakeDeps();
-  const log: string[] = [];
-  const made: FakeReporter[] = [];
-  const state = { reachable: true, broken: false };
-  const reporting: Reporting = {
-    place: (definition) => zooKeeperOf(definition).zkPath + (zooKeeperOf(definition).zkAuth ?? ''),
-    clash: (before, after) => zooKeeperOf(before).zkPath === zooKeeperOf(after).zkPath,
-    create: (definition) => {
-      if (state.broken) throw new Error('no key file');
-      const fake = new FakeReporter(`${definition.name}@${zooKeeperOf(definition).zkPath}`, log);
-      fake.reachable = state.reachable;
-      made.push(fake);
-      return fake;
-    },
-  };
+  const { reporting, log, made, state } = fakeReporting(deps);
   const services = new Services(reporting, deps);
   const apply = async (next: Parameters<typeof definitionsOf>[0]): Promise<void> => {
     services.apply(definitionsOf(next));
@@ -42,8 +28,8 @@ describe('Services', () => {
     await apply({ a: {}, c: {} });
     expect(log).toEqual([
       'b@/services/web withdrawn',
-      'b@/services/web disposed',
       'c@/services/web up 10.0.0.5:8080',
+      'b@/services/web disposed',
     ]);
     expect(services.status[0]?.transitions).toBe(untouched);
     expect(made).toHaveLength(3);

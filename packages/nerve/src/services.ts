@@ -7,12 +7,8 @@ import type { Reporter } from './reporters/reporter.js';
 import { Service, type ServiceDeps, type ServiceStatus } from './service.js';
 import { type Reporting, type Running, type Slot, Slots } from './slots.js';
 
-/** How long a replacement may take to register before the old registration goes, in milliseconds (airbnb's 30 s). */
-const handoverMs = 30_000;
-
 /** All services of the agent, changed by difference. */
 export class Services {
-  readonly #reporting: Reporting;
   readonly #deps: ServiceDeps;
   readonly #logger: Logger;
   readonly #clock: Clock;
@@ -25,7 +21,6 @@ export class Services {
   readonly #crashed: Promise<never>;
 
   constructor(reporting: Reporting, deps: ServiceDeps) {
-    this.#reporting = reporting;
     this.#deps = deps;
     this.#logger = deps.logger;
     this.#clock = deps.clock;
@@ -151,7 +146,7 @@ export class Services {
     // What it takes over from its predecessor must not end with that.
     const service = new Service(definition, slot.reporter, this.#deps, before?.service);
     slot.owner?.stop.abort();
-    const running: Running = { service, slot, stop: new AbortController() };
+    const running: Running = { service, stop: new AbortController() };
     slot.owner = running;
     this.#current.set(name, running);
     this.#note(slot);
@@ -162,23 +157,6 @@ export class Services {
     service.run(running.stop.signal).catch((error: unknown) => {
       if (!running.stop.signal.aborted) this.#crash(error);
     });
-    if (before && before.slot !== slot) this.#handOver(running).catch(this.#crash);
-  }
-
-  /** Withdraws a service's older registrations once the newest stands, or could stand but for them. */
-  async #handOver(running: Running): Promise<void> {
-    const { definition, known, reporter } = running.service;
-    const older = (): readonly Slot[] =>
-      this.#slots.of(definition.name).filter((slot) => slot !== running.slot);
-    const clash = older().some(
-      ({ owner }) => owner && this.#reporting.clash(owner.service.definition, definition),
-    );
-    await this.#within(handoverMs, this.#end.signal, async (limit) => {
-      await known;
-      await (clash ? reached(reporter) : reporter.settled(limit));
-    });
-    if (this.#end.signal.aborted || this.#current.get(definition.name) !== running) return;
-    for (const slot of older()) this.#slots.withdraw(slot);
   }
 
   /** Waits for `work`, at most for `limitMs` and until `signal` aborts, whatever it does. */
@@ -205,25 +183,13 @@ export class Services {
     this.#logger.info('service removed', { service: name });
     const checks = this.#current.get(name)?.service.checkNames ?? [];
     this.#current.delete(name);
-    for (const slot of this.#slots.of(name)) this.#slots.withdraw(slot);
+    this.#slots.withdraw(name);
     forgetService(this.#deps.metrics, name, checks);
   }
 
   #note(slot: Slot): void {
-    if (this.#current.get(slot.service)?.slot !== slot) return;
+    if (!this.#current.has(slot.service)) return;
     const registered = slot.reporter.state.kind === 'present' ? 1 : 0;
     this.#deps.metrics.serviceRegistered.set(registered, { service: slot.service });
   }
-}
-
-/** Resolves as soon as the registry can be reached. */
-async function reached(reporter: Reporter): Promise<void> {
-  let forget = (): void => undefined;
-  await new Promise<void>((resolve) => {
-    forget = reporter.onChange(() => {
-      if (!reporter.unreachable) resolve();
-    });
-    if (!reporter.unreachable) resolve();
-  });
-  forget();
 }

@@ -5,18 +5,13 @@ import type { Service } from './service.js';
 
 /** How services reach registries; in tests, a fake one. */
 export interface Reporting {
-  /** Equal for definitions whose registration is one and the same, to be updated in place. */
-  place(definition: ServiceDefinition): string;
-  /** True when both cannot be published at once, so that the old one has to make room first. */
-  clash(before: ServiceDefinition, after: ServiceDefinition): boolean;
   /** Throws when the definition cannot be published (a key file that vanished). */
   create(definition: ServiceDefinition): Reporter;
 }
 
-/** One registration: a service at a place. It stays while the loops that feed it come and go. */
+/** The registration of one service. It stays while the loops that feed it come and go. */
 export interface Slot {
   readonly service: string;
-  readonly place: string;
   readonly reporter: Reporter;
   /** The loop that feeds it; none while it is being withdrawn. */
   owner: Running | undefined;
@@ -26,7 +21,6 @@ export interface Slot {
 /** A service's loop, and how to stop it. */
 export interface Running {
   readonly service: Service;
-  readonly slot: Slot;
   readonly stop: AbortController;
 }
 
@@ -44,7 +38,7 @@ export interface SlotsDeps {
 /** All registrations of the agent, also those that are on their way out. */
 export class Slots {
   readonly #deps: SlotsDeps;
-  /** By service and place. */
+  /** By service. */
   readonly #slots = new Map<string, Slot>();
   readonly #disposing = new Set<Promise<void>>();
 
@@ -56,40 +50,35 @@ export class Slots {
     return [...this.#slots.values()];
   }
 
-  /** A service's, the newest last. */
-  of(service: string): readonly Slot[] {
-    return this.all.filter((slot) => slot.service === service);
-  }
-
-  /** The one for a definition: the one that is there, or a new one. Throws as `Reporting.create` does. */
+  /** The one for a definition: the one that is there, brought up to date, or a new one. Throws as `Reporting.create` does. */
   obtain(definition: ServiceDefinition): Slot {
     const { reporting, noted } = this.#deps;
-    const place = reporting.place(definition);
-    const known = this.#slots.get(slotKey(definition.name, place));
+    const known = this.#slots.get(definition.name);
     if (known) {
       known.reporter.configure(definition.reporters);
       return known;
     }
     const slot: Slot = {
       service: definition.name,
-      place,
       reporter: reporting.create(definition),
       owner: undefined,
       forget: () => undefined,
     };
-    this.#slots.set(slotKey(slot.service, place), slot);
+    this.#slots.set(slot.service, slot);
     slot.forget = slot.reporter.onChange(() => noted(slot));
     return slot;
   }
 
-  /** Stops what feeds it, withdraws, and lets go of the registry once that has forgotten it. */
-  withdraw(slot: Slot): void {
+  /** Stops what feeds a service's, withdraws, and lets go of the registry once that has forgotten it. */
+  withdraw(service: string): void {
+    const slot = this.#slots.get(service);
+    if (slot === undefined) return;
     slot.owner?.stop.abort();
     slot.owner = undefined;
     slot.reporter.report(undefined);
     slot.reporter.settled(this.#deps.signal).then(
       () => {
-        // The service may have come back to this place meanwhile.
+        // The service may have come back meanwhile.
         if (slot.owner === undefined) this.#dispose(slot);
       },
       () => undefined,
@@ -127,13 +116,9 @@ export class Slots {
   }
 
   #dispose(slot: Slot, deadlineMs?: number): void {
-    if (!this.#slots.delete(slotKey(slot.service, slot.place))) return;
+    if (!this.#slots.delete(slot.service)) return;
     slot.forget();
     const disposed = slot.reporter.dispose(deadlineMs).finally(() => this.#disposing.delete(disposed));
     this.#disposing.add(disposed);
   }
-}
-
-function slotKey(service: string, place: string): string {
-  return JSON.stringify([service, place]);
 }

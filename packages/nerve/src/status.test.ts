@@ -13,8 +13,6 @@ function setUp() {
   const state = { reachable: true, session: { kind: 'connected' } as SessionState };
   const services = new Services(
     {
-      place: () => 'zk',
-      clash: () => false,
       create: ({ name }) => {
         const reporter = new FakeReporter(name);
         reporter.reachable = state.reachable;

@@ -54,6 +54,8 @@ export class Presence {
   /** Monotonic: when the weight began to grow. */
   #grownFrom: number | undefined;
   #reported: Instance | undefined;
+  /** The reporter has heard it from this presence: what is new in a reporter is told with the next report. */
+  #told = false;
   #departure: Departure | undefined;
   #preparing: AbortController | undefined;
   #growth: Timer | undefined;
@@ -66,7 +68,7 @@ export class Presence {
     if (before === undefined) return;
     this.#prepared = before.#prepared;
     this.#grownFrom = before.#grownFrom;
-    if (before.#reporter === reporter) this.#reported = before.#reported;
+    this.#reported = before.#reported;
     this.#departure = before.#departure;
     // From now on it is ours to end.
     before.#departure = undefined;
@@ -185,7 +187,8 @@ export class Presence {
     this.#prepared = true;
     this.#unprepared = undefined;
     const instance = this.#instance();
-    if (this.#reported !== undefined && isDeepStrictEqual(this.#reported, instance)) return;
+    if (this.#told && isDeepStrictEqual(this.#reported, instance)) return;
+    this.#told = true;
     this.#reported = instance;
     this.#reporter.report(instance);
   }

@@ -58,6 +58,8 @@ export const reporterName = z
 export interface Registrant {
   readonly service: string;
   readonly instanceId: string;
+  readonly host: string;
+  readonly port: number;
 }
 
 /** A kind of reporter: its keys in a service's definition, and what makes a reporter of them. */

@@ -53,7 +53,7 @@ function setUp(keys: object, random = 0) {
   // Neither of them is touched.
   const others = { etcd: undefined as unknown as EtcdPool, folders: undefined as unknown as Folders };
   const context = { clock, logger, sessions, random: () => random, statsd, ...others };
-  const registrant = { service: 'web', instanceId: 'i-0abc' };
+  const registrant = { service: 'web', instanceId: 'i-0abc', host: '10.0.0.5', port: 8080 };
   const create = () => zookeeperReporter.create(zooKeeperOf(definition), context, registrant);
   return { clock, logger, opened, specs, wanted, seen, sent, create, definition };
 }
@@ -68,6 +68,7 @@ describe('zookeeperReporter', () => {
       {
         parent: '/services/web',
         mode: 'ephemeral_sequential',
+        leftBehind: expect.anything() as RegistrationSpec['leftBehind'],
         acl: [{ scheme: 'auth', id: '', permissions: 'r' }],
       },
     ]);

@@ -14,7 +14,14 @@ import * as z from 'zod';
 import type { CamelKeys } from '../config/camel.js';
 import { optional, seconds, withDefault } from '../config/values.js';
 import { aclEntry, ensembleKeys, placeOfEnsemble, sessionOptions } from './ensemble.js';
-import { defineReporter, type PlainState, type Reporter, type ReporterContext } from './reporter.js';
+import { leftBehind } from './leftBehind.js';
+import {
+  defineReporter,
+  type PlainState,
+  type Registrant,
+  type Reporter,
+  type ReporterContext,
+} from './reporter.js';
 
 const zkPath = z
   .string()
@@ -57,7 +64,7 @@ export const zookeeperReporter = defineReporter<'zookeeper', typeof keys, ZooKee
   clash: (before, after) =>
     before.zkPath === after.zkPath &&
     [before, after].every(({ nodeType }) => !nodeType.endsWith('sequential')),
-  create: (settings, context) => new ZooKeeperReporter(settings, context),
+  create: (settings, context, registrant) => new ZooKeeperReporter(settings, context, registrant),
 });
 
 async function problem(
@@ -82,7 +89,7 @@ class ZooKeeperReporter implements Reporter<ZooKeeperSettings> {
   #settings: ZooKeeperSettings;
   #instance: Instance | undefined;
 
-  constructor(settings: ZooKeeperSettings, context: ReporterContext) {
+  constructor(settings: ZooKeeperSettings, context: ReporterContext, registrant: Registrant) {
     this.#settings = settings;
     this.#context = context;
     const known = context.sessions.sessions.size;
@@ -91,6 +98,7 @@ class ZooKeeperReporter implements Reporter<ZooKeeperSettings> {
     this.#handle = this.#lease.session.register({
       parent: settings.zkPath,
       mode: settings.nodeType,
+      leftBehind: leftBehind(registrant),
       ...(settings.zkAcl === undefined ? {} : { acl: settings.zkAcl }),
     });
   }

@@ -5,8 +5,8 @@ import { expect, onTestFinished } from 'vitest';
 import { Control } from '../control.js';
 import { Services } from '../services.js';
 import { fakeDeps } from './deps.js';
-import { definitionsOf, zooKeeperOf } from './definitions.js';
-import { FakeReporter } from './fakeReporter.js';
+import { definitionsOf } from './definitions.js';
+import { fakeReporting } from './fakeReporting.js';
 
 type Keys = Readonly<Record<string, unknown>>;
 
@@ -19,20 +19,8 @@ export async function lifecycleBed(keys: Keys = {}, options: Parameters<typeof f
   const { clock, deps, orders, logger } = all;
   const dir = await mkdtemp(join(tmpdir(), 'nerve-lifecycle-'));
   onTestFinished(() => rm(dir, { recursive: true }));
-  const log: string[] = [];
-  const made: FakeReporter[] = [];
-  const services = new Services(
-    {
-      place: (definition) => zooKeeperOf(definition).zkPath,
-      clash: () => false,
-      create: ({ name }) => {
-        const reporter = new FakeReporter(name, log);
-        made.push(reporter);
-        return reporter;
-      },
-    },
-    deps,
-  );
+  const { reporting, log, made } = fakeReporting(deps, (service) => service);
+  const services = new Services(reporting, deps);
   const control = new Control(services, orders, clock);
   onTestFinished(() => services.withdrawAll(1));
   const file = (name: string): string => join(dir, name);

@@ -30,6 +30,8 @@ export class Registration implements RegistrationHandle {
   readonly #unsubscribe: () => void;
   readonly #waiting = new Set<(error?: ZooKeeperError) => void>();
   #wanted: RegistrationNode | undefined;
+  /** `want` was called: until then it is not known whether anything is wanted. */
+  #told = false;
   #state: RegistrationState = { kind: 'absent' };
   #dirty = false;
   #running = false;
@@ -72,9 +74,10 @@ export class Registration implements RegistrationHandle {
 
   want(node: RegistrationNode | undefined): void {
     // A wish repeated must not cut the pauses between attempts short.
-    if (this.#disposed || sameNode(node, this.#wanted)) return;
+    if (this.#disposed || (this.#told && sameNode(node, this.#wanted))) return;
+    this.#told = true;
     this.#wanted = node && { name: node.name, data: Buffer.from(node.data) };
-    if (node && this.#state.kind === 'absent') this.#pending();
+    if (this.#state.kind === 'absent' && (node !== undefined || !this.#nodes.untouched)) this.#pending();
     this.#interrupt.abort();
     this.#look();
   }
@@ -136,7 +139,7 @@ export class Registration implements RegistrationHandle {
 
   #isSettled(): boolean {
     // Nothing wanted and nothing ever tried needs no server to be true.
-    return !this.#dirty || (this.#wanted === undefined && this.#nodes.untouched);
+    return !this.#told || !this.#dirty || (this.#wanted === undefined && this.#nodes.untouched);
   }
 
   #look(): void {
@@ -190,6 +193,8 @@ export class Registration implements RegistrationHandle {
   }
 
   async #pass(live: Live): Promise<void> {
+    // What an earlier process has left must not go before it is known whether it should.
+    if (!this.#told) return;
     const wanted = this.#wanted;
     await this.#nodes.reconcile(live, wanted);
     this.#problem = undefined;

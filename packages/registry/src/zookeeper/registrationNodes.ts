@@ -2,6 +2,7 @@ import { isZooKeeperError } from './errors.js';
 import { type Live, type SessionLink, timed } from './link.js';
 import { baseName, childPath, isSequenced } from './paths.js';
 import { isOurs, listSequenced, obtainNode, readNode } from './registrationObtain.js';
+import { sweepLeftBehind } from './registrationSweep.js';
 import type { RegistrationNode, RegistrationSpec, ZkPath } from './types.js';
 
 export interface RegistrationNodesEvents {
@@ -48,6 +49,10 @@ export class RegistrationNodes {
   #displaced = false;
   #epoch = 0;
   #unwatchConflict: (() => void) | undefined;
+  /** What an earlier process may have left was looked for, or nothing tells it. */
+  #swept: boolean;
+  /** Creation transaction of the first node of ours. */
+  #firstCzxid: bigint | undefined;
 
   constructor(link: SessionLink, spec: RegistrationSpec, events: RegistrationNodesEvents) {
     this.#link = link;
@@ -55,6 +60,7 @@ export class RegistrationNodes {
     this.#events = events;
     this.diesWithSession = spec.mode.startsWith('ephemeral');
     this.#sequential = spec.mode.endsWith('sequential');
+    this.#swept = spec.leftBehind === undefined;
   }
 
   get ownPath(): ZkPath | undefined {
@@ -63,7 +69,7 @@ export class RegistrationNodes {
 
   /** Nothing of ours is, or could be, in the registry. */
   get untouched(): boolean {
-    return !this.#own && this.#retired.size === 0 && this.#attempts.length === 0;
+    return this.#swept && !this.#own && this.#retired.size === 0 && this.#attempts.length === 0;
   }
 
   /** The connection is gone, its watches with it; what was sent last may have been carried out. */
@@ -92,7 +98,16 @@ export class RegistrationNodes {
       await this.#mend(live, wanted);
     }
     for (const held of [...this.#retired.values()]) await this.#remove(live, held);
+    await this.#sweep(live, wanted);
     if (wanted === undefined) this.#attempts = [];
+  }
+
+  /** Once. While something is wanted, the server is left to end the sessions of earlier processes: one may live. */
+  async #sweep(live: Live, wanted: RegistrationNode | undefined): Promise<void> {
+    if (this.#swept || (wanted !== undefined && this.diesWithSession)) return;
+    const before = this.diesWithSession ? this.#firstCzxid : undefined;
+    await sweepLeftBehind(this.#link, this.#spec, live, before);
+    this.#swept = true;
   }
 
   #startEpoch(epoch: number): void {
@@ -190,6 +205,7 @@ export class RegistrationNodes {
           return;
         }
         own.czxid = stat.czxid;
+        this.#firstCzxid ??= stat.czxid;
         own.data = data;
       }
       if (own.data?.equals(wanted.data)) return;

@@ -100,6 +100,19 @@ export interface RegistrationSpec {
   readonly parent: ZkPath;
   readonly mode: CreateMode;
   readonly acl?: readonly ZkAcl[];
+  /**
+   * Tells the nodes that an earlier process of ours may have left below `parent`. They are deleted when nothing is
+   * wanted for the first time, and those that no session's end deletes also when something is.
+   */
+  readonly leftBehind?: LeftBehind;
+}
+
+/** Recognises the nodes that an earlier process of ours has left. Both have to say so. */
+export interface LeftBehind {
+  /** By a child's name, its sequence number included. */
+  name(child: string): boolean;
+  /** By the data of such a child. */
+  data(data: Buffer): boolean;
 }
 
 export type RegistrationState =
