@@ -13,7 +13,7 @@ import type { ReporterContext } from './reporter.js';
 type Carry = (wanted: PluginRegistration | undefined, signal: AbortSignal) => unknown;
 
 const instance = { host: '10.0.0.5', port: 80, name: 'i-0' };
-const registrant = { service: 'web', instanceId: 'i-0' };
+const registrant = { service: 'web', instanceId: 'i-0', host: '10.0.0.5', port: 80 };
 
 /** Settings whose module makes `made`, in version `url`. */
 function settings(
