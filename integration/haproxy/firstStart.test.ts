@@ -45,11 +45,11 @@ describe('a managed HAProxy that does not run yet', () => {
     const started = begin();
     await expect(started.reconcile(services())).resolves.toMatchObject({ outcome: 'start' });
     expect(await get({ port })).toEqual({ status: 200, body: 'u' });
+    const text = await readFile(haproxyPaths(dir).configFile, 'utf8');
+    await started.settle(services());
     await eventually(async () => /config_check_total\{result="valid"\} 1/.test(await started.metrics()), {
       what: 'it is checked',
     });
-    const text = await readFile(haproxyPaths(dir).configFile, 'utf8');
-    await started.settle(services());
     expect(await readFile(haproxyPaths(dir).configFile, 'utf8')).toBe(text);
     expect(await readFile(`${haproxyPaths(dir).configFile}.last-good`, 'utf8')).toBe(text);
     expect(logged(started).filter((message) => /haproxy (re|start)/.test(message))).toEqual([
