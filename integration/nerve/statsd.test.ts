@@ -43,7 +43,7 @@ describe('statsd', () => {
       ttl_seconds: 0.1,
     });
     const said = (text: string): boolean => lines.some((line) => inMs(line).startsWith(text));
-    await eventually(() => said('nerve.reporter.zk.ttl.renew'), { what: 'it is renewed' });
+    await eventually(() => said('nerve.reporter.zk.ttl.renew'), { what: 'it is renewed', timeoutMs: 20_000 });
     server.close();
     server.closeAllConnections();
     await eventually(() => said('nerve.watcher.throttled'), { what: 'it is throttled' });
