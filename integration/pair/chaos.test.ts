@@ -9,7 +9,7 @@ import { inStep, linkTo, newZooKeeper, pathOf, readyServers, startHost, startPai
 cleanUpAfterEach();
 const web = pathOf('web');
 // More of them find more: PAIR_CHAOS_ROUNDS=100 npx vitest run integration/pair/chaos.test.ts
-const rounds = Number(process.env.PAIR_CHAOS_ROUNDS ?? 8);
+const rounds = Number(process.env.PAIR_CHAOS_ROUNDS ?? 5);
 const random = (limit: number): number => Math.floor(Math.random() * limit);
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
