@@ -15,6 +15,12 @@ export function summarize(samples: readonly number[]): Summary {
   return { count: sorted.length, min: rank(0), median: rank(0.5), p95: rank(0.95), max: rank(1) };
 }
 
+/** The sample below or at which a share of all lies, 1 for the highest; nearest rank. NaN without samples. */
+export function percentile(samples: readonly number[], share: number): number {
+  const sorted = samples.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? NaN;
+}
+
 /** One aligned row of a table of milliseconds. */
 export function row(label: string, summary: Summary, ratio?: number): string {
   const figures = [summary.min, summary.median, summary.p95, summary.max].map((ms) =>

@@ -36,6 +36,8 @@ interface Member {
   told: boolean;
   /** It has not stood yet: what it replaces waits for it. */
   fresh: boolean;
+  /** Somebody waits for it to be withdrawn. */
+  ending: boolean;
 }
 
 /**
@@ -52,9 +54,11 @@ export class ReporterSet implements Reporter<readonly ReporterChoice[]> {
   #leaving: readonly Member[] = [];
   #wanted: Instance | undefined;
   #runner: { readonly signal: AbortSignal; readonly fail: (error: unknown) => void } | undefined;
-  #handover = 0;
+  #handover = new AbortController();
+  /** Monotonic: when something left the list last. */
+  #leftAt = 0;
   /** What was reported last waits for its success; `failed`: that it did not come at once was told. */
-  #report: { failed: boolean } | undefined;
+  #report: { failed: boolean; readonly stop: AbortController } | undefined;
 
   /** Throws when one of the reporters cannot be made; then none is. */
   constructor(choices: readonly ReporterChoice[], options: ReporterSetOptions) {
@@ -83,10 +87,12 @@ export class ReporterSet implements Reporter<readonly ReporterChoice[]> {
 
   report(instance: Instance | undefined): void {
     this.#wanted = instance;
-    const report = { failed: false };
+    // Only the latest report is waited for: there may be many before a registry comes back.
+    this.#report?.stop.abort();
+    const report = { failed: false, stop: new AbortController() };
     this.#report = report;
     for (const member of this.#members) this.#tell(member, instance);
-    this.settled(this.#end.signal).then(
+    this.settled(report.stop.signal).then(
       () => {
         if (this.#report === report) this.#options.onReported(true);
         if (this.#report === report) this.#report = undefined;
@@ -123,7 +129,10 @@ export class ReporterSet implements Reporter<readonly ReporterChoice[]> {
       }
       return [member];
     });
-    this.#leaving = all.filter((member) => !this.#members.includes(member));
+    const leaving = all.filter((member) => !this.#members.includes(member));
+    if (leaving.some((member) => !this.#leaving.includes(member)))
+      this.#leftAt = this.#options.clock.monotonic();
+    this.#leaving = leaving;
     for (const member of this.#leaving) if (!member.told) this.#drop(member);
     this.#note();
   }
@@ -150,6 +159,8 @@ export class ReporterSet implements Reporter<readonly ReporterChoice[]> {
 
   async dispose(deadlineMs?: number): Promise<void> {
     this.#end.abort();
+    this.#report?.stop.abort();
+    this.#handover.abort();
     this.#options.onDisposed?.();
     for (const member of [...this.#members, ...this.#leaving]) this.#dispose(member, deadlineMs);
     this.#members = [];
@@ -161,7 +172,7 @@ export class ReporterSet implements Reporter<readonly ReporterChoice[]> {
     const reporter = this.#options.factory.create(choice);
     const stop = new AbortController();
     const forget = reporter.onChange(() => this.#note());
-    const member = { choice, place, reporter, stop, forget, told: false, fresh: true };
+    const member = { choice, place, reporter, stop, forget, told: false, fresh: true, ending: false };
     this.#start(member);
     return member;
   }
@@ -181,15 +192,16 @@ export class ReporterSet implements Reporter<readonly ReporterChoice[]> {
 
   /** Withdraws what is no longer in the list, once what is in it stands, or could stand but for that. */
   async #handOver(): Promise<void> {
-    const turn = (this.#handover += 1);
+    this.#handover.abort();
+    if (this.#leaving.length === 0) return;
     const { clock, factory } = this.#options;
     const inTheWay = (one: Member): boolean =>
       this.#leaving.some(({ choice }) => factory.clash(choice, one.choice));
     const limit = new AbortController();
+    this.#handover = limit;
     setMaxListeners(0, limit.signal);
-    const timer = clock.setTimeout(() => limit.abort(), handoverMs);
-    const end = (): void => limit.abort();
-    this.#end.signal.addEventListener('abort', end, { once: true });
+    const restMs = this.#leftAt + handoverMs - clock.monotonic();
+    const timer = clock.setTimeout(() => limit.abort(), restMs);
     const waits = this.#members
       .filter(({ fresh }) => fresh)
       .map((member) =>
@@ -197,9 +209,8 @@ export class ReporterSet implements Reporter<readonly ReporterChoice[]> {
       );
     await Promise.allSettled(waits);
     timer.cancel();
-    this.#end.signal.removeEventListener('abort', end);
     // A later report has taken over, or all of it has ended.
-    if (turn !== this.#handover || this.#end.signal.aborted) return;
+    if (limit !== this.#handover || this.#end.signal.aborted) return;
     for (const member of this.#members) member.fresh = false;
     this.#withdrawLeaving();
   }
@@ -207,8 +218,11 @@ export class ReporterSet implements Reporter<readonly ReporterChoice[]> {
   #withdrawLeaving(): void {
     for (const member of this.#leaving) {
       this.#tell(member, undefined);
+      if (member.ending) continue;
+      member.ending = true;
       member.reporter.settled(this.#end.signal).then(
         () => {
+          member.ending = false;
           if (this.#leaving.includes(member)) this.#drop(member);
         },
         () => undefined,

@@ -40,6 +40,11 @@ export class FakeReporter implements Reporter {
     this.settings = settings;
   }
 
+  /** How many wait for it to settle. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   /** ZooKeeper can be reached, but does not take what is reported yet. */
   come(): void {
     this.reachable = true;
@@ -59,6 +64,7 @@ export class FakeReporter implements Reporter {
         else if (this.published === this.#wanted) resolve();
         else return;
         this.#waiting.delete(check);
+        signal.removeEventListener('abort', check);
       };
       this.#waiting.add(check);
       signal.addEventListener('abort', check, { once: true });
