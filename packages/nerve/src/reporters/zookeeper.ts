@@ -15,6 +15,7 @@ import type { CamelKeys } from '../config/camel.js';
 import { optional, seconds, withDefault } from '../config/values.js';
 import { aclEntry, ensembleKeys, placeOfEnsemble, sessionOptions } from './ensemble.js';
 import { defineReporter, type PlainState, type Reporter, type ReporterContext } from './reporter.js';
+import { listNodes } from './zookeeperList.js';
 
 const zkPath = z
   .string()
@@ -58,6 +59,7 @@ export const zookeeperReporter = defineReporter<'zookeeper', typeof keys, ZooKee
     before.zkPath === after.zkPath &&
     [before, after].every(({ nodeType }) => !nodeType.endsWith('sequential')),
   create: (settings, context) => new ZooKeeperReporter(settings, context),
+  list: (settings, { sessions, signal, timeoutMs }) => listNodes(settings, sessions, { signal, timeoutMs }),
 });
 
 async function problem(
