@@ -15,11 +15,13 @@ import {
 import { endAllGroups } from './checks/processGroups.js';
 import type { LoadedConfig, LoadOptions } from './config/load.js';
 import type { MainConfig } from './config/schema.js';
+import type { ServiceDefinition } from './config/service.js';
 import { ConfigFollower } from './configFollower.js';
 import { Control } from './control.js';
 import { heartbeat } from './heartbeat.js';
 import { HeartbeatBoard } from './heartbeats/board.js';
 import { waitingChecks } from './heartbeats/waiting.js';
+import { InstanceReader } from './instances.js';
 import { declareMetrics } from './metrics.js';
 import { Orders } from './orders/orders.js';
 import { Spool } from './orders/spool.js';
@@ -69,9 +71,11 @@ export async function runNerve(options: NerveOptions): Promise<void> {
   const heartbeats = new HeartbeatBoard(clock);
   const deps = { clock, logger, metrics, orders, gate, random: Math.random, heartbeats };
   const services = new Services(registries, deps);
+  const control = new Control(services, orders, clock);
+  const instances = new InstanceReader(registries.sessions, clock);
   const view = {
     services,
-    control: new Control(services, orders, clock),
+    control,
     pool: registries.sessions,
     etcd: registries.etcd,
     startedAt: clock.now(),
@@ -93,6 +97,7 @@ export async function runNerve(options: NerveOptions): Promise<void> {
     events.configured();
     noteServices(services, events, () => services.apply(desired(loaded, services)));
     heartbeats.keep(waitingChecks(services.definitions));
+    instances.keep(new Set(services.definitions.map(({ name }) => name)));
   };
   const reload = async (loaded: LoadedConfig): Promise<void> => {
     // Before the start is announced, systemd would take the end of a reload for it.
@@ -151,13 +156,25 @@ export async function runNerve(options: NerveOptions): Promise<void> {
         (signal) =>
           serveAdmin(
             {
-              listen: main.admin,
+              name: 'nerve',
+              version,
+              ...main.admin,
               clock,
               logger: logger.child({ component: 'admin' }),
               metrics: registry,
               health: () => ({ ok: alive(), stuck: services.stuck }),
               ready: () => readiness(view, settled),
               status: () => statusPage(view),
+              routes: async () => {
+                const read = (one: ServiceDefinition) => instances.read(one);
+                return (await import('./api/index.js')).apiRoutes({
+                  services,
+                  control,
+                  heartbeats,
+                  clock,
+                  instances: read,
+                });
+              },
             },
             signal,
           ),

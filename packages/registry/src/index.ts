@@ -2,6 +2,7 @@ export * from './codecs/index.js';
 export * from './etcd/index.js';
 export * from './files/index.js';
 export * from './instance.js';
+export * from './instanceList.js';
 export * from './nodeName.js';
 export { ensembleKey, parseHosts, type Ensemble, type HostPort } from './zookeeper/addresses.js';
 export { credentialProblem, parseAuth } from './zookeeper/credentials.js';

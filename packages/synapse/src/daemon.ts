@@ -14,6 +14,7 @@ import {
 
 import type { AgentSettings } from './config/agentFile.js';
 import type { Synapse } from './synapse.js';
+import { version } from './version.js';
 
 export interface DaemonOptions {
   readonly synapse: Synapse;
@@ -72,7 +73,9 @@ async function reload(synapse: Synapse, notifier: Notifier): Promise<void> {
 /** The counts of /metrics that nobody keeps up to date in between are made when it is asked for. */
 function admin({ synapse, settings, clock, logger, metrics, onListening }: DaemonOptions): Task {
   const options = {
-    listen: settings.admin,
+    name: 'synapse',
+    version,
+    ...settings.admin,
     clock,
     logger: logger.child({ component: 'admin' }),
     metrics: {
@@ -85,6 +88,7 @@ function admin({ synapse, settings, clock, logger, metrics, onListening }: Daemo
     health: () => synapse.health(),
     ready: () => synapse.ready(),
     status: () => synapse.status(),
+    routes: async () => (await import('./api.js')).apiRoutes({ instances: () => synapse.instances() }),
     ...(onListening && { onListening }),
   };
   return (signal) => serveAdmin(options, signal);

@@ -9,7 +9,14 @@ import {
   type Metrics,
   run,
 } from '@smartstack/agent';
-import { type SessionLease, type SessionOptions, SessionPool, type ZkSession } from '@smartstack/registry';
+import {
+  type InstanceList,
+  instanceList,
+  type SessionLease,
+  type SessionOptions,
+  SessionPool,
+  type ZkSession,
+} from '@smartstack/registry';
 
 import { Catalog } from './catalog/catalog.js';
 import type { Generator } from './catalog/types.js';
@@ -190,6 +197,15 @@ export class Synapse {
         details: this.#generators.get(status.generator)?.status(),
       })),
     };
+  }
+
+  /** The instances of each service, as generators see them. */
+  instances(): readonly InstanceList[] {
+    return this.#catalog
+      .status(this.#options.clock.monotonic())
+      .map(({ name, source, instances, problems }) =>
+        instanceList({ service: name, source, instances, problems }),
+      );
   }
 
   /** One line for people: `3 services (1 stale), 12 instances`. */

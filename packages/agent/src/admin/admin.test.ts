@@ -7,9 +7,11 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { AgentError } from '../errors.js';
+import { systemClock } from '../clock.js';
 import { createMetrics } from '../metrics.js';
 import { RecordingLogger } from '../testing/index.js';
-import { type AdminAddress, type AdminOptions, AdminServer, jsonResponse } from './index.js';
+import { type AdminAddress, type AdminOptions, AdminServer } from './index.js';
+import { jsonResponse } from './routes.js';
 
 interface Answer {
   readonly status: number;
@@ -46,7 +48,10 @@ function options(listen: readonly AdminAddress[] = [{ host: '127.0.0.1', port: 0
     health: () => ({ ok: healthy }),
     ready: () => ({ ok: healthy, waiting: ['zookeeper'] }),
     status: () => ({ session: 2n ** 63n, error: new Error('x'), map: new Map([['a', 1]]) }),
-    routes: [
+    clock: systemClock,
+    name: 'test',
+    version: '1.2.3',
+    routes: async () => [
       {
         method: 'PUT',
         path: '/services/:name/weight/:weight',

@@ -1,85 +1,118 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { demandToken, isReading, type Origin } from './authorise.js';
 import { isOwnHost, isOwnOrigin } from './hostGuard.js';
+import { Refusal } from './refusal.js';
 import { jsonResponse, matchRoute, standardRoutes } from './routes.js';
+import { TokenFile } from './tokenFile.js';
 import type { AdminOptions, AdminResponse, AdminRoute } from './types.js';
 
 /** Longest body of a request that changes something, in bytes. */
 const maxBody = 64 * 1024;
 
-/** An answer that is not the route's: what is wrong with the request. */
-class Refusal extends Error {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
+/** Answers a request that came in so. Rejects when the answer could not be sent. */
+export type Handler = (request: IncomingMessage, response: ServerResponse, origin: Origin) => Promise<void>;
 
-  constructor(status: number, message: string, headers: Readonly<Record<string, string>> = {}) {
-    super(message);
-    this.status = status;
-    this.headers = headers;
-  }
-}
-
-/**
- * Answers requests from the route table. `local` is for a unix socket, which no web page can reach,
- * so that the Host header is of no interest.
- */
-export function createHandler(
-  options: AdminOptions,
-  local: boolean,
-): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
-  const routes = [...standardRoutes(options), ...(options.routes ?? [])];
-  return async (request, response) => {
+/** Answers requests from the route table, once it is certain that they may ask that. */
+export function createHandler(options: AdminOptions): Handler {
+  const { logger, clock, access } = options;
+  const tokenFile =
+    access?.tokenFile === undefined ? undefined : new TokenFile(access.tokenFile, clock, logger);
+  const table = new RouteTable(options);
+  return async (request, response, origin) => {
     try {
-      if (!local) guard(request, options.allowedHosts);
-      send(response, await answer(request, routes));
+      // No web page can reach a unix socket.
+      if (origin !== 'socket') guard(request, options.allowedHosts);
+      send(response, await answer(request, origin, table, tokenFile));
     } catch (error) {
       if (request.destroyed && !request.complete) return;
       if (error instanceof Refusal) {
         for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value);
         send(response, jsonResponse({ error: error.message }, error.status));
       } else {
-        options.logger.error('admin request failed', { url: request.url, error });
+        logger.error('admin request failed', { url: request.url, error });
         send(response, jsonResponse({ error: 'internal error' }, 500));
       }
     }
   };
 }
 
+/** The standard routes, and the others once somebody asks for something else. */
+class RouteTable {
+  readonly #standard: readonly AdminRoute[];
+  readonly #load: () => Promise<readonly AdminRoute[]>;
+  #all: Promise<readonly AdminRoute[]> | undefined;
+
+  constructor(options: AdminOptions) {
+    this.#standard = standardRoutes(options, () => this.all());
+    this.#load = options.routes ?? (() => Promise.resolve([]));
+  }
+
+  async find(
+    method: string,
+    path: string,
+  ): Promise<{ route: AdminRoute; params: Readonly<Record<string, string>> }> {
+    let match;
+    try {
+      match = matchRoute(this.#standard, method, path) ?? matchRoute(await this.all(), method, path);
+    } catch (error) {
+      if (error instanceof URIError) throw new Refusal(400, 'bad path');
+      throw error;
+    }
+    if (!match) throw new Refusal(404, 'not found');
+    if ('methods' in match) {
+      throw new Refusal(405, 'method not allowed', { allow: [...new Set(match.methods)].join(', ') });
+    }
+    return match;
+  }
+
+  /** Whether any host may read it. */
+  isOpen(path: string): boolean {
+    return this.#standard.some((route) => route.isOpen && route.path === path);
+  }
+
+  all(): Promise<readonly AdminRoute[]> {
+    this.#all ??= this.#load().then(
+      (more) => [...this.#standard, ...more],
+      (error: unknown) => {
+        this.#all = undefined;
+        throw error;
+      },
+    );
+    return this.#all;
+  }
+}
+
 function guard(request: IncomingMessage, allowed: readonly string[] | undefined): void {
   const { host, origin, 'sec-fetch-site': site } = request.headers;
   if (!isOwnHost(host, allowed)) throw new Refusal(403, 'unknown host name');
-  const reads = request.method === 'GET' || request.method === 'HEAD';
-  if (!reads && !isOwnOrigin({ origin, site: typeof site === 'string' ? site : undefined }, allowed)) {
+  const headers = { origin, site: typeof site === 'string' ? site : undefined };
+  if (!isReading(request.method ?? '') && !isOwnOrigin(headers, allowed)) {
     throw new Refusal(403, 'not from another site');
   }
 }
 
-async function answer(request: IncomingMessage, routes: readonly AdminRoute[]): Promise<AdminResponse> {
+async function answer(
+  request: IncomingMessage,
+  origin: Origin,
+  table: RouteTable,
+  tokenFile: TokenFile | undefined,
+): Promise<AdminResponse> {
   const { method = 'GET', url = '' } = request;
   const [, path, query] = /^(\/[^?#]*)(?:\?([^#]*))?/.exec(url) ?? [];
   if (path === undefined) throw new Refusal(400, 'bad request');
-  const found = find(routes, method, path);
-  const body = method === 'GET' || method === 'HEAD' ? Buffer.alloc(0) : await readBody(request);
-  return found.route.handle({
+  const reads = isReading(method);
+  // Others are not even told what there is.
+  if (origin === 'network' && !(reads && table.isOpen(path))) await demandToken(request, tokenFile);
+  const { route, params } = await table.find(method, path);
+  if (origin === 'loopback' && !reads) await demandToken(request, tokenFile);
+  return route.handle({
     method,
     path,
-    params: found.params,
+    params,
     query: new URLSearchParams(query ?? ''),
-    body,
+    body: reads ? Buffer.alloc(0) : await readBody(request),
+    contentType: request.headers['content-type']?.toLowerCase(),
   });
-}
-
-function find(routes: readonly AdminRoute[], method: string, path: string) {
-  let match;
-  try {
-    match = matchRoute(routes, method, path);
-  } catch {
-    throw new Refusal(400, 'bad path');
-  }
-  if (!match) throw new Refusal(404, 'not found');
-  if ('methods' in match) {
-    throw new Refusal(405, 'method not allowed', { allow: [...new Set(match.methods)].join(', ') });
-  }
-  return match;
 }
 
 /** Not `for await`: leaving that early destroys the connection before the refusal is sent. */

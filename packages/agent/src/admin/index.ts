@@ -1,4 +1,5 @@
-export { jsonResponse } from './routes.js';
+export { defineRoute, type Reply } from './defineRoute.js';
+export { Refusal } from './refusal.js';
 export { serveAdmin } from './serve.js';
 export { AdminServer } from './server.js';
 export { adminSettings, type AdminSettings } from './settings.js';

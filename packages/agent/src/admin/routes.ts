@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import { toJson } from '../json.js';
 import type { AdminOptions, AdminResponse, AdminRoute, HealthReport } from './types.js';
 
@@ -6,18 +7,71 @@ export function jsonResponse(value: unknown, status = 200): AdminResponse {
   return { status, contentType: 'application/json; charset=utf-8', body: `${toJson(value, 2)}\n` };
 }
 
-/** The routes that every agent has. */
-export function standardRoutes(options: AdminOptions): readonly AdminRoute[] {
+const healthReport = z.object({ ok: z.boolean() }).meta({ id: 'HealthReport' });
+const versionShape = z.object({ agent: z.string(), version: z.string() });
+
+/** The routes that every agent has. `all` are those of the whole table, for its description. */
+export function standardRoutes(
+  options: Pick<AdminOptions, 'name' | 'version' | 'health' | 'ready' | 'status' | 'metrics'>,
+  all: () => Promise<readonly AdminRoute[]>,
+): readonly AdminRoute[] {
   const report = ({ ok, ...details }: HealthReport): AdminResponse =>
     jsonResponse({ ok, ...details }, ok ? 200 : 503);
+  const { name, version } = options;
   return [
-    { method: 'GET', path: '/healthz', handle: () => report(options.health()) },
-    { method: 'GET', path: '/readyz', handle: () => report(options.ready()) },
-    { method: 'GET', path: '/status', handle: () => jsonResponse(options.status()) },
+    {
+      method: 'GET',
+      path: '/healthz',
+      isOpen: true,
+      doc: {
+        summary: 'Whether the agent is fine in itself',
+        response: healthReport,
+        unready: 'It is not.',
+      },
+      handle: () => report(options.health()),
+    },
+    {
+      method: 'GET',
+      path: '/readyz',
+      isOpen: true,
+      doc: {
+        summary: 'Whether the agent does its job at this moment',
+        response: healthReport,
+        unready: 'It does not; the body says why.',
+      },
+      handle: () => report(options.ready()),
+    },
+    {
+      method: 'GET',
+      path: '/status',
+      doc: {
+        summary: 'Everything that the agent knows of itself',
+        description: 'For people. What programs may rely on is under /v1.',
+        response: z.object({}),
+      },
+      handle: () => jsonResponse(options.status()),
+    },
     {
       method: 'GET',
       path: '/metrics',
+      isOpen: true,
+      doc: { summary: 'Metrics, as Prometheus wants them', contentType: 'text/plain', response: z.string() },
       handle: async () => ({ status: 200, ...(await options.metrics.expose()) }),
+    },
+    {
+      method: 'GET',
+      path: '/version',
+      doc: { summary: 'Which agent it is', response: versionShape },
+      handle: () => jsonResponse({ agent: name, version }),
+    },
+    {
+      method: 'GET',
+      path: '/openapi.json',
+      doc: { summary: 'This description', response: z.object({ openapi: z.string() }) },
+      handle: async () => {
+        const { openApi } = await import('./openApi.js');
+        return jsonResponse(openApi({ name, version }, await all()));
+      },
     },
   ];
 }

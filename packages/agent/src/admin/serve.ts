@@ -1,4 +1,3 @@
-import type { Clock } from '../clock.js';
 import { describeError } from '../errors.js';
 import { AdminServer } from './server.js';
 import type { AdminAddress, AdminOptions } from './types.js';
@@ -7,7 +6,6 @@ import type { AdminAddress, AdminOptions } from './types.js';
 const retryMs = 1_000;
 
 export interface ServeAdminOptions extends AdminOptions {
-  readonly clock: Clock;
   /** Told where the server listens, once it does. */
   readonly onListening?: (addresses: readonly AdminAddress[]) => void;
 }

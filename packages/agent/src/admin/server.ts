@@ -1,10 +1,12 @@
 import { once } from 'node:events';
-import { chmod, lstat, unlink } from 'node:fs/promises';
+import { lstat, unlink } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { AgentError } from '../errors.js';
-import { createHandler } from './handler.js';
-import type { AdminAddress, AdminOptions } from './types.js';
+import { originOf } from './authorise.js';
+import { createHandler, type Handler } from './handler.js';
+import { restrictSocket } from './socketFile.js';
+import type { AdminAccess, AdminAddress, AdminOptions } from './types.js';
 
 /** The agent's HTTP interface, listening. */
 export class AdminServer {
@@ -24,11 +26,12 @@ export class AdminServer {
   static async listen(options: AdminOptions): Promise<AdminServer> {
     const servers: Server[] = [];
     const addresses: AdminAddress[] = [];
+    const handle = createHandler(options);
     try {
       for (const address of options.listen) {
-        const server = await newServer(options, 'socket' in address);
+        const server = await newServer(handle, address);
         servers.push(server);
-        addresses.push(await listenOn(server, address));
+        addresses.push(await listenOn(server, address, options.access));
         server.on('error', (error) => {
           options.logger.warn('admin server', { error });
         });
@@ -52,10 +55,10 @@ export class AdminServer {
   }
 }
 
-async function newServer(options: AdminOptions, local: boolean): Promise<Server> {
+async function newServer(handle: Handler, address: AdminAddress): Promise<Server> {
   // Not with the rest of the agent: what it exists for starts sooner.
   const { createServer } = await import('node:http');
-  const handle = createHandler(options, local);
+  const origin = originOf(address);
   const server = createServer(
     {
       maxHeaderSize: 8 * 1024,
@@ -65,7 +68,7 @@ async function newServer(options: AdminOptions, local: boolean): Promise<Server>
       connectionsCheckingInterval: 1_000,
     },
     (request, response) => {
-      handle(request, response).catch(() => response.destroy());
+      handle(request, response, origin).catch(() => response.destroy());
     },
   );
   server.maxConnections = 128;
@@ -79,10 +82,11 @@ async function closeNow(server: Server): Promise<void> {
   });
 }
 
-async function listenOn(server: Server, address: AdminAddress): Promise<AdminAddress> {
+async function listenOn(server: Server, address: AdminAddress, access?: AdminAccess): Promise<AdminAddress> {
   try {
     if ('socket' in address) {
       await listenOnSocket(server, address.socket);
+      await restrictSocket(address.socket, access);
       return address;
     }
     await started(server, { host: address.host, port: address.port });
@@ -105,7 +109,6 @@ async function listenOnSocket(server: Server, path: string): Promise<void> {
     await unlink(path);
     await started(server, { path });
   }
-  await chmod(path, 0o660);
 }
 
 async function started(

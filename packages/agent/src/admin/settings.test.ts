@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FakeClock, RecordingLogger } from '../testing/index.js';
+import { systemClock } from '../clock.js';
 import { createMetrics } from '../metrics.js';
 import { type AdminAddress, AdminServer, adminSettings, serveAdmin } from './index.js';
 
@@ -20,7 +21,7 @@ describe('adminSettings', () => {
       [{ socket: '/run/a.sock' }, { host: '::1', port: 80 }],
     ],
   ])('%s', (_, value, expected) => {
-    expect(schema.parse(value)).toEqual(expected);
+    expect(schema.parse(value)).toEqual({ listen: expected, access: {} });
   });
 
   it.each(['3454', ':3454', 'host', 'host:65536', 'host:-1', '::1:80', 'a b:1', '', true, []])(
@@ -35,7 +36,7 @@ describe('adminSettings, of a socket', () => {
   it('takes the longest path that the kernel does, and says of a longer one how long it may be', () => {
     const schema = adminSettings('127.0.0.1:1');
     const longest = `/${'s'.repeat(106)}`;
-    expect(schema.parse({ listen: longest })).toEqual([{ socket: longest }]);
+    expect(schema.parse({ listen: longest }).listen).toEqual([{ socket: longest }]);
     for (const listen of [`${longest}x`, ['127.0.0.1:1', `${longest}x`]])
       expect(JSON.stringify(schema.safeParse({ listen }).error?.issues)).toContain(
         'too long for the path of a socket: 108 bytes, at most 107',
@@ -46,6 +47,9 @@ describe('adminSettings, of a socket', () => {
 describe('serveAdmin', () => {
   const health = () => ({ ok: true });
   const options = (listen: readonly AdminAddress[], logger: RecordingLogger) => ({
+    name: 'test',
+    version: '1.2.3',
+    clock: systemClock,
     listen,
     logger,
     metrics: createMetrics(),

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { AdminAddress } from './types.js';
+import type { AdminAccess, AdminAddress } from './types.js';
 
 /** As the kernel has it (`sun_path`). */
 const maxSocketBytes = 107;
@@ -19,7 +19,17 @@ const place = z.string().transform((text, context): AdminAddress => {
   return z.NEVER;
 });
 
-/** The `admin` key of an agent's own settings; its output is where to listen (nowhere: an empty list). */
+/** Text: what YAML makes of 0660 without quotes depends on its version. */
+const mode = z
+  .string()
+  .regex(/^0?[0-7]{3}$/, 'expected three octal digits in quotes, such as "0660"')
+  .transform((text) => Number.parseInt(text, 8));
+
+const group = z
+  .union([z.string().regex(/^[A-Za-z0-9_][\w.-]*\$?$/, 'expected the name of a group'), z.int().min(0)])
+  .transform(String);
+
+/** The `admin` key of an agent's own settings; its output is where to listen (nowhere: an empty list), and for whom. */
 export function adminSettings(defaultListen: string) {
   return z
     .strictObject({
@@ -28,17 +38,43 @@ export function adminSettings(defaultListen: string) {
         .nullish()
         .meta({ default: defaultListen })
         .describe(
-          'Where /healthz, /readyz, /metrics and /status are served: host:port, the path of a unix socket, or a list of them; false for nowhere.',
+          'Where the HTTP API is served: host:port, the path of a unix socket, or a list of them; false for nowhere.',
         ),
+      token_file: z
+        .string()
+        .startsWith('/', 'expected an absolute path')
+        .nullish()
+        .describe(
+          'A file with the token that requests over TCP need to change something, and to read on an address other than loopback. Without one, they may not.',
+        ),
+      mode: mode
+        .nullish()
+        .meta({ default: '0660' })
+        .describe(
+          'Permissions of the unix socket, octal, in quotes: whoever may write to it may do everything.',
+        ),
+      group: group
+        .nullish()
+        .describe("Group of the unix socket, by name or number; the agent's own by default."),
     })
     .nullish()
-    .transform((admin): readonly AdminAddress[] => {
+    .transform((admin): AdminSettings => {
       const listen = admin?.listen ?? place.parse(defaultListen);
-      if (listen === false) return [];
-      return Array.isArray(listen) ? listen : [listen];
+      const addresses = listen === false ? [] : Array.isArray(listen) ? listen : [listen];
+      return {
+        listen: addresses,
+        access: {
+          ...(admin?.token_file && { tokenFile: admin.token_file }),
+          ...(admin?.mode === undefined || admin.mode === null ? {} : { socketMode: admin.mode }),
+          ...(admin?.group && { socketGroup: admin.group }),
+        },
+      };
     })
     .describe("The agent's own HTTP server.");
 }
 
-/** Where an agent serves its admin API. */
-export type AdminSettings = readonly AdminAddress[];
+/** Where an agent serves its HTTP API, and for whom. */
+export interface AdminSettings {
+  readonly listen: readonly AdminAddress[];
+  readonly access: AdminAccess;
+}

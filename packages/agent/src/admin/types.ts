@@ -1,8 +1,20 @@
+import type * as z from 'zod';
+import type { Clock } from '../clock.js';
 import type { Logger } from '../logger.js';
 import type { Metrics } from '../metrics.js';
 
 /** Where to listen; port 0 takes any free one. */
 export type AdminAddress = { readonly host: string; readonly port: number } | { readonly socket: string };
+
+/** Who may change something, and who may read from other hosts. */
+export interface AdminAccess {
+  /** A file with the token that requests over TCP need. Without one, nobody may change anything over TCP. */
+  readonly tokenFile?: string;
+  /** Of the file of a unix socket: whoever may write to it may do everything. Default: 0o660. */
+  readonly socketMode?: number;
+  /** Name or number of the group of that file; the process's own by default. */
+  readonly socketGroup?: string;
+}
 
 export interface AdminRequest {
   readonly method: string;
@@ -13,6 +25,8 @@ export interface AdminRequest {
   readonly query: URLSearchParams;
   /** Empty for GET and HEAD. */
   readonly body: Buffer;
+  /** In lower case; undefined when none was sent. */
+  readonly contentType: string | undefined;
 }
 
 export interface AdminResponse {
@@ -21,12 +35,34 @@ export interface AdminResponse {
   readonly body: string | Uint8Array;
 }
 
+/** What the API's description says of a route. */
+export interface RouteDoc {
+  /** One line. */
+  readonly summary: string;
+  readonly description?: string;
+  /** Of the answer; JSON unless said otherwise. */
+  readonly contentType?: string;
+  readonly params?: z.ZodObject;
+  /** All of them may be left out. */
+  readonly query?: z.ZodObject;
+  readonly body?: z.ZodType;
+  readonly response?: z.ZodType;
+  /** When it answers 503 with a `response`. */
+  readonly unready?: string;
+  /** When it refuses, by status. */
+  readonly statuses?: Readonly<Record<number, string>>;
+}
+
 /** One entry of the route table. A GET route serves HEAD as well. */
 export interface AdminRoute {
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
   /** Parts that begin with a colon match any one part: `/services/:name/weight/:weight`. */
   readonly path: string;
-  /** What it throws is logged and answered with 500. */
+  /** Whether other hosts may ask without a token. */
+  readonly isOpen?: boolean;
+  /** Without it the route is in no description. */
+  readonly doc?: RouteDoc;
+  /** What it throws is logged and answered with 500, unless it is a Refusal. */
   handle(request: AdminRequest): AdminResponse | Promise<AdminResponse>;
 }
 
@@ -37,7 +73,12 @@ export interface HealthReport {
 }
 
 export interface AdminOptions {
+  /** For the API's description: the agent and its version. */
+  readonly name: string;
+  readonly version: string;
   readonly listen: readonly AdminAddress[];
+  readonly access?: AdminAccess;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
   /** Whether the agent is fine in itself. Must not depend on ZooKeeper or HAProxy: a restart mends neither. */
@@ -46,7 +87,8 @@ export interface AdminOptions {
   readonly ready: () => HealthReport;
   /** What /status shows; any value, bigints and errors included. */
   readonly status: () => unknown;
-  readonly routes?: readonly AdminRoute[];
+  /** The routes beside the standard ones. Asked for when first needed, so that a start does not pay for them. */
+  readonly routes?: () => Promise<readonly AdminRoute[]>;
   /** Names, besides addresses and localhost, under which it may be asked (the VM's own name). */
   readonly allowedHosts?: readonly string[];
 }

@@ -11,4 +11,5 @@ export {
   type ParsedFile,
   type Position,
 } from './types.js';
+export { closest } from './suggest.js';
 export { validateConfig } from './validate.js';

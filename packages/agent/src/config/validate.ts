@@ -22,13 +22,11 @@ export function validateConfig<T>(
   if (parsed.value === undefined) return { value: undefined, issues: [] };
   const result = schema.safeParse(valueAt(parsed.value, at));
   if (result.success) return { value: result.data, issues: [] };
-  const issues = result.error.issues
-    .flatMap((issue) => explain(issue, schema, []))
-    .map(({ path, message, atKey }): ConfigIssue => {
-      const full = [...at, ...path];
-      const place = atKey ? parsed.keyAt(full) : parsed.at(full);
-      return { file: parsed.file, ...place, path: formatPath(full), message, severity: 'error' };
-    });
+  const issues = explainIssues(result.error.issues, schema).map(({ path, message, atKey }): ConfigIssue => {
+    const full = [...at, ...path];
+    const place = atKey ? parsed.keyAt(full) : parsed.at(full);
+    return { file: parsed.file, ...place, path: formatPath(full), message, severity: 'error' };
+  });
   return { value: undefined, issues: issues.sort((a, b) => a.line - b.line || a.column - b.column) };
 }
 
@@ -37,6 +35,14 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
     (inner, part) => (Object.hasOwn(Object(inner) as object, part) ? (inner as never)[part] : undefined),
     value,
   );
+}
+
+/** What is wrong with a value, for people: where in it, and how. An unknown key comes with the one that was meant. */
+export function explainIssues(
+  issues: readonly z.core.$ZodIssue[],
+  schema: z.ZodType,
+): readonly { readonly path: readonly PropertyKey[]; readonly message: string; readonly atKey?: boolean }[] {
+  return issues.flatMap((issue) => explain(issue, schema, []));
 }
 
 interface Explained {

@@ -5,6 +5,7 @@ import * as z from 'zod';
 import type { CamelKeys } from '../config/camel.js';
 import { absolutePath, seconds, withDefault } from '../config/values.js';
 import { Carrier } from './carrier.js';
+import { listFiles } from './fileList.js';
 import type { Folder, Folders, FoundFile } from './folder.js';
 import {
   defineReporter,
@@ -35,6 +36,7 @@ export const fileReporter = defineReporter<'file', typeof keys, FileReporterSett
   place: ({ fileDirectory }) => resolve(fileDirectory),
   clash: () => false,
   create: (settings, context, registrant) => new FileReporter(settings, context, registrant),
+  list: ({ fileDirectory }, { service, clock }) => listFiles(fileDirectory, service, clock.now()),
 });
 
 class FileReporter implements Reporter<FileReporterSettings> {

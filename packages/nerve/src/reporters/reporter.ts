@@ -62,6 +62,21 @@ export interface Registrant {
   readonly port: number;
 }
 
+/** What a registry holds of a service. */
+export interface Found {
+  readonly instances: readonly Instance[];
+  /** Registrations that cannot be understood. */
+  readonly problems: readonly { readonly path: string; readonly reason: string }[];
+}
+
+/** What reading a registry takes. */
+export interface ListContext extends Pick<ReporterContext, 'clock' | 'sessions'> {
+  readonly service: string;
+  readonly signal: AbortSignal;
+  /** Of one question to the registry. */
+  readonly timeoutMs: number;
+}
+
 /** A kind of reporter: its keys in a service's definition, and what makes a reporter of them. */
 export interface ReporterKind<Type extends string, Options extends z.ZodRawShape, Settings> {
   readonly type: Type;
@@ -88,6 +103,8 @@ export interface ReporterKind<Type extends string, Options extends z.ZodRawShape
     context: ReporterContext,
     registrant: Registrant,
   ) => Reporter<Settings>;
+  /** Reads all that is registered where these settings register, also by others. Rejects when that fails. */
+  readonly list?: (settings: Settings, context: ListContext) => Promise<Found>;
 }
 
 /** Gives a kind its types; a plug-in exports what this returns. */

@@ -22,6 +22,7 @@ import {
   type Reporter,
   type ReporterContext,
 } from './reporter.js';
+import { listNodes } from './zookeeperList.js';
 
 const zkPath = z
   .string()
@@ -65,6 +66,7 @@ export const zookeeperReporter = defineReporter<'zookeeper', typeof keys, ZooKee
     before.zkPath === after.zkPath &&
     [before, after].every(({ nodeType }) => !nodeType.endsWith('sequential')),
   create: (settings, context, registrant) => new ZooKeeperReporter(settings, context, registrant),
+  list: (settings, { sessions, signal, timeoutMs }) => listNodes(settings, sessions, { signal, timeoutMs }),
 });
 
 async function problem(

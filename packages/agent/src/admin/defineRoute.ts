@@ -1,0 +1,108 @@
+import * as z from 'zod';
+import { explainIssues } from '../config/validate.js';
+import { formatPath } from '../config/types.js';
+import { Refusal } from './refusal.js';
+import { jsonResponse } from './routes.js';
+import type { AdminRequest, AdminRoute, RouteDoc } from './types.js';
+
+/** A route of which schemas say what goes in and what comes out. */
+export interface RouteDefinition<
+  P extends z.ZodRawShape,
+  Q extends z.ZodRawShape,
+  B extends z.ZodType,
+  R extends z.ZodType,
+> {
+  readonly method: AdminRoute['method'];
+  /** As in AdminRoute. */
+  readonly path: string;
+  readonly summary: string;
+  readonly description?: string;
+  /** The parts of the path that begin with a colon; each is text. */
+  readonly params?: P;
+  /** Each gets a list of the texts that were given. */
+  readonly query?: Q;
+  /** Gets undefined when nothing was sent. */
+  readonly body?: B;
+  readonly response: R;
+  readonly unready?: string;
+  readonly statuses?: RouteDoc['statuses'];
+  /** Refuses by throwing a Refusal. */
+  readonly handle: (input: {
+    readonly params: z.output<z.ZodObject<P>>;
+    readonly query: z.output<z.ZodObject<Q>>;
+    readonly body: z.output<B>;
+  }) => Reply<z.output<R>> | Promise<Reply<z.output<R>>>;
+}
+
+/** The answer of a route; its status is 200 unless given. */
+export interface Reply<T> {
+  readonly status?: number;
+  readonly value: T;
+}
+
+const nothing = z.undefined();
+
+/** Makes a route that takes only what fits its schemas: anything else is answered with 400, which names the field. */
+export function defineRoute<
+  P extends z.ZodRawShape = Record<never, never>,
+  Q extends z.ZodRawShape = Record<never, never>,
+  B extends z.ZodType = z.ZodUndefined,
+  R extends z.ZodType = z.ZodType,
+>(definition: RouteDefinition<P, Q, B, R>): AdminRoute {
+  const { method, path, handle, ...rest } = definition;
+  const params = z.object((definition.params ?? {}) as P);
+  const query = z.strictObject((definition.query ?? {}) as Q);
+  const body = (definition.body ?? nothing) as B;
+  return {
+    method,
+    path,
+    doc: {
+      ...rest,
+      params,
+      query: query as unknown as z.ZodObject,
+      ...(definition.body && { body: definition.body }),
+    } as RouteDoc,
+    handle: async (request) => {
+      const input = {
+        params: check('path', params, request.params),
+        query: check('query', query, lists(request.query)) as z.output<z.ZodObject<Q>>,
+        body: check('body', body, jsonOf(request)),
+      };
+      const { status, value } = await handle(input);
+      return jsonResponse(value, status);
+    },
+  };
+}
+
+function lists(query: URLSearchParams): Readonly<Record<string, readonly string[]>> {
+  // A name such as __proto__ is one like any other.
+  return Object.fromEntries([...new Set(query.keys())].map((key) => [key, query.getAll(key)]));
+}
+
+/** The body as JSON; undefined when there is none. */
+function jsonOf({ body, contentType }: AdminRequest): unknown {
+  if (body.length === 0) return undefined;
+  if (contentType !== undefined && !/^application\/json *(; *charset="?utf-8"? *)?$/.test(contentType)) {
+    throw new Refusal(415, `content-type: expected application/json (with curl: --json '{…}')`);
+  }
+  let text;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(body);
+  } catch {
+    throw new Refusal(400, 'body: not UTF-8');
+  }
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new Refusal(400, 'body: not JSON');
+  }
+}
+
+function check<S extends z.ZodType>(where: string, schema: S, value: unknown): z.output<S> {
+  const { data, error } = schema.safeParse(value);
+  if (error === undefined) return data as z.output<S>;
+  const problems = explainIssues(error.issues, schema).map(
+    ({ path, message }) => `${path.length === 0 ? where : formatPath(path)}: ${message}`,
+  );
+  throw new Refusal(400, problems.slice(0, 5).join('; ').slice(0, 1000));
+}
