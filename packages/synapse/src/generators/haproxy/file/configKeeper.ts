@@ -1,6 +1,6 @@
-import { mkdir, readFile, unlink } from 'node:fs/promises';
+import { mkdir, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type Clock, describeError, type Logger, writeFileAtomic } from '@smartstack/agent';
+import { type Clock, type Logger, writeFileAtomic } from '@smartstack/agent';
 import { addressProblems } from './addressProbe.js';
 import { FileHash, hashOf } from './fileHash.js';
 import type { WrittenConfig } from '../loaded/beliefs.js';
@@ -11,6 +11,7 @@ import type { HaproxyMetrics } from '../haproxyMetrics.js';
 import { Quarantine, type SharedLines } from './quarantineStore.js';
 import { render } from '../desired/render.js';
 import type { DesiredState } from '../types.js';
+import { copyLastGood } from './lastGood.js';
 import { tryOut } from './tryOut.js';
 import { holdNamed, settle, type Validator, type Verdict } from './validate.js';
 
@@ -66,9 +67,9 @@ export class ConfigKeeper {
   #unchecked: string | undefined;
   #rejected: { readonly hash: string; readonly isLimit: boolean } | undefined;
   #descriptors: { readonly needed: number; readonly limit: number | undefined } | undefined;
-  /** Hash of the text on which HAProxy did not start when that was tried first. */
+  /** Hash of a text on which HAProxy did not start. */
   #unstartable: string | undefined;
-  /** Hash of the text on which it did: what a check has to say of it, warnings, is not known yet. */
+  /** Of one on which it did: what a check has to say of it, warnings, is not known yet. */
   #unheard: string | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #addressesTriedAt = -Infinity;
@@ -140,8 +141,7 @@ export class ConfigKeeper {
 
   /**
    * For an HAProxy that does not run: puts `desired` on disk unchecked and calls `load`, whose success says more than
-   * any check; the check comes with the next `keep`. Where `load` returns false or throws, what was there is put back.
-   * Returns false then, and where this is no way to go: nobody may write, the operator's command is to judge, or this
+   * a check; that comes with the next `keep`. Where `load` returns false, what was there is put back. False then, and where this is no way to go: nobody may write, the operator's command is to judge, or this
    * text did not start before. Throws what `load` throws, and AgentError when the file cannot be written.
    */
   tryOut(
@@ -149,9 +149,9 @@ export class ConfigKeeper {
     shared: SharedLines,
     load: (candidate: DesiredState) => Promise<boolean>,
   ): Promise<boolean> {
-    const next = this.#turn.then(() => this.#tryOut(desired, shared, load));
-    this.#turn = next.catch(() => undefined);
-    return next;
+    const tried = this.#turn.then(() => this.#tryOut(desired, shared, load));
+    this.#turn = tried.catch(() => undefined);
+    return tried;
   }
 
   async #tryOut(
@@ -292,14 +292,9 @@ export class ConfigKeeper {
     await this.#options.onWritten(this.#written);
   }
 
-  /** Keeps a copy of the file that HAProxy has just loaded, for the operator. Its failure costs only the copy. */
+  /** Keeps a copy of the file that HAProxy has just loaded, for the operator. */
   async keepLastGood(): Promise<void> {
     const { configPath, doWrites, logger } = this.#options;
-    if (!doWrites) return;
-    try {
-      await writeFileAtomic(`${configPath}.last-good`, await readFile(configPath));
-    } catch (error) {
-      logger.warn('the last good configuration could not be kept', { problem: describeError(error) });
-    }
+    if (doWrites) await copyLastGood(configPath, logger);
   }
 }

@@ -1,0 +1,11 @@
+import { readFile } from 'node:fs/promises';
+import { describeError, type Logger, writeFileAtomic } from '@smartstack/agent';
+
+/** Copies a file to `<path>.last-good`. Its failure, which is told, costs only the copy. */
+export async function copyLastGood(path: string, logger: Logger): Promise<void> {
+  try {
+    await writeFileAtomic(`${path}.last-good`, await readFile(path));
+  } catch (error) {
+    logger.warn('the last good configuration could not be kept', { problem: describeError(error) });
+  }
+}
