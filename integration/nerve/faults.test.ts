@@ -1,5 +1,5 @@
 import { nerveCodec, type ZkPath } from '@smartstack/registry';
-import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { eventually, holds } from '../harness/eventually.ts';
@@ -126,7 +126,10 @@ describe('a fault that lasts longer than the session', () => {
   const faults = {
     'the network is cut': (_: Nerve, proxy: { blackhole(): void; heal(): void }) => {
       proxy.blackhole();
-      return () => Promise.resolve(proxy.heal());
+      return async () => {
+        await Promise.resolve();
+        proxy.heal();
+      };
     },
     'ZooKeeper is down': async () => {
       await server.kill();
@@ -134,7 +137,10 @@ describe('a fault that lasts longer than the session', () => {
     },
     'the whole process stands still': (nerve: Nerve) => {
       nerve.signal('SIGSTOP');
-      return () => Promise.resolve(nerve.signal('SIGCONT'));
+      return async () => {
+        await Promise.resolve();
+        nerve.signal('SIGCONT');
+      };
     },
   };
 
@@ -248,97 +254,5 @@ describe('a hundred reloads', () => {
     expect((await children(session, steady))[0]?.stat).toEqual(node?.stat);
     // A connection of ours, or a file that is being read, may come or go.
     await eventually(() => open().length <= before + 2, { what: 'nothing is left open' });
-  });
-});
-
-describe('a service file', () => {
-  /** Steps as editors make them, each with what the definition says afterwards. */
-  const editors: Readonly<Record<string, (dir: string, text: string) => void>> = {
-    'writes in place, in two steps': (dir, text) => {
-      const file = join(dir, 'web.yaml');
-      writeFileSync(file, '');
-      writeFileSync(file, text);
-    },
-    'moves the old one aside, as vim does': (dir, text) => {
-      const file = join(dir, 'web.yaml');
-      writeFileSync(join(dir, '4913'), '');
-      rmSync(join(dir, '4913'));
-      writeFileSync(join(dir, '.web.yaml.swp'), 'b0VIM');
-      renameSync(file, `${file}~`);
-      writeFileSync(file, text);
-      rmSync(`${file}~`);
-    },
-    'locks it and renames over it, as Emacs does': (dir, text) => {
-      symlinkSync('someone@host.1:2', join(dir, '.#web.yaml'));
-      writeFileSync(join(dir, '#web.yaml#'), 'half');
-      writeFileSync(join(dir, 'web.yaml.tmp'), text);
-      renameSync(join(dir, 'web.yaml.tmp'), join(dir, 'web.yaml'));
-      rmSync(join(dir, '.#web.yaml'));
-      rmSync(join(dir, '#web.yaml#'));
-    },
-    'deletes it and writes it again': (dir, text) => {
-      rmSync(join(dir, 'web.yaml'));
-      writeFileSync(join(dir, 'web.yaml'), text);
-    },
-  };
-  /** What makes a file useless, and what the status has to say about it. */
-  const damages: Readonly<Record<string, readonly [(file: string) => void, RegExp]>> = {
-    'is invalid': [(file) => writeFileSync(file, 'host: 10.0.0.5\nport: none\n'), /web\.yaml:2:7 port: /],
-    'is no YAML': [(file) => writeFileSync(file, 'host: [\n'), /web\.yaml:\d+:\d+ /],
-    'is empty': [(file) => writeFileSync(file, ''), /web\.yaml.* empty/],
-    'may not be read': [(file) => chmodSync(file, 0), /web\.yaml.*No permission/],
-    'is a folder': [(file) => (rmSync(file), mkdirSync(file)), /web\.yaml.*directory, not a file/],
-    'points nowhere': [(file) => (rmSync(file), symlinkSync('nowhere', file)), /web\.yaml.*does not exist/],
-  };
-
-  it('that an editor writes counts; one that cannot be used leaves its service as it was, and all others alone', async () => {
-    const [path, other] = [freshPath(), freshPath()];
-    const session = observe(server.address);
-    const nerve = await startNerve({
-      main: { service_conf_dir: 'd' },
-      files: { 'd/web.yaml': service(path, { weight: 1 }), 'd/other.yaml': service(other) },
-      // The super-user may read everything unless that is taken away.
-      wrapper: ['setpriv', '--bounding-set=-dac_override,-dac_read_search', '--'],
-    });
-    await ready(nerve);
-    const dir = join(nerve.folder, 'd');
-    const file = join(dir, 'web.yaml');
-    const [untouched] = await childrenOf(session, other, 1);
-    let weight = 1;
-    const counts = async (what: string): Promise<void> => {
-      await eventually(
-        async () => {
-          const found = await children(session, path);
-          return found.length === 1 && found[0]?.data.includes(`"weight":${weight}`);
-        },
-        { what },
-      );
-      await eventually(async () => (await nerve.status()).config.issues.length === 0, {
-        what: 'all is well',
-      });
-    };
-    for (const [what, edit] of Object.entries(editors)) {
-      edit(dir, JSON.stringify(service(path, { weight: (weight += 1) })));
-      await counts(what);
-    }
-    for (const [what, [damage, expected]] of Object.entries(damages)) {
-      const [before] = await childrenOf(session, path, 1);
-      damage(file);
-      await eventually(
-        async () => (await nerve.status()).config.issues.some((issue) => expected.test(issue)),
-        {
-          what: `the status says that it ${what}`,
-        },
-      );
-      expect((await nerve.status()).config.valid).toBe(false);
-      expect(await children(session, path), what).toEqual([before]);
-      expect((await statusOf(nerve, 'web')).health).toBe('up');
-      rmSync(file, { recursive: true });
-      writeFileSync(file, JSON.stringify(service(path, { weight: (weight += 1) })));
-      await counts(`what comes after a file that ${what}`);
-    }
-    rmSync(file);
-    await childrenOf(session, path, 0);
-    expect(await children(session, other)).toEqual([untouched]);
   });
 });

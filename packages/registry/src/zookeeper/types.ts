@@ -110,9 +110,9 @@ export interface RegistrationSpec {
 /** Recognises the nodes that an earlier process of ours has left. Both have to say so. */
 export interface LeftBehind {
   /** By a child's name, its sequence number included. */
-  name(child: string): boolean;
+  readonly name: (child: string) => boolean;
   /** By the data of such a child. */
-  data(data: Buffer): boolean;
+  readonly data: (data: Buffer) => boolean;
 }
 
 export type RegistrationState =
