@@ -79,7 +79,11 @@ interface Asked {
   readonly body?: string | Buffer;
 }
 
-async function ask(address: AdminAddress, path: string, { method = 'PUT', headers = {}, body = '' }: Asked = {}) {
+async function ask(
+  address: AdminAddress,
+  path: string,
+  { method = 'PUT', headers = {}, body = '' }: Asked = {},
+) {
   const where =
     'socket' in address
       ? { socketPath: address.socket }
@@ -115,7 +119,9 @@ describe('a change over TCP', () => {
     expect((await ask(address, weight, { body, headers: bearer(token) })).status).toBe(200);
     await writeFile(file, 'another-one-altogether');
     expect((await ask(address, weight, { body, headers: bearer(token) })).status).toBe(401);
-    expect((await ask(address, weight, { body, headers: bearer('another-one-altogether') })).status).toBe(200);
+    expect((await ask(address, weight, { body, headers: bearer('another-one-altogether') })).status).toBe(
+      200,
+    );
     expect(taken).toHaveLength(2);
   });
 
@@ -153,23 +159,30 @@ describe('a change over TCP', () => {
     ['is empty', () => writeFile(file, '\n'), 'it is empty'],
     ['has two lines', () => writeFile(file, `${token}\n${token}\n`), 'one line'],
     ['holds too short a token', () => writeFile(file, 'secret'), 'at least 16 characters'],
-    ['is a folder', () => rm(file, { force: true }).then(() => void execFileSync('mkdir', [file])), 'no plain file'],
+    [
+      'is a folder',
+      () => rm(file, { force: true }).then(() => void execFileSync('mkdir', [file])),
+      'no plain file',
+    ],
     ['is a pipe', () => Promise.resolve(void execFileSync('mkfifo', [file])), 'no plain file'],
     ['is huge', () => writeFile(file, 'x'.repeat(5000)), 'more than 4096 bytes'],
-  ])('is refused while the file %s, which is said once, and taken once that is mended', async (_, spoil, why) => {
-    await spoil();
-    const address = await start(loopback, { tokenFile: file });
-    for (const _again of [1, 2]) {
-      const { status, error } = await ask(address, weight, { body, headers: bearer('secret') });
-      expect(status).toBe(403);
-      expect(error).toContain(why);
-    }
-    expect(logger.records).toMatchObject([{ level: 'warn', message: 'the token file cannot be used' }]);
-    expect((await ask(address, '/healthz', { method: 'GET' })).status).toBe(200);
-    await rm(file, { recursive: true, force: true });
-    await writeFile(file, token);
-    expect((await ask(address, weight, { body, headers: bearer(token) })).status).toBe(200);
-  });
+  ])(
+    'is refused while the file %s, which is said once, and taken once that is mended',
+    async (_, spoil, why) => {
+      await spoil();
+      const address = await start(loopback, { tokenFile: file });
+      for (const _again of [1, 2]) {
+        const { status, error } = await ask(address, weight, { body, headers: bearer('secret') });
+        expect(status).toBe(403);
+        expect(error).toContain(why);
+      }
+      expect(logger.records).toMatchObject([{ level: 'warn', message: 'the token file cannot be used' }]);
+      expect((await ask(address, '/healthz', { method: 'GET' })).status).toBe(200);
+      await rm(file, { recursive: true, force: true });
+      await writeFile(file, token);
+      expect((await ask(address, weight, { body, headers: bearer(token) })).status).toBe(200);
+    },
+  );
 });
 
 describe('an address that other hosts reach', () => {
@@ -208,7 +221,10 @@ describe('an address that other hosts reach', () => {
 describe('a unix socket', () => {
   it('has the permissions and the group that were asked for, and lets them do everything', async () => {
     const socket = join(dir, 'a.sock');
-    const address = await start({ socket }, { socketMode: 0o600, socketGroup: String(process.getgid?.() ?? 0) });
+    const address = await start(
+      { socket },
+      { socketMode: 0o600, socketGroup: String(process.getgid?.() ?? 0) },
+    );
     expect((await stat(socket)).mode & 0o777).toBe(0o600);
     const answer = await ask(address, weight, { body, headers: { 'content-type': 'application/json' } });
     expect(answer.status).toBe(200);
