@@ -63,8 +63,8 @@ export async function startNerve(options: NerveOptions): Promise<Nerve> {
   };
   write('nerve.yaml', { instance_id: 'i-0abc', admin: { listen: `127.0.0.1:${admin}` }, ...main });
   for (const [name, content] of Object.entries(files)) write(name, content);
-  const [command, ...rest] = [...wrapper, process.execPath] as [string, ...string[]];
-  const child = startProcess(command, [...rest, program, '-c', join(home, 'nerve.yaml'), ...args], {
+  const words = [...wrapper, process.execPath, program, '-c', join(home, 'nerve.yaml'), ...args];
+  const child = startProcess(words[0] ?? '', words.slice(1), {
     cwd: home,
     env: { ...process.env, ...env },
   });

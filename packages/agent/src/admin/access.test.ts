@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
-import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,8 @@ import { systemClock } from '../clock.js';
 import { createMetrics } from '../metrics.js';
 import { RecordingLogger } from '../testing/index.js';
 import { originOf } from './authorise.js';
-import { type AdminAccess, type AdminAddress, AdminServer, defineRoute } from './index.js';
+import { type AdminAddress, AdminServer, defineRoute } from './index.js';
+import type { AdminAccess } from './types.js';
 
 const token = 'correct-horse-battery';
 let dir: string;
@@ -79,7 +80,11 @@ interface Asked {
   readonly body?: string | Buffer;
 }
 
-async function ask(address: AdminAddress, path: string, { method = 'PUT', headers = {}, body = '' }: Asked = {}) {
+async function ask(
+  address: AdminAddress,
+  path: string,
+  { method = 'PUT', headers = {}, body = '' }: Asked = {},
+) {
   const where =
     'socket' in address
       ? { socketPath: address.socket }
@@ -89,7 +94,7 @@ async function ask(address: AdminAddress, path: string, { method = 'PUT', header
   const [response] = (await once(sent, 'response')) as [IncomingMessage];
   const answer = await text(response);
   const error = /"error": "(.*)"/.exec(answer)?.[1]?.replaceAll('\\"', '"');
-  return { status: response.statusCode, headers: response.headers as IncomingHttpHeaders, answer, error };
+  return { status: response.statusCode, headers: response.headers, answer, error };
 }
 
 const bearer = (value: string) => ({ authorization: `Bearer ${value}`, 'content-type': 'application/json' });
@@ -115,7 +120,9 @@ describe('a change over TCP', () => {
     expect((await ask(address, weight, { body, headers: bearer(token) })).status).toBe(200);
     await writeFile(file, 'another-one-altogether');
     expect((await ask(address, weight, { body, headers: bearer(token) })).status).toBe(401);
-    expect((await ask(address, weight, { body, headers: bearer('another-one-altogether') })).status).toBe(200);
+    expect((await ask(address, weight, { body, headers: bearer('another-one-altogether') })).status).toBe(
+      200,
+    );
     expect(taken).toHaveLength(2);
   });
 
@@ -153,23 +160,30 @@ describe('a change over TCP', () => {
     ['is empty', () => writeFile(file, '\n'), 'it is empty'],
     ['has two lines', () => writeFile(file, `${token}\n${token}\n`), 'one line'],
     ['holds too short a token', () => writeFile(file, 'secret'), 'at least 16 characters'],
-    ['is a folder', () => rm(file, { force: true }).then(() => void execFileSync('mkdir', [file])), 'no plain file'],
+    [
+      'is a folder',
+      () => rm(file, { force: true }).then(() => void execFileSync('mkdir', [file])),
+      'no plain file',
+    ],
     ['is a pipe', () => Promise.resolve(void execFileSync('mkfifo', [file])), 'no plain file'],
     ['is huge', () => writeFile(file, 'x'.repeat(5000)), 'more than 4096 bytes'],
-  ])('is refused while the file %s, which is said once, and taken once that is mended', async (_, spoil, why) => {
-    await spoil();
-    const address = await start(loopback, { tokenFile: file });
-    for (const _again of [1, 2]) {
-      const { status, error } = await ask(address, weight, { body, headers: bearer('secret') });
-      expect(status).toBe(403);
-      expect(error).toContain(why);
-    }
-    expect(logger.records).toMatchObject([{ level: 'warn', message: 'the token file cannot be used' }]);
-    expect((await ask(address, '/healthz', { method: 'GET' })).status).toBe(200);
-    await rm(file, { recursive: true, force: true });
-    await writeFile(file, token);
-    expect((await ask(address, weight, { body, headers: bearer(token) })).status).toBe(200);
-  });
+  ])(
+    'is refused while the file %s, which is said once, and taken once that is mended',
+    async (_, spoil, why) => {
+      await spoil();
+      const address = await start(loopback, { tokenFile: file });
+      for (let round = 0; round < 2; round += 1) {
+        const { status, error } = await ask(address, weight, { body, headers: bearer('secret') });
+        expect(status).toBe(403);
+        expect(error).toContain(why);
+      }
+      expect(logger.records).toMatchObject([{ level: 'warn', message: 'the token file cannot be used' }]);
+      expect((await ask(address, '/healthz', { method: 'GET' })).status).toBe(200);
+      await rm(file, { recursive: true, force: true });
+      await writeFile(file, token);
+      expect((await ask(address, weight, { body, headers: bearer(token) })).status).toBe(200);
+    },
+  );
 });
 
 describe('an address that other hosts reach', () => {
@@ -208,8 +222,12 @@ describe('an address that other hosts reach', () => {
 describe('a unix socket', () => {
   it('has the permissions and the group that were asked for, and lets them do everything', async () => {
     const socket = join(dir, 'a.sock');
-    const address = await start({ socket }, { socketMode: 0o600, socketGroup: String(process.getgid?.() ?? 0) });
-    expect((await stat(socket)).mode & 0o777).toBe(0o600);
+    const address = await start(
+      { socket },
+      { socketMode: 0o600, socketGroup: execFileSync('id', ['-gn']).toString().trim() },
+    );
+    const { mode, gid } = await stat(socket);
+    expect([mode & 0o777, gid]).toEqual([0o600, process.getgid?.()]);
     const answer = await ask(address, weight, { body, headers: { 'content-type': 'application/json' } });
     expect(answer.status).toBe(200);
   });
@@ -220,14 +238,6 @@ describe('a unix socket', () => {
       `Cannot listen on ${socket}: there is no group no-such-group`,
     );
     await expect(stat(socket)).rejects.toThrow('ENOENT');
-  });
-
-  it('finds a group by its name', async () => {
-    const socket = join(dir, 'a.sock');
-    const own = execFileSync('id', ['-gn']).toString().trim();
-    await start({ socket }, { socketGroup: own });
-    expect((await stat(socket)).gid).toBe(process.getgid?.());
-    await chmod(socket, 0o660);
   });
 });
 
@@ -250,7 +260,7 @@ describe('a route', () => {
     ['', 'body: Required'],
     ['{"weight":', 'body: not JSON'],
     ['weight=5', 'body: not JSON'],
-    [`${'['.repeat(30_000)}`, 'body: not JSON'],
+    ['['.repeat(30_000), 'body: not JSON'],
     [Buffer.from([0x22, 0xff, 0x22]), 'body: not UTF-8'],
     [`{"weight":5,"${'k'.repeat(3000)}":1}`, 'k'],
   ])('refuses %s and names the field', async (sent, problem) => {

@@ -62,7 +62,10 @@ describe('services', () => {
   it('are listed by name, and shown one by one', async () => {
     const { ask } = await setUp({ api: {} });
     const { value } = await ask('GET', '/v1/services');
-    expect(value).toMatchObject({ drain: null, services: [{ service: 'api' }, { service: 'web', health: 'up' }] });
+    expect(value).toMatchObject({
+      drain: null,
+      services: [{ service: 'api' }, { service: 'web', health: 'up' }],
+    });
     expect((await ask('GET', '/v1/services/web')).value).toMatchObject({
       service: 'web',
       weight: { configured: 10 },
@@ -93,7 +96,10 @@ describe('services', () => {
 describe('health', () => {
   it('is 200 while everything is up, 503 once something is drained or down, and says what', async () => {
     const { ask } = await setUp({ api: {} });
-    expect(await ask('GET', '/v1/health')).toEqual({ status: 200, value: { ok: true, services: 2, problems: [] } });
+    expect(await ask('GET', '/v1/health')).toEqual({
+      status: 200,
+      value: { ok: true, services: 2, problems: [] },
+    });
     await ask('POST', '/v1/services/web/drain', { reason: 'disk' });
     expect(await ask('GET', '/v1/health')).toEqual({
       status: 503,
@@ -117,7 +123,11 @@ describe('health', () => {
     await clock.advance(1_000);
     expect(await ask('GET', '/v1/health?service=app')).toMatchObject({
       status: 503,
-      value: { problems: [{ service: 'app', problem: 'down', reason: expect.stringContaining('no heartbeat') as string }] },
+      value: {
+        problems: [
+          { service: 'app', problem: 'down', reason: expect.stringContaining('no heartbeat') as string },
+        ],
+      },
     });
   });
 });
@@ -186,7 +196,11 @@ describe('a weight', () => {
     const { ask, status, clock } = await setUp();
     await ask('PUT', '/v1/services/web/weight', { weight: 0, by: 'ann' });
     await clock.advance(0);
-    expect(status()?.weight).toMatchObject({ configured: 10, ordered: { value: 0, by: 'ann' }, published: 0 });
+    expect(status()?.weight).toMatchObject({
+      configured: 10,
+      ordered: { value: 0, by: 'ann' },
+      published: 0,
+    });
     await ask('PUT', '/services/web/weight/256');
     expect(status()?.weight.ordered?.value).toBe(256);
     await ask('DELETE', '/v1/services/web/weight');
@@ -207,7 +221,9 @@ describe('a weight', () => {
 
 describe('a heartbeat', () => {
   it('counts for all ttl checks of a service, or for one', async () => {
-    const { ask, heartbeats } = await setUp({ app: { checks: [...ttl.checks, { type: 'ttl', ttl: 9, name: 'jobs' }] } });
+    const { ask, heartbeats } = await setUp({
+      app: { checks: [...ttl.checks, { type: 'ttl', ttl: 9, name: 'jobs' }] },
+    });
     expect(await ask('POST', '/v1/services/app/heartbeat', { status: 'pass' })).toEqual({
       status: 200,
       value: { checks: ['ttl', 'jobs'] },
