@@ -57,7 +57,6 @@ async function main(): Promise<void> {
       // A module of a check may hold on to anything.
       process.exit(code);
     }
-    // eslint-disable-next-line no-fallthrough -- the process has ended
     case 'run': {
       // However it ends, but for SIGKILL: nothing that a check started stays behind.
       process.on('exit', killAllGroups);

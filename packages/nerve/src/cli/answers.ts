@@ -8,7 +8,7 @@ const list = z.object({ drain: hostDrain, services: z.array(serviceShape) });
 function reader<T>(schema: z.ZodType<T>): (value: unknown) => T {
   return (value) => {
     const { data, error } = schema.safeParse(value);
-    if (error === undefined) return data as T;
+    if (error === undefined) return data;
     const [issue] = error.issues;
     const what = `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`;
     throw new ApiError('not_an_agent', `it does not answer as nerve does (${what}): another version?`);

@@ -32,8 +32,7 @@ export type Action =
       readonly file: string;
       readonly instanceId: string | undefined;
       readonly output: 'table' | 'json';
-    }
-  | { readonly kind: 'init'; readonly output: string | undefined; readonly force: boolean };
+    };
 
 /** What the command line and the environment ask for. */
 export type Command =

@@ -137,9 +137,14 @@ export function parseCommandLine(args: readonly string[], env: Environment, vers
           }),
       (flags) => {
         const { weight, clear } = flags;
-        if (weight !== undefined && clear) return bad('give either a weight or --clear');
-        if (weight !== undefined && !(/^\d{1,3}$/.test(weight) && Number(weight) <= 256))
-          return bad(`a weight is a whole number from 0 to 256, not ${weight}`);
+        if (weight !== undefined && clear) {
+          bad('give either a weight or --clear');
+          return;
+        }
+        if (weight !== undefined && !(/^\d{1,3}$/.test(weight) && Number(weight) <= 256)) {
+          bad(`a weight is a whole number from 0 to 256, not ${weight}`);
+          return;
+        }
         const change = clear ? 'clear' : weight === undefined ? undefined : Number(weight);
         act({ kind: 'weight', service: flags.service, change, ...connection(flags) });
       },
@@ -157,16 +162,6 @@ export function parseCommandLine(args: readonly string[], env: Environment, vers
         const { file, instanceId } = found;
         act({ kind: 'probe', service: flags.service, file, instanceId, output: tableOrJson(flags.output) });
       },
-    )
-    .command(
-      'init',
-      'Write a starting configuration from what listens on this host',
-      (y: Argv) =>
-        y.options({
-          output: { ...text, alias: 'o', describe: 'A file, instead of standard output' },
-          force: { type: 'boolean', default: false, describe: 'Replace the file if it exists' },
-        }),
-      (flags) => act({ kind: 'init', output: flags.output, force: flags.force }),
     )
     .epilogue(exitCodes)
     .parserConfiguration({ 'duplicate-arguments-array': false, 'camel-case-expansion': false })

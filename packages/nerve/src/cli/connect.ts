@@ -4,10 +4,7 @@ import { type ApiAddress, ApiClient, parseApiAddress } from '@smartstack/agent/a
 import type { Connection } from './command.js';
 
 /** Where the agent of the unit listens, in the order in which they are tried. */
-const usual: readonly ApiAddress[] = [
-  { socket: '/run/nerve/nerve.sock' },
-  { host: '127.0.0.1', port: 3454 },
-];
+const usual: readonly ApiAddress[] = [{ socket: '/run/nerve/nerve.sock' }, { host: '127.0.0.1', port: 3454 }];
 
 /** For one exchange with the agent, in milliseconds. */
 const timeoutMs = 10_000;

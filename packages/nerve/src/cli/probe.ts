@@ -69,7 +69,11 @@ async function probeOne(
   const check = createCheck(options, { service, host, port, clock, heartbeats: { last: () => undefined } });
   const about = { check: check.name, type: options.type, target: targetOf(options, { host, port }) };
   if (options.type === 'ttl')
-    return { ...about, result: 'skipped', reason: 'only the running agent knows the heartbeats: nerve status' };
+    return {
+      ...about,
+      result: 'skipped',
+      reason: 'only the running agent knows the heartbeats: nerve status',
+    };
   const started = clock.monotonic();
   const result = await probeWithin(check, clock, new AbortController().signal);
   const tookMs = clock.monotonic() - started;
@@ -80,20 +84,11 @@ async function probeOne(
 
 /** What a check looks at, for people. */
 function targetOf(options: CheckOptions, service: { readonly host: string; readonly port: number }): string {
-  switch (options.type) {
-    case 'exec':
-      return options.command;
-    case 'systemd':
-      return options.unit;
-    case 'plug-in':
-      return options.module;
-    case 'ttl':
-    case 'noop':
-      return '';
-    default: {
-      const at = `${options.host ?? service.host}:${options.port ?? service.port}`;
-      if (options.type !== 'http') return at;
-      return `${options.unixSocket ?? at}${options.uri.startsWith('/') ? '' : '/'}${options.uri}`;
-    }
-  }
+  if (options.type === 'exec') return [options.command].flat().join(' ');
+  if (options.type === 'systemd') return options.unit;
+  if (options.type === 'plug-in') return options.module;
+  if (options.type === 'ttl' || options.type === 'noop') return '';
+  const at = `${options.host ?? service.host}:${options.port ?? service.port}`;
+  if (options.type !== 'http') return at;
+  return `${options.unixSocket ?? at}${options.uri.startsWith('/') ? '' : '/'}${options.uri}`;
 }

@@ -33,7 +33,12 @@ function drainText({ drain }: Pick<ServiceView, 'drain'>): string {
 }
 
 /** Why, by whom and until when. */
-export function drainDetails(drain: { reason?: string; by?: string; since: number; until?: number }): string {
+export function drainDetails(drain: {
+  readonly reason?: string | undefined;
+  readonly by?: string | undefined;
+  readonly since: number;
+  readonly until?: number | undefined;
+}): string {
   const { reason, by, until } = drain;
   return [
     `since ${iso(drain.since)}`,
@@ -87,8 +92,14 @@ export function servicePage(one: ServiceView, page: Page): readonly string[] {
   const { instance, registration, drain, weight, held } = one;
   const facts: [string, string | undefined][] = [
     ['service', one.service],
-    ['health', `${one.health}, since ${since(one, page)}${one.reason === undefined ? '' : `: ${one.reason}`}`],
-    ['address', `${instance.host}:${instance.port}${instance.name === undefined ? '' : ` as ${instance.name}`}`],
+    [
+      'health',
+      `${one.health}, since ${since(one, page)}${one.reason === undefined ? '' : `: ${one.reason}`}`,
+    ],
+    [
+      'address',
+      `${instance.host}:${instance.port}${instance.name === undefined ? '' : ` as ${instance.name}`}`,
+    ],
     ['registration', stateText(registration)],
     ...(registration.reporters ?? []).map((state): [string, string] => [
       `  ${state.reporter}`,
