@@ -45,6 +45,18 @@ async function main(): Promise<void> {
       );
       stdout.write('exiting nerve\n');
       return;
+    case 'action': {
+      process.on('exit', killAllGroups);
+      // With process groups of their own, what checks started would not hear of it.
+      process.on('SIGINT', () => process.exit(130)).on('SIGTERM', () => process.exit(143));
+      const { act } = await import('./cli/act.js');
+      const code = await act(command.action, {
+        ...{ clock: systemClock, env, plugins, width: stdout.isTTY ? stdout.columns : undefined },
+        print: (stream, text) => void process[stream].write(`${text}\n`),
+      });
+      // A module of a check may hold on to anything.
+      process.exit(code);
+    }
     case 'run': {
       // However it ends, but for SIGKILL: nothing that a check started stays behind.
       process.on('exit', killAllGroups);

@@ -1,7 +1,44 @@
+/** How a command reaches the running agent. */
+export interface Connection {
+  /** A socket's path or host:port; the usual places without one. */
+  readonly address: string | undefined;
+  readonly tokenFile: string | undefined;
+  readonly output: 'table' | 'json';
+}
+
+/** What is asked for beside running the agent. */
+export type Action =
+  | ({ readonly kind: 'status'; readonly service: string | undefined } & Connection)
+  | ({
+      readonly kind: 'drain';
+      /** Undefined: the whole host. */
+      readonly service: string | undefined;
+      readonly reason: string | undefined;
+      readonly for: string | undefined;
+      readonly until: string | undefined;
+      readonly wait: boolean;
+      readonly timeout: string;
+    } & Connection)
+  | ({ readonly kind: 'undrain'; readonly service: string | undefined } & Connection)
+  | ({
+      readonly kind: 'weight';
+      readonly service: string;
+      /** Undefined: show it. */
+      readonly change: number | 'clear' | undefined;
+    } & Connection)
+  | {
+      readonly kind: 'probe';
+      readonly service: string;
+      readonly file: string;
+      readonly instanceId: string | undefined;
+      readonly output: 'table' | 'json';
+    };
+
 /** What the command line and the environment ask for. */
 export type Command =
   | { readonly kind: 'run' | 'check'; readonly file: string; readonly instanceId: string | undefined }
   | { readonly kind: 'help' | 'version'; readonly text: string }
+  | { readonly kind: 'action'; readonly action: Action }
   /** It makes no sense; `text` says why. */
   | { readonly kind: 'usage'; readonly text: string };
 

@@ -1,0 +1,135 @@
+import { request as httpRequest } from 'node:http';
+import type { Clock } from './clock.js';
+import { AgentError, describeError } from './errors.js';
+
+/** Where an agent's HTTP API is. */
+export type ApiAddress = { readonly socket: string } | { readonly host: string; readonly port: number };
+
+/** Reads `/path/of.sock`, `host:port` or `[::1]:port`; undefined for anything else. */
+export function parseApiAddress(text: string): ApiAddress | undefined {
+  if (text.startsWith('/')) return { socket: text };
+  const [, bracketed, plain, port] = /^(?:\[([0-9A-Fa-f:]+)\]|([\w.-]+)):(\d{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  const number = Number(port);
+  return host !== undefined && number >= 1 && number <= 65_535 ? { host, port: number } : undefined;
+}
+
+function addressText(address: ApiAddress): string {
+  return 'socket' in address ? address.socket : `${address.host}:${address.port}`;
+}
+
+/** Why there is no usable answer: nobody listens, it takes too long, it refuses, or it is no agent. */
+export class ApiError extends AgentError {
+  /** The HTTP status of a refusal. */
+  readonly status: number | undefined;
+
+  constructor(code: 'unreachable' | 'refused' | 'not_an_agent', message: string, status?: number) {
+    super(code, message, { retriable: code === 'unreachable' });
+    this.status = status;
+  }
+}
+
+export interface ApiClientOptions {
+  /** Tried in this order until one can be connected to. */
+  readonly addresses: readonly ApiAddress[];
+  readonly token?: string | undefined;
+  readonly clock: Clock;
+  /** For one whole exchange, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+export interface ApiAnswer {
+  readonly status: number;
+  readonly value: unknown;
+}
+
+const maxAnswerBytes = 64 * 1024 * 1024;
+/** Nothing was sent yet: another address may be asked without doing anything twice. */
+const notConnected = new Set(['ENOENT', 'ECONNREFUSED', 'EACCES', 'ENOTSOCK', 'ENOTFOUND', 'EHOSTUNREACH']);
+
+/** Speaks the local HTTP API of an agent. */
+export class ApiClient {
+  readonly #options: ApiClientOptions;
+
+  constructor(options: ApiClientOptions) {
+    this.#options = options;
+  }
+
+  /** Sends one request. Throws ApiError for whatever is not a success. */
+  async call(method: string, path: string, body?: unknown): Promise<unknown> {
+    const { status, value } = await this.#connect(method, path, body);
+    if (status >= 200 && status < 300) return value;
+    const { error } = Object(value) as { readonly error?: unknown };
+    const said = typeof error === 'string' ? error : `it answers ${status}`;
+    const hint = status === 401 || status === 403 ? `; ${accessHint}` : '';
+    throw new ApiError('refused', `${said}${hint}`, status);
+  }
+
+  async #connect(method: string, path: string, body: unknown): Promise<ApiAnswer> {
+    const { addresses } = this.#options;
+    const failures: string[] = [];
+    for (const address of addresses) {
+      try {
+        return await this.#exchange(address, method, path, body);
+      } catch (error) {
+        if (error instanceof ApiError && error.code !== 'unreachable') throw error;
+        failures.push(`${addressText(address)}: ${describeError(error)}`);
+        if (!notConnected.has(String((error as NodeJS.ErrnoException).code))) break;
+      }
+    }
+    throw new ApiError('unreachable', `the agent does not answer (${failures.join('; ')})`);
+  }
+
+  #exchange(address: ApiAddress, method: string, path: string, body: unknown): Promise<ApiAnswer> {
+    const { token, clock, timeoutMs } = this.#options;
+    const text = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+    const at =
+      'socket' in address
+        ? { socketPath: address.socket, host: 'localhost' }
+        : { host: address.host, port: address.port };
+    return new Promise((resolve, reject) => {
+      const request = httpRequest(
+        {
+          ...{ ...at, method, path, agent: false },
+          headers: {
+            ...(text && { 'content-type': 'application/json', 'content-length': text.length }),
+            ...(token !== undefined && { authorization: `Bearer ${token}` }),
+          },
+        },
+        (response) => {
+          const chunks: Buffer[] = [];
+          let bytes = 0;
+          response.on('data', (chunk: Buffer) => {
+            chunks.push(chunk);
+            bytes += chunk.length;
+            if (bytes > maxAnswerBytes) request.destroy(new ApiError('not_an_agent', 'it answers too much'));
+          });
+          response.once('error', reject);
+          response.once('end', () => {
+            try {
+              const value: unknown = JSON.parse(Buffer.concat(chunks).toString());
+              resolve({ status: response.statusCode ?? 0, value });
+            } catch {
+              const what = `${addressText(address)} answers no JSON: is it the agent's API?`;
+              reject(new ApiError('not_an_agent', what));
+            }
+          });
+        },
+      );
+      const timer = clock.setTimeout(
+        () => request.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)),
+        timeoutMs,
+      );
+      request.on('error', reject);
+      request.once('close', () => {
+        timer.cancel();
+        // A response that ended early says so as an error of its own, or not at all.
+        reject(new Error('the connection was closed'));
+      });
+      request.end(text);
+    });
+  }
+}
+
+const accessHint =
+  "use the agent's unix socket (as its user or group: sudo), or give --token-file with the token of admin.token_file";

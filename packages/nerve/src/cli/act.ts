@@ -1,0 +1,48 @@
+import { AgentError, type Clock, exitCode } from '@smartstack/agent';
+import { ApiError } from '@smartstack/agent/apiClient';
+import type { Plugins } from '../plugins/loader.js';
+import type { Action, Environment } from './command.js';
+import { BadUsage } from './connect.js';
+
+/** What a command works with. */
+export interface Console {
+  readonly clock: Clock;
+  readonly env: Environment;
+  readonly plugins: Plugins;
+  /** Characters in a line of the terminal; undefined where the output is none. */
+  readonly width: number | undefined;
+  /** One line, or several. */
+  readonly print: (stream: 'stdout' | 'stderr', text: string) => void;
+}
+
+/** Does what was asked for. Returns the exit code; whatever was expected to go wrong is printed. */
+export async function act(action: Action, console: Console): Promise<number> {
+  try {
+    return await perform(action, console);
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    console.print('stderr', `nerve: ${error.message}`);
+    if (error instanceof BadUsage || (error instanceof ApiError && error.status === 400))
+      return exitCode.usage;
+    if (error instanceof ApiError && error.code === 'unreachable') {
+      const service = 'is it running? systemctl status nerve. It listens where admin.listen says: --address';
+      console.print('stderr', `nerve: ${service}`);
+      return exitCode.unavailable;
+    }
+    return exitCode.failure;
+  }
+}
+
+async function perform(action: Action, console: Console): Promise<number> {
+  switch (action.kind) {
+    case 'status':
+      return (await import('./showStatus.js')).showStatus(action, console);
+    case 'drain':
+    case 'undrain':
+      return (await import('./drain.js')).orderDrain(action, console);
+    case 'weight':
+      return (await import('./weight.js')).orderWeight(action, console);
+    case 'probe':
+      return (await import('./probe.js')).probeService(action, console);
+  }
+}

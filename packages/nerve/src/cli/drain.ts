@@ -1,0 +1,99 @@
+import { userInfo } from 'node:os';
+import { type Clock, exitCode } from '@smartstack/agent';
+import { type ApiClient, ApiError } from '@smartstack/agent/apiClient';
+import { duration } from '../api/duration.js';
+import type { Console } from './act.js';
+import { json, readResult, readServices, servicePath } from './answers.js';
+import type { Action, Environment } from './command.js';
+import { BadUsage, connect } from './connect.js';
+
+type Drain = Extract<Action, { kind: 'drain' }>;
+
+const lookEveryMs = 200;
+
+/** `nerve drain` and `nerve undrain`. */
+export async function orderDrain(
+  action: Drain | Extract<Action, { kind: 'undrain' }>,
+  console: Console,
+): Promise<number> {
+  const { clock, print, env } = console;
+  const { kind, service } = action;
+  const waitMs = kind === 'drain' ? spanOf('--timeout', action.timeout) : 0;
+  const body = { by: whoAsks(env), ...(kind === 'drain' ? drainBody(action) : {}) };
+  const client = await connect(action, clock);
+  const path = service === undefined ? `/v1/${kind}` : servicePath(service, `/${kind}`);
+  const result = readResult(await client.call('POST', path, body));
+  const { services, stillDrained, saved } = result;
+  if (!saved) print('stderr', 'nerve: it could not be saved: a restart of the agent forgets it');
+  const still = kind === 'undrain' ? stillDrained : [];
+  if (still.length > 0) print('stderr', `nerve: still drained by another order: ${still.join(', ')}`);
+  const done = kind === 'drain' && action.wait ? await untilLeft(client, services, waitMs, clock) : undefined;
+  if (action.output === 'json') print('stdout', json({ ...result, ...(done && { left: done.ok }) }));
+  else print('stdout', `${kind}ed: ${services.join(', ') || 'no services'}`);
+  if (done === undefined) return exitCode.stopped;
+  if (done.ok && action.output === 'table') print('stdout', 'callers have let go');
+  if (!done.ok) print('stderr', `nerve: ${done.problem}`);
+  return done.ok ? exitCode.stopped : exitCode.failure;
+}
+
+function drainBody({ reason, for: span, until }: Drain): object {
+  if (span !== undefined) spanOf('--for', span);
+  const at = until === undefined ? undefined : Date.parse(until);
+  if (Number.isNaN(at))
+    throw new BadUsage(`--until: expected a time such as 2030-01-31T12:00:00Z, not ${until ?? ''}`);
+  return {
+    ...(reason !== undefined && { reason }),
+    ...(span !== undefined && { duration: span }),
+    ...(at !== undefined && { until: new Date(at).toISOString() }),
+  };
+}
+
+/** Milliseconds. */
+function spanOf(flag: string, text: string): number {
+  const { data, error } = duration.safeParse(text);
+  if (error) throw new BadUsage(`${flag}: ${error.issues[0]?.message ?? ''}, not ${text}`);
+  return data;
+}
+
+/** For logs and the status: whoever is behind sudo, else the user. */
+export function whoAsks(env: Environment): string {
+  return (env.SUDO_USER || env.USER || env.LOGNAME || userName()).slice(0, 200);
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A number without a name.
+    return 'unknown';
+  }
+}
+
+type Outcome = { readonly ok: true } | { readonly ok: false; readonly problem: string };
+
+/** Waits until the drains of all these services are left. The agent may restart meanwhile. */
+async function untilLeft(
+  client: ApiClient,
+  services: readonly string[],
+  limitMs: number,
+  clock: Clock,
+): Promise<Outcome> {
+  const until = clock.monotonic() + limitMs;
+  for (;;) {
+    let waiting: readonly string[] = services;
+    try {
+      const all = new Map(
+        readServices(await client.call('GET', '/v1/services')).services.map((one) => [one.service, one]),
+      );
+      const undrained = services.filter((name) => all.has(name) && all.get(name)?.drain === undefined);
+      if (undrained.length > 0) return { ok: false, problem: `undrained meanwhile: ${undrained.join(', ')}` };
+      waiting = services.filter((name) => all.has(name) && all.get(name)?.drain?.phase !== 'left');
+      if (waiting.length === 0) return { ok: true };
+    } catch (error) {
+      if (!(error instanceof ApiError && error.retriable)) throw error;
+    }
+    if (clock.monotonic() >= until)
+      return { ok: false, problem: `callers have not let go in time: ${waiting.join(', ')}` };
+    await clock.sleep(lookEveryMs);
+  }
+}

@@ -1,0 +1,94 @@
+import { type Clock, closest, exitCode, formatIssue } from '@smartstack/agent';
+import { type CheckOptions, createCheck } from '../checks/index.js';
+import { probeWithin } from '../checks/deadline.js';
+import { endAllGroups } from '../checks/processGroups.js';
+import { loadConfig } from '../config/load.js';
+import type { ServiceDefinition } from '../config/service.js';
+import type { Console } from './act.js';
+import { json } from './answers.js';
+import type { Action } from './command.js';
+import { plainText, table } from './table.js';
+
+/** One check's outcome. */
+interface Probed {
+  readonly check: string;
+  readonly type: string;
+  readonly target: string;
+  /** Skipped: only the running agent knows. */
+  readonly result: 'pass' | 'fail' | 'skipped';
+  readonly reason?: string;
+  readonly tookMs?: number;
+}
+
+/** `nerve probe`: runs all checks of a service once. 0, or 1 when one fails; 78 for a bad configuration. */
+export async function probeService(
+  action: Extract<Action, { kind: 'probe' }>,
+  { clock, plugins, print, width }: Console,
+): Promise<number> {
+  const { service, file, instanceId, output } = action;
+  const loaded = await loadConfig({ file, instanceId, plugins });
+  const definition = loaded.services.get(service);
+  if (definition === undefined || loaded.fatal.length > 0) {
+    const errors = loaded.issues.filter(({ severity }) => severity === 'error');
+    if (loaded.main === undefined || loaded.fatal.length > 0 || loaded.broken.has(service)) {
+      for (const issue of errors) print('stderr', formatIssue(issue));
+      return exitCode.configuration;
+    }
+    const near = closest(service, [...loaded.services.keys()]);
+    const hint = near === undefined ? '' : `, did you mean ${near}?`;
+    print('stderr', `nerve: ${file} has no service ${plainText(service)}${hint}`);
+    return exitCode.failure;
+  }
+  const probed: Probed[] = [];
+  for (const options of definition.mocked ? [] : definition.checks)
+    probed.push(await probeOne(options, definition, clock));
+  await endAllGroups(clock);
+  const ok = probed.every(({ result }) => result !== 'fail');
+  if (output === 'json') print('stdout', json({ service, ok, mocked: definition.mocked, checks: probed }));
+  else print('stdout', page(probed, definition, width).join('\n'));
+  return ok ? exitCode.stopped : exitCode.failure;
+}
+
+function page(probed: readonly Probed[], { mocked }: ServiceDefinition, width: number | undefined) {
+  if (mocked) return ['check_mocked: it counts as up, and no check is executed'];
+  if (probed.length === 0) return ['it has no checks: it counts as up'];
+  const rows = probed.map(({ check, target, result, reason, tookMs }) => [
+    ...[check, target, result],
+    tookMs === undefined ? '-' : `${tookMs.toFixed(1)} ms`,
+    reason ?? '',
+  ]);
+  return table(['CHECK', 'TARGET', 'RESULT', 'TOOK', 'REASON'], rows, width);
+}
+
+async function probeOne(
+  options: CheckOptions,
+  { name: service, instance }: ServiceDefinition,
+  clock: Clock,
+): Promise<Probed> {
+  const { host, port } = instance;
+  const check = createCheck(options, { service, host, port, clock, heartbeats: { last: () => undefined } });
+  const about = { check: check.name, type: options.type, target: targetOf(options, { host, port }) };
+  if (options.type === 'ttl')
+    return {
+      ...about,
+      result: 'skipped',
+      reason: 'only the running agent knows the heartbeats: nerve status',
+    };
+  const started = clock.monotonic();
+  const result = await probeWithin(check, clock, new AbortController().signal);
+  const tookMs = clock.monotonic() - started;
+  return result.ok
+    ? { ...about, result: 'pass', tookMs }
+    : { ...about, result: 'fail', reason: result.reason, tookMs };
+}
+
+/** What a check looks at, for people. */
+function targetOf(options: CheckOptions, service: { readonly host: string; readonly port: number }): string {
+  if (options.type === 'exec') return [options.command].flat().join(' ');
+  if (options.type === 'systemd') return options.unit;
+  if (options.type === 'plug-in') return options.module;
+  if (options.type === 'ttl' || options.type === 'noop') return '';
+  const at = `${options.host ?? service.host}:${options.port ?? service.port}`;
+  if (options.type !== 'http') return at;
+  return `${options.unixSocket ?? at}${options.uri.startsWith('/') ? '' : '/'}${options.uri}`;
+}
