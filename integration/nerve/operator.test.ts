@@ -36,7 +36,7 @@ describe('the commands for operators', () => {
     const status = await eventually(
       async () => {
         const result = await cli('status', ...at);
-        return result.code === 0 && result.stdout.includes('present') && result;
+        return result.code === 0 && result.stdout.includes('present') ? result : undefined;
       },
       { what: 'web is registered', timeoutMs: 10_000 },
     );

@@ -1,19 +1,8 @@
-import { AgentError, type Clock, exitCode } from '@smartstack/agent';
+import { AgentError, exitCode } from '@smartstack/agent';
 import { ApiError } from '@smartstack/agent/apiClient';
-import type { Plugins } from '../plugins/loader.js';
-import type { Action, Environment } from './command.js';
+import type { Action } from './command.js';
 import { BadUsage } from './connect.js';
-
-/** What a command works with. */
-export interface Console {
-  readonly clock: Clock;
-  readonly env: Environment;
-  readonly plugins: Plugins;
-  /** Characters in a line of the terminal; undefined where the output is none. */
-  readonly width: number | undefined;
-  /** One line, or several. */
-  readonly print: (stream: 'stdout' | 'stderr', text: string) => void;
-}
+import type { Console } from './console.js';
 
 /** Does what was asked for. Returns the exit code; whatever was expected to go wrong is printed. */
 export async function act(action: Action, console: Console): Promise<number> {

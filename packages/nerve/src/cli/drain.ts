@@ -2,7 +2,7 @@ import { userInfo } from 'node:os';
 import { type Clock, exitCode } from '@smartstack/agent';
 import { type ApiClient, ApiError } from '@smartstack/agent/apiClient';
 import { duration } from '../api/duration.js';
-import type { Console } from './act.js';
+import type { Console } from './console.js';
 import { json, readResult, readServices, servicePath } from './answers.js';
 import type { Action, Environment } from './command.js';
 import { BadUsage, connect } from './connect.js';

@@ -4,7 +4,7 @@ import { probeWithin } from '../checks/deadline.js';
 import { endAllGroups } from '../checks/processGroups.js';
 import { loadConfig } from '../config/load.js';
 import type { ServiceDefinition } from '../config/service.js';
-import type { Console } from './act.js';
+import type { Console } from './console.js';
 import { json } from './answers.js';
 import type { Action } from './command.js';
 import { plainText, table } from './table.js';

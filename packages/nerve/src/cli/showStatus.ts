@@ -1,5 +1,5 @@
 import { exitCode } from '@smartstack/agent';
-import type { Console } from './act.js';
+import type { Console } from './console.js';
 import { json, readService, readServices, servicePath } from './answers.js';
 import type { Action } from './command.js';
 import { connect } from './connect.js';

@@ -53,7 +53,7 @@ function iso(at: number): string {
 }
 
 /** Published first, for that is what counts; what differs from it after that. */
-export function weightText({ weight: { configured, ordered, published } }: ServiceView): string {
+function weightText({ weight: { configured, ordered, published } }: ServiceView): string {
   const wanted = ordered?.value ?? configured;
   const parts = [
     ...(published !== undefined && published !== wanted ? [`${published} of ${wanted ?? '-'}`] : []),
