@@ -26,7 +26,7 @@ describe('loadConfig', () => {
     expect(texts).toEqual([]);
     expect(main).toMatchObject({
       instanceId: 'i-0abc',
-      admin: [{ host: '127.0.0.1', port: 3454 }],
+      admin: { listen: [{ host: '127.0.0.1', port: 3454 }], access: {} },
       stopTimeout: 10,
       drainOnStop: false,
       maxConcurrentChecks: 256,
