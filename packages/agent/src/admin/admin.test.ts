@@ -145,7 +145,7 @@ describe('the four routes', () => {
 
 describe('the route table', () => {
   it('gives parameters, query and body', async () => {
-    const address = await start();
+    const address = await start([{ socket: join(dir, 'a.sock') }]);
     const answer = await ask(address, '/services/a%20b%2Fc/weight/5?force=1', {
       method: 'PUT',
       body: 'hello',
@@ -171,7 +171,7 @@ describe('the route table', () => {
   });
 
   it('refuses a body that is too large', async () => {
-    const address = await start();
+    const address = await start([{ socket: join(dir, 'a.sock') }]);
     const put = { method: 'PUT', body: 'x'.repeat(65 * 1024) };
     expect((await ask(address, '/services/a/weight/5', put)).status).toBe(413);
   });

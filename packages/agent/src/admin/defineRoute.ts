@@ -40,12 +40,14 @@ export interface Reply<T> {
   readonly value: T;
 }
 
+type NoKeys = Readonly<Record<string, never>>;
+
 const nothing = z.undefined();
 
 /** Makes a route that takes only what fits its schemas: anything else is answered with 400, which names the field. */
 export function defineRoute<
-  P extends z.ZodRawShape = Record<never, never>,
-  Q extends z.ZodRawShape = Record<never, never>,
+  P extends z.ZodRawShape = NoKeys,
+  Q extends z.ZodRawShape = NoKeys,
   B extends z.ZodType = z.ZodUndefined,
   R extends z.ZodType = z.ZodType,
 >(definition: RouteDefinition<P, Q, B, R>): AdminRoute {
@@ -59,7 +61,7 @@ export function defineRoute<
     doc: {
       ...rest,
       params,
-      query: query as unknown as z.ZodObject,
+      query: query,
       ...(definition.body && { body: definition.body }),
     } as RouteDoc,
     handle: async (request) => {
@@ -100,7 +102,7 @@ function jsonOf({ body, contentType }: AdminRequest): unknown {
 
 function check<S extends z.ZodType>(where: string, schema: S, value: unknown): z.output<S> {
   const { data, error } = schema.safeParse(value);
-  if (error === undefined) return data as z.output<S>;
+  if (error === undefined) return data;
   const problems = explainIssues(error.issues, schema).map(
     ({ path, message }) => `${path.length === 0 ? where : formatPath(path)}: ${message}`,
   );

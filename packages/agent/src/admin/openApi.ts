@@ -121,8 +121,8 @@ class Schemas {
       },
     });
     for (const [id, definition] of Object.entries(json.$defs ?? {})) {
-      const { id: _, ...rest } = referring(definition) as Json;
-      this.named[id] = rest;
+      const entries = Object.entries(referring(definition) as Json);
+      this.named[id] = Object.fromEntries(entries.filter(([key]) => key !== 'id'));
     }
     return referring(json.properties?.root ?? {}) as Json;
   }

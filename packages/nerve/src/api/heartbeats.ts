@@ -24,7 +24,7 @@ export function heartbeatRoutes(deps: ApiDeps): readonly AdminRoute[] {
       case 'unknown service':
         throw new Refusal(409, `${service} has no check that waits for heartbeats (type: ttl)`);
       case 'unknown check':
-        throw unknown(`check of ${service} that waits for heartbeats is named`, check ?? '', taken.checks);
+        throw unknown(`ttl check of ${service}`, check ?? '', taken.checks);
     }
   };
   const common = { method: 'POST', body, response, statuses } as const;
