@@ -111,7 +111,8 @@ describe('health', () => {
   it('does not wait for the rate limit any more once it is back where the registration is', async () => {
     const limits = { average_rate: 0.01, max_burst: 1, shadow_mode: false };
     const bed = await lifecycleBed({ real: true, check_interval: 0.1, rate_limiting: limits });
-    await bed.until(() => bed.made[0]?.published !== undefined);
+    // The first token comes after 100 s.
+    await bed.until(() => bed.made[0]?.published !== undefined, 1_000);
     await bed.check(false);
     expect(bed.status()).toMatchObject({
       health: 'down',
