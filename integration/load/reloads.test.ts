@@ -27,5 +27,10 @@ it('the same with two HAProxies that belong to one synapse: one reload of both f
 });
 
 it('the same with an HAProxy that stands still from somewhere in the course of a reload', async () => {
-  expect(await holds({ reloads: 3, freezeMs: 4_000 })).toEqual({ 'lines-changed': 3 });
+  const { 'lines-changed': done, 'lines-changed (failed)': failed = 0 } = await holds({
+    ...{ reloads: 3, freezeMs: 4_000 },
+  });
+  // Where it stands still between the command and the answer, nobody can say that it was reloaded: it is tried again.
+  expect(done).toBe(3);
+  expect(failed).toBeLessThanOrEqual(1);
 });
