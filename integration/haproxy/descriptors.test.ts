@@ -8,10 +8,9 @@ import { render } from '../../packages/synapse/src/generators/haproxy/desired/re
 import { descriptorNeed } from '../../packages/synapse/src/generators/haproxy/file/descriptorNeed.ts';
 import { eventually } from '../harness/eventually.ts';
 import {
-  askSocket,
   type Haproxy,
   haproxyPaths,
-  killTree,
+  killAllIn,
   limited,
   startHaproxy,
   testBase,
@@ -71,9 +70,7 @@ describe('file descriptors', () => {
     bed = undefined;
     await haproxy?.stop();
     haproxy = undefined;
-    const showProc = await askSocket(haproxyPaths(dir).masterSocket, 'show proc').catch(() => '');
-    const pid = /^(\d+)\s+master/m.exec(showProc)?.[1];
-    if (pid !== undefined) await killTree(Number(pid));
+    await killAllIn(dir);
     await upstream.stop();
     removeTempDir(dir);
   });

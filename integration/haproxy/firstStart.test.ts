@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
-import { askSocket, haproxyPaths, killTree, testBase } from '../harness/haproxy.ts';
+import { haproxyPaths, killAllIn, testBase } from '../harness/haproxy.ts';
 import { get } from '../harness/load.ts';
 import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
@@ -22,10 +22,7 @@ describe('a managed HAProxy that does not run yet', () => {
   });
   afterEach(async () => {
     await bed?.stop();
-    const master = /^(\d+)\s+master/m.exec(
-      await askSocket(haproxyPaths(dir).masterSocket, 'show proc').catch(() => ''),
-    )?.[1];
-    if (master !== undefined) await killTree(Number(master));
+    await killAllIn(dir);
     await upstream.stop();
     removeTempDir(dir);
   });

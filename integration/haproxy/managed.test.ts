@@ -2,7 +2,8 @@ import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually, holds } from '../harness/eventually.ts';
-import { askSocket, haproxyPaths, isAlive, killTree, testBase, workersOf } from '../harness/haproxy.ts';
+import { askSocket, haproxyPaths, isAlive, killAllIn } from '../harness/haproxy.ts';
+import { killTree, testBase, workersOf } from '../harness/haproxy.ts';
 import { get, startLoad } from '../harness/load.ts';
 import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
@@ -26,7 +27,6 @@ describe('a managed HAProxy', () => {
   let port: number;
   let upstreams: Upstream[];
   let bed: GeneratorBed;
-  const masters = new Set<number>();
 
   const start = (): GeneratorBed =>
     startGenerator(topLevel(dir, { managed: true, ...testBase(dir) }), { watchMs: 100 });
@@ -35,9 +35,7 @@ describe('a managed HAProxy', () => {
   const showProc = (): Promise<string> => askSocket(haproxyPaths(dir).masterSocket, 'show proc');
 
   async function masterPid(): Promise<number> {
-    const pid = Number(/^(\d+)\s+master/m.exec(await showProc())?.[1]);
-    masters.add(pid);
-    return pid;
+    return Number(/^(\d+)\s+master/m.exec(await showProc())?.[1]);
   }
 
   beforeEach(async () => {
@@ -49,10 +47,8 @@ describe('a managed HAProxy', () => {
     bed = start();
   });
   afterEach(async () => {
-    await masterPid().catch(() => undefined);
     await bed.stop();
-    for (const pid of masters) await killTree(pid);
-    masters.clear();
+    await killAllIn(dir);
     await Promise.all(upstreams.map((upstream) => upstream.stop()));
     removeTempDir(dir);
   });

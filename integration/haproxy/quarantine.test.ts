@@ -2,8 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
-import { haproxyPaths, killTree, testBase } from '../harness/haproxy.ts';
-import { askSocket } from '../harness/haproxy.ts';
+import { haproxyPaths, killAllIn, testBase } from '../harness/haproxy.ts';
 import { get, startLoad } from '../harness/load.ts';
 import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
@@ -40,9 +39,7 @@ describe('quarantine of what HAProxy rejects', () => {
   });
   afterEach(async () => {
     await bed.stop();
-    const showProc = await askSocket(haproxyPaths(dir).masterSocket, 'show proc').catch(() => '');
-    const pid = /^(\d+)\s+master/m.exec(showProc)?.[1];
-    if (pid !== undefined) await killTree(Number(pid));
+    await killAllIn(dir);
     await Promise.all(upstreams.map((upstream) => upstream.stop()));
     removeTempDir(dir);
   });

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import { eventually } from './eventually.ts';
@@ -158,6 +158,15 @@ export async function killTree(pid: number): Promise<void> {
     what: 'HAProxy has ended',
     timeoutMs,
   });
+}
+
+/** Ends every process whose command line names something in `folder`: an HAProxy of a test, whether it answers or not. */
+export async function killAllIn(folder: string): Promise<void> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+  for (const pid of pids) {
+    const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+    if (words.some((word) => word.startsWith(`${folder}/`)) && (await isAlive(pid))) await killTree(pid);
+  }
 }
 
 /** A command line that runs HAProxy with a hard limit of open files. */

@@ -1,9 +1,10 @@
+import { pause } from '../harness/pause.ts';
 import { registrationsOf, reloadsOf, reloadsSince, type ServicePlan, startUsers, suspectsOf } from './bed.ts';
 import { awaitNoneLeaked, descriptorsAtRest } from './descriptors.ts';
 import { awaitInStep } from './inStep.ts';
 import { Random } from './random.ts';
 import type { Registrations } from './registrations.ts';
-import { freeze, type HaproxyOptions, pause, startSystem } from './system.ts';
+import { freeze, type HaproxyOptions, startSystem } from './system.ts';
 import type { Tally } from './traffic.ts';
 
 /** Random changes of the registry under load. */

@@ -1,10 +1,11 @@
+import { pause } from '../harness/pause.ts';
 import { onCleanUp } from '../discovery/bed.ts';
 import { type FaultProxy, startFaultProxy } from '../harness/faultProxy.ts';
 import { type LoadBed, reloadsOf, reloadsSince, type ServicePlan, startUsers } from './bed.ts';
 import { awaitRegistered, type Host, sessionTimeoutMs, startHosts } from './hosts.ts';
 import { awaitInStep } from './inStep.ts';
 import { Random } from './random.ts';
-import { freeze, type HaproxyOptions, pause, startSystem } from './system.ts';
+import { freeze, type HaproxyOptions, startSystem } from './system.ts';
 import type { Tally } from './traffic.ts';
 
 /** The sessions of all hosts expire at once, under load, and all return. */

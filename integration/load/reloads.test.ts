@@ -14,7 +14,7 @@ async function holds(more: Partial<ReloadsOptions>): Promise<Readonly<Record<str
     throw new Error(`seed ${seed}: ${String(error)}`, { cause: error });
   });
   expect(describeFailures(tally), `seed ${seed}`).toEqual([]);
-  for (const [kind, { requests }] of Object.entries(tally)) expect(requests, kind).toBeGreaterThan(0);
+  for (const [kind, { requests }] of Object.entries(tally)) expect(requests, kind).toBeGreaterThan(10);
   return reloads;
 }
 
@@ -27,10 +27,5 @@ it('the same with two HAProxies that belong to one synapse: one reload of both f
 });
 
 it('the same with an HAProxy that stands still from somewhere in the course of a reload', async () => {
-  const { 'lines-changed': done, 'lines-changed (failed)': failed = 0 } = await holds({
-    ...{ reloads: 3, freezeMs: 4_000 },
-  });
-  // Where it stands still between the command and the answer, nobody can say that it was reloaded: it is tried again.
-  expect(done).toBe(3);
-  expect(failed).toBeLessThanOrEqual(1);
+  expect(await holds({ reloads: 3, freezeMs: 4_000 })).toEqual({ 'lines-changed': 3 });
 });

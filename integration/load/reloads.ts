@@ -1,4 +1,5 @@
 import { eventually } from '../harness/eventually.ts';
+import { pause } from '../harness/pause.ts';
 import { askSocket, workersOf } from '../harness/haproxy.ts';
 import {
   registrationsOf,
@@ -10,7 +11,7 @@ import {
 } from './bed.ts';
 import { awaitInStep } from './inStep.ts';
 import { Random } from './random.ts';
-import { freeze, type HaproxyOptions, pause, startSystem, type System } from './system.ts';
+import { freeze, type HaproxyOptions, startSystem, type System } from './system.ts';
 import type { Tally } from './traffic.ts';
 
 /** Reloads under load, each because the lines of a service changed. */
@@ -100,6 +101,12 @@ export async function runReloads(options: ReloadsOptions): Promise<ReloadsReport
   }
   const tookMs = performance.now() - started;
   await awaitInStep(places, 30_000);
+  // However slow the machine: what few requests met proves little.
+  await eventually(async () => Object.values(await traffic.tally()).every(({ requests }) => requests > 10), {
+    what: 'each kind of user has asked often enough',
+    timeoutMs: 60_000,
+    intervalMs: 100,
+  });
   const tally = await traffic.stop();
   await eventually(async () => (await workers(system)).old === 0, {
     what: 'the old workers have ended',

@@ -2,6 +2,7 @@ import { haproxyPaths, signalTree } from '../harness/haproxy.ts';
 import { type LoadBed, prepareBed, type ServicePlan } from './bed.ts';
 import { prepareTwins } from './haproxies.ts';
 import type { Places } from './inStep.ts';
+import { pause } from '../harness/pause.ts';
 
 /** Which HAProxies a scenario runs, and whether they stand still in the middle of it. */
 export interface HaproxyOptions {
@@ -51,10 +52,6 @@ export async function startSystem<T>(plan: SystemPlan<T>): Promise<System<T>> {
     adminSockets,
   };
 }
-
-/** How long something takes that is the event itself, not a wait for something else. */
-export const pause = (ms: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
 
 /** Every HAProxy stands still: what comes meanwhile waits in the kernel, and synapse hears nothing. */
 export async function freeze({ masters }: Pick<System, 'masters'>, ms: number): Promise<void> {

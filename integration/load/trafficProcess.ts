@@ -2,12 +2,11 @@
 import { Agent } from 'node:http';
 import { askShort, askStream, converse } from './requests.ts';
 import type { ClientKind, Clients, KindTally, TrafficPlan } from './traffic.ts';
+import { pause } from '../harness/pause.ts';
 
 const { clients, timeoutMs } = JSON.parse(process.argv[2] ?? '{}') as TrafficPlan;
 const tally: Partial<Record<ClientKind, KindTally>> = {};
 let stopped = false;
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** One user's way to ask once; `fresh` users have no agent to keep a connection. */
 function asker({ kind, port }: Clients): () => Promise<void> {

@@ -66,11 +66,8 @@ export class Converger {
     this.#context = context;
     this.#file = new FileFollower({
       ...{ clock: context.clock, logger: context.logger, wake },
-      ...{
-        keeper: wiring.keeper,
-        beliefs: wiring.beliefs,
-        boundPorts: () => boundPorts(this.#results, wiring.beliefs),
-      },
+      ...{ keeper: wiring.keeper, beliefs: wiring.beliefs },
+      boundPorts: () => boundPorts(this.#results, wiring.beliefs),
     });
     this.#unloadable = new Unloadable(context.clock, context.random);
     this.#retry = new Backoff({ minMs: 100, maxMs: 10_000, random: context.random });
@@ -117,8 +114,8 @@ export class Converger {
       // Something was held back: look again before anything is reloaded.
       if (keeper.quarantine.revision !== revision) continue;
       if (kept.accepted === undefined) {
-        const problem = 'haproxy rejects the whole configuration, and there is no older one';
-        throw new AgentError('config-rejected', problem, { retriable: true });
+        const why = 'haproxy rejects the whole configuration, and there is no older one';
+        throw new AgentError('config-rejected', why, { retriable: true });
       }
       const waitMs = this.#waitBeforeReload(kept, config);
       if (waitMs > 0) {
@@ -215,6 +212,8 @@ export class Converger {
       how = done.how;
       silent = done.silent;
     } catch (error) {
+      // There is only to wait, which the loop says and does.
+      if (error instanceof ReloadError && error.isSilent) throw error;
       const problem = describeError(error);
       if (error instanceof ReloadError && error.action === 'start') {
         logger.error('haproxy could not be started', { problem });

@@ -46,13 +46,13 @@ async function readLogFrom(path: string, offset: number): Promise<string> {
 
 /** The failure, with what HAProxy itself wrote about it. */
 function withWords(
-  { message, cause, messages }: ReloadError,
+  { message, cause, messages, isSilent }: ReloadError,
   said: string,
   action: ReloadError['action'] = 'reload',
 ): ReloadError {
   const logged = parseBindFailures(said);
   return new ReloadError(said === '' ? message : `${message}: ${said}`, {
-    ...{ cause, action },
+    ...{ cause, action, isSilent },
     messages: logged.length > 0 ? logged : messages,
   });
 }
@@ -98,12 +98,8 @@ class ManagedProcess implements HaproxyProcess {
         await reloadThroughMaster(this.#masterSocket, this.#master(signal));
         return 'reloaded';
       } catch (error) {
-        if (signal.aborted) throw error;
-        if (error instanceof ReloadError) {
-          const said = await readLogFrom(logFile, size);
-          throw withWords(error, said);
-        }
-        throw new ReloadError(`the master does not answer: ${describeError(error)}`, { cause: error });
+        if (signal.aborted || !(error instanceof ReloadError)) throw error;
+        throw withWords(error, await readLogFrom(logFile, size));
       }
     });
   }
@@ -171,7 +167,8 @@ class ManagedProcess implements HaproxyProcess {
       this.#adopt(ours);
       // It re-executes itself, or it is on its way out.
       if ((await this.status(signal)) !== undefined) return 'running';
-      if (clock.monotonic() >= end) throw new ReloadError('HAProxy is alive but its master is silent');
+      if (clock.monotonic() >= end)
+        throw new ReloadError('HAProxy is alive but its master is silent', { isSilent: true });
       await clock.sleep(20, signal);
     }
     this.#masterSocket = this.#options.masterSocketPath;
@@ -186,7 +183,7 @@ class ManagedProcess implements HaproxyProcess {
     } catch (error) {
       if (!(error instanceof RuntimeApiError) || signal.aborted) throw error;
       if (error.code === 'runtime-timeout')
-        throw new ReloadError('HAProxy is alive but does not answer', { cause: error });
+        throw new ReloadError('HAProxy is alive but does not answer', { cause: error, isSilent: true });
       return false;
     }
   }

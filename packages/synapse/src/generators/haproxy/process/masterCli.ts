@@ -208,7 +208,7 @@ export async function reloadThroughMaster(
   path: string,
   options: MasterOptions & { readonly patienceMs: number },
 ): Promise<MasterStatus> {
-  const before = await readMaster(path, options);
+  const before = await firstLook(path, options);
   const known = new Set([...before.workers, ...before.oldWorkers].map(({ pid }) => pid));
   const answer = await askReload(path, options);
   if (answer.startsWith('Success=0')) {
@@ -225,6 +225,16 @@ export async function reloadThroughMaster(
     throw new ReloadError(`HAProxy could not load the new file (${status.failed} failed in a row)`);
   }
   return status;
+}
+
+async function firstLook(path: string, options: MasterOptions): Promise<MasterStatus> {
+  try {
+    return await readMaster(path, options);
+  } catch (error) {
+    if (!(error instanceof RuntimeApiError) || options.signal?.aborted === true) throw error;
+    const isSilent = error.code === 'runtime-timeout';
+    throw new ReloadError(`the master does not answer: ${error.message}`, { cause: error, isSilent });
+  }
 }
 
 /** What matters of an answer that begins with its success: the alerts among the start-up messages. */

@@ -1,4 +1,4 @@
-import { type Clock, describeError, type Logger } from '@smartstack/agent';
+import type { Clock, Logger } from '@smartstack/agent';
 import { runShell } from './command.js';
 import { haproxyLimit } from './descriptorLimit.js';
 import {
@@ -123,13 +123,8 @@ export function createExternalProcess(options: ExternalProcessOptions): HaproxyP
       }
       if (masterSocketPath === undefined)
         throw new ReloadError('there is neither a reload_command nor a master socket');
-      try {
-        await reloadThroughMaster(masterSocketPath, master(signal));
-        return 'reloaded';
-      } catch (error) {
-        if (error instanceof ReloadError || signal.aborted) throw error;
-        throw new ReloadError(`the master does not answer: ${describeError(error)}`, { cause: error });
-      }
+      await reloadThroughMaster(masterSocketPath, master(signal));
+      return 'reloaded';
     },
     askWorker: (pid, command, signal) => {
       if (masterSocketPath !== undefined) return askWorker(masterSocketPath, pid, command, master(signal));
