@@ -35,11 +35,13 @@ describe.skipIf(whyNoSystemdVm() !== undefined)("the README's tour of a VM, comm
     });
     const seen = await vm.must('bash', '-c', await tourStep('look'));
     expect(seen).toMatch(/^hello$/m);
+    expect(seen).toMatch(/^hello +up +\S+ +present/m);
     expect(seen).toMatch(/^hello,vm1_127\.0\.0\.1:8080,.*,UP[ ,]/m);
   });
 
   it('changes: reload and restart leave the service reachable', async () => {
-    expect(await vm.must('bash', '-c', await tourStep('change'))).toMatch(/hello$/);
+    const said = await vm.must('bash', '-c', await tourStep('change'));
+    expect(said).toMatch(/^drained: hello\n[^]*undrained: hello\n[^]*hello$/);
   });
 
   it('removes every trace, as the operations guide says', async () => {
@@ -47,8 +49,8 @@ describe.skipIf(whyNoSystemdVm() !== undefined)("the README's tour of a VM, comm
     const left = await vm.must(
       'bash',
       '-c',
-      `ls -d /etc/nerve /etc/synapse /usr/bin/nerve /usr/bin/synapse /run/nerve /run/synapse /var/lib/synapse \
-        /usr/share/synapse /usr/lib/*/smartstack.conf /usr/lib/*/synapse.conf /etc/systemd/system/*{nerve,synapse}* 2>/dev/null
+      `ls -d /etc/nerve /etc/synapse /usr/bin/nerve /usr/bin/synapse /run/nerve /run/synapse \
+        /var/lib/nerve /var/lib/synapse /usr/share/synapse /usr/lib/*/smartstack.conf /usr/lib/*/synapse.conf /etc/systemd/system/*{nerve,synapse}* 2>/dev/null
        getent passwd nerve synapse synapse-haproxy; getent group nerve synapse
        systemctl list-units --all --no-legend 'nerve*' 'synapse*'; pgrep haproxy; true`,
     );

@@ -11,6 +11,7 @@ import {
   serveAdmin,
   StatsdSender,
   untilAborted,
+  withUnitSocket,
 } from '@smartstack/agent';
 import { endAllGroups } from './checks/processGroups.js';
 import type { LoadedConfig, LoadOptions } from './config/load.js';
@@ -158,7 +159,7 @@ export async function runNerve(options: NerveOptions): Promise<void> {
             {
               name: 'nerve',
               version,
-              ...main.admin,
+              ...withUnitSocket(main.admin, 'nerve', options.env),
               clock,
               logger: logger.child({ component: 'admin' }),
               metrics: registry,

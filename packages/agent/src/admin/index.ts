@@ -2,7 +2,7 @@ export { defineRoute, type Reply } from './defineRoute.js';
 export { Refusal } from './refusal.js';
 export { serveAdmin } from './serve.js';
 export { AdminServer } from './server.js';
-export { adminSettings, type AdminSettings } from './settings.js';
+export { adminSettings, type AdminSettings, withUnitSocket } from './settings.js';
 export type {
   AdminAddress,
   AdminOptions,

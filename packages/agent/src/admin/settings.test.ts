@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { FakeClock, RecordingLogger } from '../testing/index.js';
 import { systemClock } from '../clock.js';
 import { createMetrics } from '../metrics.js';
-import { type AdminAddress, AdminServer, adminSettings, serveAdmin } from './index.js';
+import { type AdminAddress, AdminServer, adminSettings, serveAdmin, withUnitSocket } from './index.js';
 
 describe('adminSettings', () => {
   const schema = adminSettings('127.0.0.1:3454');
@@ -21,7 +21,16 @@ describe('adminSettings', () => {
       [{ socket: '/run/a.sock' }, { host: '::1', port: 80 }],
     ],
   ])('%s', (_, value, expected) => {
-    expect(schema.parse(value)).toEqual({ listen: expected, access: {} });
+    expect(schema.parse(value)).toEqual({ listen: expected, access: {}, isUsual: expected === usual });
+  });
+
+  it('has a socket in the folder of the unit, where nothing else was said', () => {
+    const env = { RUNTIME_DIRECTORY: '/run/nerve:/run/other' };
+    const socket = { socket: '/run/nerve/nerve.sock' };
+    expect(withUnitSocket(schema.parse(undefined), 'nerve', env).listen).toEqual([...usual, socket]);
+    expect(withUnitSocket(schema.parse({ listen: '127.0.0.1:3454' }), 'nerve', env).listen).toEqual(usual);
+    expect(withUnitSocket(schema.parse({ listen: false }), 'nerve', env).listen).toEqual([]);
+    expect(withUnitSocket(schema.parse(undefined), 'nerve', {}).listen).toEqual(usual);
   });
 
   it.each(['3454', ':3454', 'host', 'host:65536', 'host:-1', '::1:80', 'a b:1', '', true, []])(

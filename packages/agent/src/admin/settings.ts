@@ -38,7 +38,7 @@ export function adminSettings(defaultListen: string) {
         .nullish()
         .meta({ default: defaultListen })
         .describe(
-          'Where the HTTP API is served: host:port, the path of a unix socket, or a list of them; false for nowhere.',
+          'Where the HTTP API is served: host:port, the path of a unix socket, or a list of them; false for nowhere. As a unit of systemd also NAME.sock in its RuntimeDirectory, by default.',
         ),
       token_file: z
         .string()
@@ -63,6 +63,7 @@ export function adminSettings(defaultListen: string) {
       const addresses = listen === false ? [] : Array.isArray(listen) ? listen : [listen];
       return {
         listen: addresses,
+        isUsual: admin?.listen === undefined || admin.listen === null,
         access: {
           ...(admin?.token_file && { tokenFile: admin.token_file }),
           ...(admin?.mode === undefined || admin.mode === null ? {} : { socketMode: admin.mode }),
@@ -77,4 +78,20 @@ export function adminSettings(defaultListen: string) {
 export interface AdminSettings {
   readonly listen: readonly AdminAddress[];
   readonly access: AdminAccess;
+  /** Nothing was said of `listen`. */
+  readonly isUsual: boolean;
+}
+
+/**
+ * The same, and on a socket in the folder that systemd made for the unit, where nothing else was said: whoever may
+ * reach that may change something. The first of several folders counts.
+ */
+export function withUnitSocket(
+  settings: AdminSettings,
+  name: string,
+  env: Readonly<Record<string, string | undefined>>,
+): AdminSettings {
+  const [folder] = env.RUNTIME_DIRECTORY?.split(':') ?? [];
+  if (!settings.isUsual || !folder) return settings;
+  return { ...settings, listen: [...settings.listen, { socket: `${folder}/${name}.sock` }] };
 }
