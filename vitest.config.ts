@@ -7,6 +7,10 @@ const shared = {
   ssr: { resolve: { conditions, externalConditions: conditions } },
 };
 
+/** Files that wait for servers more than they work: two at a time. What measures, or loads a core, is not among them. */
+const waiting = 'integration/{zookeeper,nerve,synapse,prometheus}/!(scale).test.ts';
+const withServers = { testTimeout: 60_000, hookTimeout: 60_000 };
+
 export default defineConfig({
   test: {
     dangerouslyIgnoreUnhandledErrors: false,
@@ -30,13 +34,24 @@ export default defineConfig({
       {
         ...shared,
         test: {
+          ...withServers,
+          name: 'integration-waiting',
+          include: [waiting],
+          exclude: ['**/node_modules/**'],
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        ...shared,
+        test: {
+          ...withServers,
           name: 'integration',
           include: ['integration/**/*.test.ts'],
-          exclude: ['integration/harness/**', '**/node_modules/**'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          exclude: ['integration/harness/**', '**/node_modules/**', waiting],
           // Two cores, real servers and real timing: one file at a time.
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -6,6 +6,7 @@ import { freePort } from '../harness/ports.ts';
 import { makeTempDir } from '../harness/tempDir.ts';
 import { addressesOf, startFleet } from '../load/fleet.ts';
 import { describeFailures, startTraffic } from '../load/traffic.ts';
+import { pause } from '../harness/pause.ts';
 
 const { values } = parseArgs({
   options: { servers: { type: 'string', default: '10' }, dying: { type: 'string', default: '5' } },
@@ -44,7 +45,6 @@ const settings = [
   ],
   ['balance random(2)', 'option redispatch 1', 'retries 40', retryOn],
 ] as const;
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const fleet = await startFleet(addressesOf(21, Number(values.servers)));
 const dir = makeTempDir('deaths');

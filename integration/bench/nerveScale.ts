@@ -10,6 +10,7 @@ import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 import { startZooKeeper } from '../harness/zookeeper.ts';
 import type { Checked } from './checkedProcess.ts';
 import { between, costOf, residentMiB } from './processCost.ts';
+import { pause } from '../harness/pause.ts';
 
 const { values } = parseArgs({
   options: {
@@ -21,7 +22,6 @@ const { values } = parseArgs({
 });
 const intervalSeconds = Number(values.interval);
 const nerve = resolve(import.meta.dirname, '../../packages/nerve/bin/nerve.js');
-const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
 /** The server that is checked; `stretch` tells what came since it was asked last. */
 async function startChecked(): Promise<{ child: Child; port: number; stretch: () => Promise<Checked> }> {

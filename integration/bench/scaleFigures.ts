@@ -4,11 +4,11 @@ import { Prober } from './prober.ts';
 import { between, costOf, type ProcessCost, residentMiB } from './processCost.ts';
 import { type ScaleBed, serversUp } from './scaleBed.ts';
 import { summarize } from './statistics.ts';
+import { pause } from '../harness/pause.ts';
 
 /** One size's figures, by what they are of. */
 export type Figures = Map<string, number>;
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const address = (net: number, index: number): string =>
   `127.${net}.${Math.floor(index / 250)}.${(index % 250) + 1}`;
 

@@ -4,6 +4,9 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 // by an outgoing connection, nor connected to itself by a client that redials it.
 const first = 12_000;
 const last = 31_999;
+/** Test files that run at the same time have ports of their own: between a look and a listen somebody else could come. */
+const lanes = 4;
+const lane = Number(process.env.VITEST_POOL_ID ?? 0) % lanes;
 const taken = new Set<number>();
 
 function isFree(port: number): Promise<boolean> {
@@ -17,7 +20,7 @@ function isFree(port: number): Promise<boolean> {
 /** A TCP port on 127.0.0.1 that nobody listens on and that this process has not handed out before. */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 200; attempt += 1) {
-    const port = first + Math.floor(Math.random() * (last - first + 1));
+    const port = first + lane + lanes * Math.floor((Math.random() * (last - first + 1)) / lanes);
     if (taken.has(port)) continue;
     // Another call may have chosen the same one meanwhile.
     if (!(await isFree(port)) || taken.has(port)) continue;

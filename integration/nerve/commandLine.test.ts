@@ -2,8 +2,8 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { describe, expect, it } from 'vitest';
-import { makeTempDir } from '../harness/tempDir.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 
 const program = resolve(import.meta.dirname, '../../packages/nerve/bin/nerve.js');
 
@@ -20,7 +20,9 @@ function run(
 }
 
 function file(text: string): string {
-  const path = join(makeTempDir('nerve'), 'nerve.yaml');
+  const folder = makeTempDir('nerve');
+  onTestFinished(() => removeTempDir(folder));
+  const path = join(folder, 'nerve.yaml');
   writeFileSync(path, text);
   return path;
 }

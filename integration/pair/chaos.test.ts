@@ -5,13 +5,13 @@ import { cleanUpAfterEach } from '../discovery/bed.ts';
 import { eventually } from '../harness/eventually.ts';
 import { children, observe } from '../nerve/bed.ts';
 import { inStep, linkTo, newZooKeeper, pathOf, readyServers, startHost, startPair, userFile } from './bed.ts';
+import { pause } from '../harness/pause.ts';
 
 cleanUpAfterEach();
 const web = pathOf('web');
 // More of them find more: PAIR_CHAOS_ROUNDS=100 npx vitest run integration/pair/chaos.test.ts
-const rounds = Number(process.env.PAIR_CHAOS_ROUNDS ?? 5);
+const rounds = Number(process.env.PAIR_CHAOS_ROUNDS ?? 8);
 const random = (limit: number): number => Math.floor(Math.random() * limit);
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 it('random faults: no request fails, and every round ends in step', { timeout: 600_000 }, async () => {
   const server = await newZooKeeper(2_000);

@@ -5,6 +5,7 @@ import { eventually } from '../harness/eventually.ts';
 import { startFaultProxy, type FaultProxy } from '../harness/faultProxy.ts';
 import { startZooKeeper, type ZooKeeperServer } from '../harness/zookeeper.ts';
 import { closeSessionsAfterEach, instance, testSession } from './bed.ts';
+import { pause } from '../harness/pause.ts';
 
 const timeoutMs = 1_500;
 const rounds = 16;
@@ -21,7 +22,6 @@ afterAll(async () => {
 closeSessionsAfterEach();
 
 const random = (limit: number): number => Math.floor(Math.random() * limit);
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 it('fault 17: random chaos: every round converges within 5 s of healing', { timeout: 180_000 }, async () => {
   let stolen: SessionRef | undefined;
