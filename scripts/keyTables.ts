@@ -10,6 +10,12 @@ const words: Readonly<Record<string, string>> = {
   null: 'null',
 };
 
+/** Whether it takes any text, or so many that a number in quotes is just one of them. */
+function isFreeText(schema: JsonSchema): boolean {
+  if (schema.type === 'string') return typeof schema.pattern !== 'string' || !/\\d|0-9/.test(schema.pattern);
+  return (schema.anyOf ?? []).some(isFreeText);
+}
+
 /** What a value may be, in a word or two: `text`, `number`, `list of text`, "`http` or `tcp`". */
 function typeOf(schema: JsonSchema): string {
   if (schema.const !== undefined) return `\`${String(schema.const)}\``;
@@ -18,7 +24,8 @@ function typeOf(schema: JsonSchema): string {
   if (variants !== undefined) {
     const types = [...new Set(variants.map(typeOf))].filter((type) => !/^`?null`?$|^any$/.test(type));
     // Numbers may also stand in quotes; that is not worth a word.
-    const shown = types.includes('number') ? types.filter((type) => type !== 'text') : types;
+    const isOnlyQuoted = variants.every((one) => !isFreeText(one));
+    const shown = types.includes('number') && isOnlyQuoted ? types.filter((type) => type !== 'text') : types;
     return shown.join(' or ');
   }
   const { type } = schema;

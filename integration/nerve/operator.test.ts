@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -11,9 +13,16 @@ const program = resolve(import.meta.dirname, '../../packages/nerve/bin/nerve.js'
 
 function cli(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((done) => {
-    execFile(process.execPath, [program, ...args], { timeout: 20_000 }, (error, stdout, stderr) => {
-      done({ code: error === null ? 0 : Number(error.code), stdout, stderr });
-    });
+    execFile(
+      process.execPath,
+      [program, ...args],
+      { timeout: 20_000, maxBuffer: 2 ** 26 },
+      (error, stdout, stderr) => {
+        // One that was ended for taking too long has no code of its own.
+        const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
+        done({ code, stdout, stderr });
+      },
+    );
   });
 }
 
@@ -23,13 +32,16 @@ describe('the commands for operators', () => {
     onTestFinished(() => removeTempDir(folder));
     const socket = join(folder, 'nerve.sock');
     const tcp = await freePort();
+    const [token, wrong] = ['token', 'wrong'].map((name) => join(folder, name)) as [string, string];
+    writeFileSync(token, 'a-token-of-this-test\n');
+    writeFileSync(wrong, 'another-token-of-this-test\n');
     const web = {
       ...{ host: '127.0.0.1', port: 80, check_interval: 0.1, checks: [{ type: 'noop', name: 'always' }] },
       ...{ reporter_type: 'file', file_directory: join(folder, 'registry'), weight: 10 },
       drain: { min_time: 0.5 },
     };
     await startNerve({
-      main: { admin: { listen: [socket, `127.0.0.1:${tcp}`] }, services: { web } },
+      main: { admin: { listen: [socket, `127.0.0.1:${tcp}`], token_file: token }, services: { web } },
       env: { STATE_DIRECTORY: folder },
     });
     const at = ['--address', socket];
@@ -59,14 +71,20 @@ describe('the commands for operators', () => {
     expect((await cli('weight', 'web', '20', ...at)).stdout).toContain('configured 10, ordered 20');
     expect((await cli('weight', 'web', '--clear', ...at)).stdout).toContain('configured 10, ordered -');
 
-    const refused = await cli('drain', 'web', '--address', `127.0.0.1:${tcp}`);
-    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('--token-file') as string });
+    const over = ['--address', `127.0.0.1:${tcp}`];
+    for (const given of [[], ['--token-file', wrong]]) {
+      const refused = await cli('drain', 'web', ...over, ...given);
+      expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('--token-file') as string });
+    }
+    expect((await cli('weight', 'web', '7', ...over, '--token-file', token)).code).toBe(0);
     expect((await cli('drain', 'web', '--for', 'ever', ...at)).code).toBe(64);
     expect((await cli('drain', ...at)).code).toBe(64);
   });
 
   it('say that the agent does not answer: 69', async () => {
-    const { code, stderr } = await cli('status', '--address', join(makeTempDir('operator'), 'none.sock'));
+    const folder = makeTempDir('operator');
+    onTestFinished(() => removeTempDir(folder));
+    const { code, stderr } = await cli('status', '--address', join(folder, 'none.sock'));
     expect(code).toBe(69);
     expect(stderr).toContain('systemctl status nerve');
     const silent = createServer((one) => one.destroy());
@@ -75,23 +93,49 @@ describe('the commands for operators', () => {
     expect((await cli('status', '--address', `127.0.0.1:${port}`)).code).toBe(69);
   });
 
-  it('probe all checks of a service without an agent', async () => {
-    const { folder } = await startNerve({
-      main: {
-        services: {
-          web: {
-            ...{ host: '127.0.0.1', port: 1, reporter_type: 'file', file_directory: '/tmp' },
-            check_mocked: false,
-            checks: [
-              { type: 'tcp', name: 'closed' },
-              { type: 'exec', name: 'fine', command: 'true' },
-              { type: 'ttl', name: 'app', ttl: 5 },
-            ],
-          },
-        },
-      },
+  it('print all that there is to a pipe, however much it is', async () => {
+    const service = {
+      ...{ service: 'web', health: 'up', registration: { kind: 'absent' }, transitions: [], checks: [] },
+      ...{ instance: { host: '10.0.0.1', port: 80 }, throttled: false, weight: {} },
+    };
+    const services = Array.from({ length: 10_000 }, (_, index) => ({ ...service, service: `web-${index}` }));
+    const agent = createHttpServer((_, response) => {
+      response.end(JSON.stringify({ drain: null, services }));
     });
-    const file = join(folder, 'nerve.yaml');
+    onTestFinished(() => void agent.close());
+    const port = await listenAnywhere(agent);
+    const { stdout } = await cli('status', '-o', 'json', '--address', `127.0.0.1:${port}`);
+    expect(stdout.length).toBeGreaterThan(1_000_000);
+    expect((JSON.parse(stdout) as { services: unknown[] }).services).toHaveLength(10_000);
+  });
+
+  it('wait for callers in vain when the agent is gone: 69', async () => {
+    let asked = 0;
+    const agent = createHttpServer((_, response) => {
+      asked += 1;
+      if (asked > 1) response.destroy();
+      else response.end(JSON.stringify({ services: ['web'], stillDrained: ['web'], saved: true }));
+    });
+    onTestFinished(() => void agent.close());
+    const port = await listenAnywhere(agent);
+    const words = ['drain', 'web', '--wait', '--timeout', '1', '--address', `127.0.0.1:${port}`];
+    const { code, stdout, stderr } = await cli(...words);
+    expect(code).toBe(69);
+    expect(stdout).toBe('drained: web\n');
+    expect(stderr).not.toContain('callers');
+  });
+
+  it('probe all checks of a service without an agent', async () => {
+    const folder = makeTempDir('operator');
+    onTestFinished(() => removeTempDir(folder));
+    const checks = [
+      { type: 'tcp', name: 'closed' },
+      { type: 'exec', name: 'fine', command: 'true' },
+      { type: 'ttl', name: 'app', ttl: 5 },
+    ];
+    const web = { host: '127.0.0.1', port: 1, reporter_type: 'file', file_directory: folder, checks };
+    const file = join(folder, 'nerve.json');
+    writeFileSync(file, JSON.stringify({ instance_id: 'i', services: { web } }));
     const probed = await cli('probe', 'web', '-c', file);
     expect(probed.code).toBe(1);
     expect(probed.stdout).toMatch(/\nclosed +127\.0\.0\.1:1 +fail .*\nfine +true +pass .*\napp +- +skipped /);

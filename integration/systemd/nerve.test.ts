@@ -19,6 +19,12 @@ describe.skipIf(whyNoSystemdVm() !== undefined)('nerve.service in a real systemd
     await vm.must('systemctl', 'daemon-reload');
   };
 
+  const becomes = (text: string): Promise<boolean> =>
+    eventually(async () => (await vm.property('nerve', 'StatusText')) === text, {
+      what: text,
+      intervalMs: 50,
+    });
+
   beforeAll(async () => {
     vm = await SystemdVm.start();
     await startVmZooKeeper(vm);
@@ -60,7 +66,7 @@ describe.skipIf(whyNoSystemdVm() !== undefined)('nerve.service in a real systemd
   it('registers an instance while its unit is active', async () => {
     const registered = async (): Promise<boolean> =>
       (await registrations()).some((path) => path.startsWith('/services/worker/'));
-    const becomes = (wanted: boolean, what: string): Promise<boolean> =>
+    const turns = (wanted: boolean, what: string): Promise<boolean> =>
       eventually(async () => (await registered()) === wanted, { what, timeoutMs: 15_000, intervalMs: 50 });
     const unit = '[Service]\nExecStart=/bin/sleep infinity\n';
     await vm.write('/etc/systemd/system/worker.service', unit);
@@ -72,13 +78,13 @@ describe.skipIf(whyNoSystemdVm() !== undefined)('nerve.service in a real systemd
       '/etc/nerve/services.d/worker.yaml',
       `${head}\nchecks: [{ type: systemd, unit: worker.service, timeout: 5 }]\n`,
     );
-    await becomes(true, 'it is registered');
+    await turns(true, 'it is registered');
     await vm.must('systemctl', 'stop', 'worker');
-    await becomes(false, 'it is withdrawn');
+    await turns(false, 'it is withdrawn');
     await vm.must('systemctl', 'start', 'worker');
-    await becomes(true, 'it is registered again');
+    await turns(true, 'it is registered again');
     await vm.must('rm', '/etc/nerve/services.d/worker.yaml');
-    await becomes(false, 'it is forgotten');
+    await turns(false, 'it is forgotten');
   });
 
   it('survives a configuration with errors at reload', async () => {
@@ -133,11 +139,6 @@ describe.skipIf(whyNoSystemdVm() !== undefined)('nerve.service in a real systemd
   });
 
   it('keeps a drain over a restart, until its file is removed', async () => {
-    const becomes = (text: string): Promise<boolean> =>
-      eventually(async () => (await vm.property('nerve', 'StatusText')) === text, {
-        what: text,
-        intervalMs: 50,
-      });
     await vm.must('systemctl', 'start', 'nerve');
     await vm.must('touch', '/var/lib/nerve/orders/hello.json');
     await becomes('1 of 1 services up, 0 registered; 1 drained');
@@ -146,6 +147,24 @@ describe.skipIf(whyNoSystemdVm() !== undefined)('nerve.service in a real systemd
     expect(await registrations()).toEqual([]);
     await vm.must('rm', '/var/lib/nerve/orders/hello.json');
     await becomes('1 of 1 services up, 1 registered');
+  });
+
+  it('gives its socket to another group of its user, as the unit allows', async () => {
+    await vm.must('groupadd', '--system', 'operators');
+    await dropIn(['SupplementaryGroups=operators']);
+    const settings = 'admin: { listen: /run/nerve/nerve.sock, group: operators, mode: "0620" }';
+    await vm.must('sh', '-c', `echo '${settings}' >>/etc/nerve/nerve.yaml`);
+    await vm.must('systemctl', 'restart', 'nerve');
+    expect(await vm.must('stat', '-c', '%U %G %a', '/run/nerve/nerve.sock')).toBe('nerve operators 620');
+    expect(await vm.must('nerve', 'status')).toContain('hello');
+    // Not a member: the rest of it works all the same, and the log tells the way out.
+    await dropIn([]);
+    await vm.must('systemctl', 'restart', 'nerve');
+    await becomes('1 of 1 services up, 1 registered');
+    expect(await vm.must('journalctl', '-u', 'nerve', '--no-pager')).toContain(
+      "the agent's user must be a member (admin.group)",
+    );
+    await vm.must('sed', '-i', '/^admin:/d', '/etc/nerve/nerve.yaml');
   });
 
   it('waits for callers when it is stopped, longer than TimeoutStopSec if need be', async () => {

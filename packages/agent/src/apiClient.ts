@@ -1,20 +1,9 @@
 import { request as httpRequest } from 'node:http';
+import type { AdminAddress } from './admin/types.js';
 import type { Clock } from './clock.js';
 import { AgentError, describeError } from './errors.js';
 
-/** Where an agent's HTTP API is. */
-export type ApiAddress = { readonly socket: string } | { readonly host: string; readonly port: number };
-
-/** Reads `/path/of.sock`, `host:port` or `[::1]:port`; undefined for anything else. */
-export function parseApiAddress(text: string): ApiAddress | undefined {
-  if (text.startsWith('/')) return { socket: text };
-  const [, bracketed, plain, port] = /^(?:\[([0-9A-Fa-f:]+)\]|([\w.-]+)):(\d{1,5})$/.exec(text) ?? [];
-  const host = bracketed ?? plain;
-  const number = Number(port);
-  return host !== undefined && number >= 1 && number <= 65_535 ? { host, port: number } : undefined;
-}
-
-function addressText(address: ApiAddress): string {
+function addressText(address: AdminAddress): string {
   return 'socket' in address ? address.socket : `${address.host}:${address.port}`;
 }
 
@@ -31,7 +20,7 @@ export class ApiError extends AgentError {
 
 export interface ApiClientOptions {
   /** Tried in this order until one can be connected to. */
-  readonly addresses: readonly ApiAddress[];
+  readonly addresses: readonly AdminAddress[];
   readonly token?: string | undefined;
   readonly clock: Clock;
   /** For one whole exchange, in milliseconds. */
@@ -61,7 +50,8 @@ export class ApiClient {
     if (status >= 200 && status < 300) return value;
     const { error } = Object(value) as { readonly error?: unknown };
     const said = typeof error === 'string' ? error : `it answers ${status}`;
-    const hint = status === 401 || status === 403 ? `; ${accessHint}` : '';
+    const hint =
+      status === 401 || (status === 403 && said.includes('needs a token')) ? `; ${accessHint}` : '';
     throw new ApiError('refused', `${said}${hint}`, status);
   }
 
@@ -80,7 +70,7 @@ export class ApiClient {
     throw new ApiError('unreachable', `the agent does not answer (${failures.join('; ')})`);
   }
 
-  #exchange(address: ApiAddress, method: string, path: string, body: unknown): Promise<ApiAnswer> {
+  #exchange(address: AdminAddress, method: string, path: string, body: unknown): Promise<ApiAnswer> {
     const { token, clock, timeoutMs } = this.#options;
     const text = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
     const at =

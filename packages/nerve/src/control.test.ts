@@ -76,7 +76,7 @@ describe('a drain', () => {
       expect(await control.drain('all', { until })).toMatchObject({ kind: 'invalid' });
     }
     const asked = await control.drain({ service: 'web' }, { shutdown: true });
-    expect(asked).toEqual({ kind: 'invalid', problem: 'web has no drain.shutdown_command' });
+    expect(asked).toEqual({ kind: 'impossible', problem: 'shutdown: web has no drain.shutdown_command' });
   });
 
   it('is not over while the registry still tells callers of it', async () => {

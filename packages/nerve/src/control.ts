@@ -30,7 +30,8 @@ export type ControlResult =
       readonly saved: boolean;
     }
   | { readonly kind: 'unknown service'; readonly service: string }
-  | { readonly kind: 'invalid'; readonly problem: string };
+  /** The request makes no sense, or not for this service as it is configured. */
+  | { readonly kind: 'invalid' | 'impossible'; readonly problem: string };
 
 /** What operators may do with services at run time. All of it takes effect before a call returns its promise. */
 export class Control {
@@ -80,12 +81,12 @@ export class Control {
   }
 
   /** Ends the target's own drain. A service's own outlasts the host's, and the other way round. */
-  async undrain(target: Target): Promise<ControlResult> {
+  async undrain(target: Target, request: { readonly by?: string } = {}): Promise<ControlResult> {
     const problem = this.#problem(target);
     if (problem) return problem;
     return this.#done(
       target,
-      this.#orders.change(keyOf(target), ({ weight }) => (weight ? { weight } : {})),
+      this.#orders.change(keyOf(target), ({ weight }) => (weight ? { weight } : {}), plain(request.by)),
     );
   }
 
@@ -121,10 +122,10 @@ export class Control {
       const found = this.#services.find(service);
       if (!found) return { kind: 'unknown service', service };
       if (shutdown && found.definition.lifecycle.drain.shutdown === undefined)
-        return { kind: 'invalid', problem: `${service} has no drain.shutdown_command` };
+        return { kind: 'impossible', problem: `shutdown: ${service} has no drain.shutdown_command` };
     }
     if (until !== undefined && !(until > this.#clock.now() && until <= lastMoment))
-      return { kind: 'invalid', problem: 'the end of the drain is not in the future' };
+      return { kind: 'invalid', problem: 'until: is not in the future' };
     return undefined;
   }
 

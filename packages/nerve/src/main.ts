@@ -6,6 +6,7 @@ import {
   type LogSettings,
   runMain,
   systemClock,
+  within,
 } from '@smartstack/agent';
 import { onHangup } from '@smartstack/agent/hangups';
 import { importModule } from '@smartstack/agent/importing';
@@ -17,6 +18,9 @@ import { PluginLoader } from './plugins/loader.js';
 import { version } from './version.js';
 
 const { env, stdout, stderr } = process;
+
+/** For whoever reads what a command prints, in milliseconds. */
+const printingMs = 30_000;
 
 function loggerFor(settings: LogSettings): Logger {
   return createLogger(loggerOptions(settings, { debug: env.DEBUG !== undefined, isTerminal: stderr.isTTY }));
@@ -54,6 +58,11 @@ async function main(): Promise<void> {
         ...{ clock: systemClock, env, plugins, width: stdout.isTTY ? stdout.columns : undefined },
         print: (stream, text) => void process[stream].write(`${text}\n`),
       });
+      // A pipe takes what is printed in pieces; a reader that never reads must not hold us up for ever.
+      const printed = [stdout, stderr].map(
+        (stream) => new Promise<void>((done) => stream.write('', () => done())),
+      );
+      await within(Promise.all(printed), printingMs, systemClock);
       // A module of a check may hold on to anything.
       process.exit(code);
     }

@@ -1,4 +1,4 @@
-import { type AdminRoute, closest, defineRoute, Refusal } from '@smartstack/agent';
+import { type AdminRoute, defineRoute, notFound } from '@smartstack/agent';
 import { type InstanceList, instanceListSchema } from '@smartstack/registry';
 import * as z from 'zod';
 
@@ -31,12 +31,8 @@ export function apiRoutes({ instances }: ApiDeps): readonly AdminRoute[] {
         const all = instances();
         const found = all.find(({ service }) => service === name);
         if (found) return { value: found, status: found.source === 'pending' ? 503 : 200 };
-        const near = closest(
-          name,
-          all.map(({ service }) => service),
-        );
-        const hint = near === undefined ? '' : `, did you mean ${JSON.stringify(near)}?`;
-        throw new Refusal(404, `no service ${JSON.stringify(name.slice(0, 200))}${hint}`);
+        const known = all.map(({ service }) => service);
+        throw notFound('service', name, known);
       },
     }),
   ];

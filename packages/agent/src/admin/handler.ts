@@ -84,7 +84,7 @@ class RouteTable {
 
 function guard(request: IncomingMessage, allowed: readonly string[] | undefined): void {
   const { host, origin, 'sec-fetch-site': site } = request.headers;
-  if (!isOwnHost(host, allowed)) throw new Refusal(403, 'unknown host name');
+  if (!isOwnHost(host, allowed)) throw new Refusal(403, 'unknown host name: ask by address, or by localhost');
   const headers = { origin, site: typeof site === 'string' ? site : undefined };
   if (!isReading(request.method ?? '') && !isOwnOrigin(headers, allowed)) {
     throw new Refusal(403, 'not from another site');

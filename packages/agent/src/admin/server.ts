@@ -5,7 +5,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { AgentError } from '../errors.js';
 import { originOf } from './authorise.js';
 import { createHandler, type Handler } from './handler.js';
-import { restrictSocket } from './socketFile.js';
+import { giveSocket, privately, socketRights } from './socketFile.js';
 import type { AdminAccess, AdminAddress, AdminOptions } from './types.js';
 
 /** The agent's HTTP interface, listening. */
@@ -82,11 +82,16 @@ async function closeNow(server: Server): Promise<void> {
   });
 }
 
-async function listenOn(server: Server, address: AdminAddress, access?: AdminAccess): Promise<AdminAddress> {
+async function listenOn(
+  server: Server,
+  address: AdminAddress,
+  access: AdminAccess = {},
+): Promise<AdminAddress> {
   try {
     if ('socket' in address) {
+      const rights = await socketRights(access);
       await listenOnSocket(server, address.socket);
-      await restrictSocket(address.socket, access);
+      await giveSocket(address.socket, rights);
       return address;
     }
     await started(server, { host: address.host, port: address.port });
@@ -115,8 +120,10 @@ async function started(
   server: Server,
   options: { readonly host?: string; readonly port?: number; readonly path?: string },
 ): Promise<void> {
-  server.listen({ ...options });
-  await once(server, 'listening');
+  const listening = once(server, 'listening');
+  if (options.path === undefined) server.listen({ ...options });
+  else privately(() => server.listen({ ...options }));
+  await listening;
 }
 
 /** True when it is certain that `path` is a socket on which nobody listens. */

@@ -1,21 +1,15 @@
 import * as z from 'zod';
+import { parseAddress } from './address.js';
 import type { AdminAccess, AdminAddress } from './types.js';
 
-/** As the kernel has it (`sun_path`). */
-const maxSocketBytes = 107;
-
 const place = z.string().transform((text, context): AdminAddress => {
-  const bytes = Buffer.byteLength(text);
-  if (text.startsWith('/') && bytes > maxSocketBytes) {
-    const message = `too long for the path of a socket: ${bytes} bytes, at most ${maxSocketBytes}`;
-    context.addIssue({ code: 'custom', message });
-    return z.NEVER;
-  }
-  if (text.startsWith('/')) return { socket: text };
-  const [, bracketed, plain, port] = /^(?:\[([0-9A-Fa-f:]+)\]|([\w.-]+)):(\d{1,5})$/.exec(text) ?? [];
-  const host = bracketed ?? plain;
-  if (host !== undefined && Number(port) <= 65_535) return { host, port: Number(port) };
-  context.addIssue({ code: 'custom', message: 'expected host:port, the path of a socket, or false' });
+  const parsed = parseAddress(text);
+  if (parsed.ok) return parsed.address;
+  const { problem } = parsed;
+  context.addIssue({
+    code: 'custom',
+    message: problem.startsWith('expected') ? `${problem}, or false` : problem,
+  });
   return z.NEVER;
 });
 
@@ -30,7 +24,7 @@ const group = z
   .transform(String);
 
 /** The `admin` key of an agent's own settings; its output is where to listen (nowhere: an empty list), and for whom. */
-export function adminSettings(defaultListen: string) {
+export function adminSettings(defaultListen: string, also = '') {
   return z
     .strictObject({
       listen: z
@@ -38,7 +32,7 @@ export function adminSettings(defaultListen: string) {
         .nullish()
         .meta({ default: defaultListen })
         .describe(
-          'Where the HTTP API is served: host:port, the path of a unix socket, or a list of them; false for nowhere. As a unit of systemd also NAME.sock in its RuntimeDirectory, by default.',
+          `Where the HTTP API is served: host:port, the path of a unix socket, or a list of them; false for nowhere.${also}`,
         ),
       token_file: z
         .string()

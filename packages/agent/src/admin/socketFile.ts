@@ -3,12 +3,38 @@ import { chmod, chown } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { AdminAccess } from './types.js';
 
-/** Gives a socket's file to those who may use it. Rejects when there is no such group, or it is not ours to give. */
-export async function restrictSocket(path: string, access: AdminAccess = {}): Promise<void> {
-  const { socketMode = 0o660, socketGroup } = access;
-  // The owner first: the mode then never holds for the wrong group.
-  if (socketGroup !== undefined) await chown(path, -1, await groupId(socketGroup));
-  await chmod(path, socketMode);
+/** Who may use a socket's file; the group is a number by now. */
+export interface SocketRights {
+  readonly mode: number;
+  readonly group: number | undefined;
+}
+
+/** Looks up who may use a socket. Rejects when there is no such group. */
+export async function socketRights({ socketMode = 0o660, socketGroup }: AdminAccess): Promise<SocketRights> {
+  return { mode: socketMode, group: socketGroup === undefined ? undefined : await groupId(socketGroup) };
+}
+
+/** Calls `create`, which makes a socket at once: until it is given to others, its file is the owner's alone. */
+export function privately(create: () => void): void {
+  const before = process.umask(0o177);
+  try {
+    create();
+  } finally {
+    process.umask(before);
+  }
+}
+
+/** Gives a socket's file to those who may use it. Rejects when that is not ours to do. */
+export async function giveSocket(path: string, { mode, group }: SocketRights): Promise<void> {
+  try {
+    // The group first: the mode then never holds for the wrong one.
+    if (group !== undefined) await chown(path, -1, group);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
+    const why = `not allowed to give it to group ${group ?? ''}: the agent's user must be a member (admin.group)`;
+    throw new Error(why, { cause: error });
+  }
+  await chmod(path, mode);
 }
 
 /** The number of a group, wherever the system keeps its names. */
@@ -21,5 +47,5 @@ async function groupId(group: string): Promise<number> {
   } catch {
     // It says nothing more.
   }
-  throw new Error(`there is no group ${group}`);
+  throw new Error(`there is no group ${group} (admin.group)`);
 }

@@ -1,4 +1,4 @@
-import { closest, type Clock, Refusal } from '@smartstack/agent';
+import { type Clock, notFound } from '@smartstack/agent';
 import type { InstanceList } from '@smartstack/registry';
 import type { ServiceDefinition } from '../config/service.js';
 import type { Control } from '../control.js';
@@ -19,20 +19,9 @@ export interface ApiDeps {
 export function definitionOf({ services }: Pick<ApiDeps, 'services'>, name: string): ServiceDefinition {
   const found = services.find(name);
   if (found) return found.definition;
-  throw unknownService(
+  throw notFound(
+    'service',
     name,
     services.definitions.map((one) => one.name),
   );
-}
-
-/** Says that there is no such service, and which was perhaps meant. */
-export function unknownService(name: string, known: readonly string[]): Refusal {
-  return unknown('service', name, known);
-}
-
-/** Says that there is no such thing, and which was perhaps meant. */
-export function unknown(what: string, name: string, known: readonly string[]): Refusal {
-  const near = closest(name, known);
-  const hint = near === undefined ? '' : `, did you mean ${JSON.stringify(near)}?`;
-  return new Refusal(404, `no ${what} ${JSON.stringify(name.slice(0, 200))}${hint}`);
 }

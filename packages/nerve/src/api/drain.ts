@@ -1,7 +1,7 @@
-import { type AdminRoute, defineRoute, Refusal } from '@smartstack/agent';
+import { type AdminRoute, defineRoute } from '@smartstack/agent';
 import * as z from 'zod';
 import type { DrainRequest, Target } from '../control.js';
-import { type ApiDeps, definitionOf } from './deps.js';
+import type { ApiDeps } from './deps.js';
 import { duration } from './duration.js';
 import { answerOf } from './orders.js';
 import { by, orderResult, reason, serviceParam } from './shapes.js';
@@ -34,14 +34,7 @@ const notFound = { 404: 'There is no such service; the body names one like it.' 
 export function drainRoutes(deps: ApiDeps): readonly AdminRoute[] {
   const { control } = deps;
   const drain = async (target: Target, body: z.output<typeof drainBody>) => {
-    const request = requestOf(body, deps.clock.now());
-    if (target !== 'all' && request.shutdown) {
-      if (definitionOf(deps, target.service).lifecycle.drain.shutdown === undefined)
-        throw new Refusal(409, `shutdown: ${target.service} has no drain.shutdown_command`);
-    }
-    if (request.until !== undefined && request.until <= deps.clock.now())
-      throw new Refusal(400, 'until: is not in the future');
-    return answerOf(deps, await control.drain(target, request));
+    return answerOf(deps, await control.drain(target, requestOf(body, deps.clock.now())));
   };
   const common = { method: 'POST', response: orderResult } as const;
   return [
@@ -63,7 +56,8 @@ export function drainRoutes(deps: ApiDeps): readonly AdminRoute[] {
       params: serviceParam,
       body: undrainBody,
       statuses: notFound,
-      handle: async ({ params }) => answerOf(deps, await control.undrain({ service: params.name })),
+      handle: async ({ params, body }) =>
+        answerOf(deps, await control.undrain({ service: params.name }, whose(body))),
     }),
     defineRoute({
       ...common,
@@ -79,9 +73,13 @@ export function drainRoutes(deps: ApiDeps): readonly AdminRoute[] {
       summary: "End the host's drain",
       description: 'Services that were drained on their own stay so: `stillDrained` names them.',
       body: undrainBody,
-      handle: async () => answerOf(deps, await control.undrain('all')),
+      handle: async ({ body }) => answerOf(deps, await control.undrain('all', whose(body))),
     }),
   ];
+}
+
+function whose(body: z.output<typeof undrainBody>): { readonly by?: string } {
+  return body?.by === undefined ? {} : { by: body.by };
 }
 
 function requestOf(body: z.output<typeof drainBody>, now: number): DrainRequest {

@@ -1,6 +1,6 @@
-import { type AdminRoute, defineRoute, Refusal } from '@smartstack/agent';
+import { type AdminRoute, defineRoute, notFound, Refusal } from '@smartstack/agent';
 import * as z from 'zod';
-import { type ApiDeps, definitionOf, unknown } from './deps.js';
+import { type ApiDeps, definitionOf } from './deps.js';
 import { note, serviceParam } from './shapes.js';
 
 const body = z.strictObject({
@@ -24,7 +24,7 @@ export function heartbeatRoutes(deps: ApiDeps): readonly AdminRoute[] {
       case 'unknown service':
         throw new Refusal(409, `${service} has no check that waits for heartbeats (type: ttl)`);
       case 'unknown check':
-        throw unknown(`ttl check of ${service}`, check ?? '', taken.checks);
+        throw notFound(`ttl check of ${service}`, check ?? '', taken.checks);
     }
   };
   const common = { method: 'POST', body, response, statuses } as const;

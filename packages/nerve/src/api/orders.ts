@@ -1,22 +1,25 @@
-import { Refusal, type Reply } from '@smartstack/agent';
+import { notFound, Refusal, type Reply } from '@smartstack/agent';
 import type { ControlResult } from '../control.js';
-import { type ApiDeps, unknownService } from './deps.js';
+import type { ApiDeps } from './deps.js';
 
 type Done = Omit<Extract<ControlResult, { kind: 'done' }>, 'kind'>;
 
-/** The answer to an order, or a Refusal: 404 for an unknown service, `status` when it is not possible. */
-export function answerOf({ services }: ApiDeps, result: ControlResult, status = 400): Reply<Done> {
+/** The answer to an order, or a Refusal: 404 for an unknown service, 400 or 409 when it cannot be done. */
+export function answerOf({ services }: ApiDeps, result: ControlResult): Reply<Done> {
   switch (result.kind) {
     case 'done': {
       const { services: concerned, stillDrained, saved } = result;
       return { value: { services: concerned, stillDrained, saved } };
     }
     case 'unknown service':
-      throw unknownService(
+      throw notFound(
+        'service',
         result.service,
         services.definitions.map(({ name }) => name),
       );
     case 'invalid':
-      throw new Refusal(status, result.problem);
+      throw new Refusal(400, result.problem);
+    case 'impossible':
+      throw new Refusal(409, result.problem);
   }
 }

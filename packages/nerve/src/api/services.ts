@@ -1,6 +1,6 @@
-import { type AdminRoute, defineRoute } from '@smartstack/agent';
+import { type AdminRoute, defineRoute, notFound } from '@smartstack/agent';
 import * as z from 'zod';
-import { type ApiDeps, definitionOf } from './deps.js';
+import type { ApiDeps } from './deps.js';
 import { hostDrain, serviceParam, serviceShape } from './shapes.js';
 
 /** What there is, and how it is. */
@@ -25,10 +25,12 @@ export function serviceRoutes(deps: ApiDeps): readonly AdminRoute[] {
       response: serviceShape,
       statuses: { 404: 'There is no such service; the body names one like it.' },
       handle: ({ params: { name } }) => {
-        definitionOf(deps, name);
-        const status = services.find(name)?.status;
-        if (status === undefined) throw new Error('it is gone');
-        return { value: status };
+        const found = services.find(name);
+        if (found === undefined) {
+          const known = services.definitions.map((one) => one.name);
+          throw notFound('service', name, known);
+        }
+        return { value: found.status };
       },
     }),
   ];

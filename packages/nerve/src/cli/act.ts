@@ -3,6 +3,7 @@ import { ApiError } from '@smartstack/agent/apiClient';
 import type { Action } from './command.js';
 import { BadUsage } from './connect.js';
 import type { Console } from './console.js';
+import { plainText } from './table.js';
 
 /** Does what was asked for. Returns the exit code; whatever was expected to go wrong is printed. */
 export async function act(action: Action, console: Console): Promise<number> {
@@ -10,7 +11,8 @@ export async function act(action: Action, console: Console): Promise<number> {
     return await perform(action, console);
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
-    console.print('stderr', `nerve: ${error.message}`);
+    // It may be what another program said.
+    console.print('stderr', `nerve: ${plainText(error.message)}`);
     if (error instanceof BadUsage || (error instanceof ApiError && error.status === 400))
       return exitCode.usage;
     if (error instanceof ApiError && error.code === 'unreachable') {

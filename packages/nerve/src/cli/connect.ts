@@ -1,10 +1,13 @@
 import { readFile } from 'node:fs/promises';
-import { AgentError, type Clock, describeError } from '@smartstack/agent';
-import { type ApiAddress, ApiClient, parseApiAddress } from '@smartstack/agent/apiClient';
+import { type AdminAddress, AgentError, type Clock, describeError, parseAddress } from '@smartstack/agent';
+import { ApiClient } from '@smartstack/agent/apiClient';
 import type { Connection } from './command.js';
 
 /** Where the agent of the unit listens, in the order in which they are tried. */
-const usual: readonly ApiAddress[] = [{ socket: '/run/nerve/nerve.sock' }, { host: '127.0.0.1', port: 3454 }];
+const usual: readonly AdminAddress[] = [
+  { socket: '/run/nerve/nerve.sock' },
+  { host: '127.0.0.1', port: 3454 },
+];
 
 /** For one exchange with the agent, in milliseconds. */
 const timeoutMs = 10_000;
@@ -18,11 +21,10 @@ export class BadUsage extends AgentError {
 
 /** A client for the agent that the flags mean. Throws BadUsage. */
 export async function connect({ address, tokenFile }: Connection, clock: Clock): Promise<ApiClient> {
-  const given = address === undefined ? undefined : parseApiAddress(address);
-  if (address !== undefined && given === undefined)
-    throw new BadUsage(`--address: expected the path of a socket or host:port, not ${address}`);
+  const given = address === undefined ? undefined : parseAddress(address);
+  if (given?.ok === false) throw new BadUsage(`--address: ${given.problem}, not ${address ?? ''}`);
   const token = tokenFile === undefined ? undefined : await readToken(tokenFile);
-  return new ApiClient({ addresses: given === undefined ? usual : [given], token, clock, timeoutMs });
+  return new ApiClient({ addresses: given === undefined ? usual : [given.address], token, clock, timeoutMs });
 }
 
 async function readToken(file: string): Promise<string> {

@@ -6,6 +6,7 @@ import type { Console } from './console.js';
 import { json, readResult, readServices, servicePath } from './answers.js';
 import type { Action, Environment } from './command.js';
 import { BadUsage, connect } from './connect.js';
+import { plainText } from './table.js';
 
 type Drain = Extract<Action, { kind: 'drain' }>;
 
@@ -26,10 +27,11 @@ export async function orderDrain(
   const { services, stillDrained, saved } = result;
   if (!saved) print('stderr', 'nerve: it could not be saved: a restart of the agent forgets it');
   const still = kind === 'undrain' ? stillDrained : [];
-  if (still.length > 0) print('stderr', `nerve: still drained by another order: ${still.join(', ')}`);
+  if (still.length > 0) print('stderr', `nerve: still drained by another order: ${names(still)}`);
+  // Now: whoever gives up waiting has drained all the same.
+  if (action.output === 'table') print('stdout', `${kind}ed: ${names(services) || 'no services'}`);
   const done = kind === 'drain' && action.wait ? await untilLeft(client, services, waitMs, clock) : undefined;
   if (action.output === 'json') print('stdout', json({ ...result, ...(done && { left: done.ok }) }));
-  else print('stdout', `${kind}ed: ${services.join(', ') || 'no services'}`);
   if (done === undefined) return exitCode.stopped;
   if (done.ok && action.output === 'table') print('stdout', 'callers have let go');
   if (!done.ok) print('stderr', `nerve: ${done.problem}`);
@@ -71,7 +73,14 @@ function userName(): string {
 
 type Outcome = { readonly ok: true } | { readonly ok: false; readonly problem: string };
 
-/** Waits until the drains of all these services are left. The agent may restart meanwhile. */
+function names(services: readonly string[]): string {
+  return plainText(services.join(', '));
+}
+
+/**
+ * Waits until the drains of all these services are left. The agent may restart meanwhile; throws ApiError when it does
+ * not answer at the end.
+ */
 async function untilLeft(
   client: ApiClient,
   services: readonly string[],
@@ -81,19 +90,23 @@ async function untilLeft(
   const until = clock.monotonic() + limitMs;
   for (;;) {
     let waiting: readonly string[] = services;
+    let silence: ApiError | undefined;
     try {
       const all = new Map(
         readServices(await client.call('GET', '/v1/services')).services.map((one) => [one.service, one]),
       );
       const undrained = services.filter((name) => all.has(name) && all.get(name)?.drain === undefined);
-      if (undrained.length > 0) return { ok: false, problem: `undrained meanwhile: ${undrained.join(', ')}` };
+      if (undrained.length > 0) return { ok: false, problem: `undrained meanwhile: ${names(undrained)}` };
       waiting = services.filter((name) => all.has(name) && all.get(name)?.drain?.phase !== 'left');
       if (waiting.length === 0) return { ok: true };
     } catch (error) {
       if (!(error instanceof ApiError && error.retriable)) throw error;
+      silence = error;
     }
-    if (clock.monotonic() >= until)
-      return { ok: false, problem: `callers have not let go in time: ${waiting.join(', ')}` };
+    if (clock.monotonic() >= until) {
+      if (silence !== undefined) throw silence;
+      return { ok: false, problem: `callers have not let go in time: ${names(waiting)}` };
+    }
     await clock.sleep(lookEveryMs);
   }
 }

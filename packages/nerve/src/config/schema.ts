@@ -32,7 +32,10 @@ const keys = {
       port: withDefault(portNumber, 8125).describe('Its UDP port.'),
     }),
   ).describe('Send metrics to DogStatsD, under the names of the Ruby nerve. Nowhere unless given.'),
-  admin: adminSettings('127.0.0.1:3454'),
+  admin: adminSettings(
+    '127.0.0.1:3454',
+    ' As a unit of systemd also nerve.sock in its RuntimeDirectory, unless this says otherwise.',
+  ),
   log: logSettings,
   stop_timeout: withDefault(seconds.pipe(z.number().max(20)), 10).describe(
     'Seconds for withdrawing everything when told to stop; at most 20.',

@@ -36,6 +36,12 @@ export interface OrdersOfService {
   readonly weight: WeightOrder | undefined;
 }
 
+/** Where a change comes from: nowhere in particular, or from whom. */
+interface Origin {
+  readonly from?: 'file' | 'expiry';
+  readonly by?: string;
+}
+
 const nothing: OrdersOfService = { drain: undefined, scope: 'service', weight: undefined };
 
 /**
@@ -108,14 +114,14 @@ export class Orders {
    * Changes one key's orders at once. Resolves when they are in the spool (true), or are known not to be (false):
    * then they do not survive a restart yet, and writing is tried again.
    */
-  async change(key: OrderKey, next: (before: Order) => Order): Promise<boolean> {
-    this.#set(key, next(this.#orders.get(key) ?? {}), {});
+  async change(key: OrderKey, next: (before: Order) => Order, by?: string): Promise<boolean> {
+    this.#set(key, next(this.#orders.get(key) ?? {}), by === undefined ? {} : { by });
     if (this.#spool === undefined) return false;
     const saved = this.#save(key);
     return (await within(saved, patienceMs, this.#deps.clock)) ?? false;
   }
 
-  #set(key: OrderKey, order: Order, origin: { readonly from?: 'file' | 'expiry' }): void {
+  #set(key: OrderKey, order: Order, origin: Origin): void {
     const before = this.#orders.get(key) ?? {};
     if (isDeepStrictEqual(before, order)) return;
     if (isEmpty(order)) this.#orders.delete(key);
@@ -267,7 +273,7 @@ export class Orders {
     this.#deps.logger.warn('orders do not survive a restart for now', { directory, problem });
   }
 
-  #log(key: OrderKey, before: Order, after: Order, { from }: { readonly from?: 'file' | 'expiry' }): void {
+  #log(key: OrderKey, before: Order, after: Order, { from, by: whose }: Origin): void {
     const service = serviceOf(key);
     const fields = {
       ...(service === undefined ? { scope: 'host' } : { service }),
@@ -278,7 +284,7 @@ export class Orders {
       const { reason, by, until } = after.drain ?? {};
       const more = { reason, by, ...(until === undefined ? {} : { until: new Date(until).toISOString() }) };
       if (after.drain) logger.warn('drain ordered', { ...fields, ...more });
-      else logger.warn('drain over', fields);
+      else logger.warn('drain over', { ...fields, ...(whose === undefined ? {} : { by: whose }) });
     }
     if (!isDeepStrictEqual(before.weight, after.weight)) {
       const { value, by } = after.weight ?? {};
