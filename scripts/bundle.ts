@@ -4,7 +4,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { cachePath } from '@smartstack/agent/start';
 import { build, type BuildOptions } from 'esbuild';
-import { clientFile, clients, leaveOut, started } from './bundlePlugins.ts';
+import { clientFile, clients, leaveOut, narrow, started } from './bundlePlugins.ts';
 import { licences } from './licences.ts';
 import { warmUp } from './warmUp.ts';
 
@@ -64,7 +64,7 @@ async function bundle(name: string): Promise<void> {
   for (const old of await readdir(folder)) if (old.endsWith('.cache')) await rm(join(folder, old));
   const start = await textOf(join(packages, 'agent/dist/startBundle.js'), { supported: {} });
   await writeFile(join(folder, 'start.cjs'), start.text);
-  const { text, inputs } = await textOf(join(folder, 'main.js'), { plugins: [started, leaveOut, clients] });
+  const { text, inputs } = await textOf(join(folder, 'main.js'), { plugins: [started, leaveOut, narrow, clients] });
   const head = '(function (exports, require, module, __filename, __dirname) {\n';
   const url = "const __url = require('node:url').pathToFileURL(__filename).href;\n";
   const body = `${head}${url}${text}\n})`;

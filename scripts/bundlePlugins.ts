@@ -28,6 +28,42 @@ export const leaveOut: Plugin = {
   },
 };
 
+/** Libraries of which others need a few functions, each a module of its own. */
+const narrowed: Readonly<Record<string, string>> = {
+  async: ['whilst', 'eachSeries', 'reduce']
+    .map((name) => `exports.${name} = require('async/${name}');`)
+    .join('\n'),
+  underscore: ['clone', 'defaults', 'shuffle']
+    .map((name) => `exports.${name} = require('underscore/cjs/${name}.js');`)
+    .join('\n'),
+};
+
+/** Does for libraries in CommonJS what esbuild does for modules: leaves out what nobody asks for. */
+export const narrow: Plugin = {
+  name: 'narrow',
+  setup: (building) => {
+    const filter = new RegExp(`^(${Object.keys(narrowed).join('|')})$`);
+    building.onResolve({ filter }, ({ path, resolveDir }) => ({
+      path,
+      namespace: 'narrowed',
+      pluginData: resolveDir,
+    }));
+    building.onLoad({ filter: /./, namespace: 'narrowed' }, ({ path, pluginData }) => ({
+      contents: narrowed[path] ?? '',
+      resolveDir: String(pluginData),
+    }));
+    // What npm has under this name is the same code, for other versions of Node.js than ours.
+    building.onResolve({ filter: /^readable-stream$/ }, () => ({ path: 'node:stream', external: true }));
+    building.onResolve({ filter: /^readable-stream\/lib\/_stream_writable\.js$/ }, () => ({
+      path: 'writable',
+      namespace: 'own-stream',
+    }));
+    building.onLoad({ filter: /./, namespace: 'own-stream' }, () => ({
+      contents: "module.exports = require('node:stream').Writable;",
+    }));
+  },
+};
+
 /** Clients of protocols, each in a file beside the bundle: read by those who use the check, when they do. */
 export const clients: Plugin = {
   name: 'clients',

@@ -19,13 +19,27 @@ const int = (value: number): Buffer => {
   return bytes;
 };
 const stat = Buffer.alloc(68);
-const type = { create: 1, exists: 3, getData: 4, getChildren: 12 } as const;
+const type = { create: 1, exists: 3, getData: 4, getChildren: 12, multiRead: 22 } as const;
 const noNode = -101;
 
 /** Each path has these children, and each child is an instance. */
 const children = Array.from({ length: 20 }, (_, index) => `i-${index}`);
 const instance = (path: string): string =>
   JSON.stringify({ host: `127.0.1.${path.replace(/^.*-/, '')}`, port: 80, name: path.replace(/^.*\//, '') });
+
+/** What a node answers to a read of its data. */
+const dataOf = (path: string): Buffer =>
+  Buffer.concat([path.includes('/i-') ? text(instance(path)) : int(-1), stat]);
+
+/** The answers to a read of many nodes: each part of the request is type, end, error, path, watch. */
+function answerMany(parts: Buffer): Buffer {
+  const answers: Buffer[] = [];
+  for (let at = 0; parts.readUInt8(at + 4) === 0; at += 14 + parts.readInt32BE(at + 9)) {
+    const path = parts.toString('utf8', at + 13, at + 13 + parts.readInt32BE(at + 9));
+    answers.push(parts.subarray(at, at + 9), dataOf(path));
+  }
+  return Buffer.concat([...answers, int(-1), Buffer.of(1), int(-1)]);
+}
 
 /** The error code and payload of an answer. */
 function answer(opcode: number, path: string): readonly [number, Buffer] {
@@ -36,7 +50,7 @@ function answer(opcode: number, path: string): readonly [number, Buffer] {
     case type.exists:
       return isChild || path === '/' ? [0, stat] : [noNode, Buffer.alloc(0)];
     case type.getData:
-      return [0, Buffer.concat([isChild ? text(instance(path)) : int(-1), stat])];
+      return [0, dataOf(path)];
     case type.getChildren:
       return path.startsWith('/s')
         ? [0, Buffer.concat([int(children.length), ...children.map(text), stat])]
@@ -68,7 +82,8 @@ function serve(socket: Socket, onCreate: () => void): void {
       }
       const opcode = frame.readInt32BE(4);
       const path = frame.length > 12 ? frame.toString('utf8', 12, 12 + frame.readInt32BE(8)) : '';
-      const [code, payload] = answer(opcode, path);
+      const [code, payload] =
+        opcode === type.multiRead ? [0, answerMany(frame.subarray(8))] : answer(opcode, path);
       // Number of the request, transaction, error.
       socket.write(framed(frame.subarray(0, 4), int(0), int(1), int(code), payload));
       if (opcode === type.create) onCreate();

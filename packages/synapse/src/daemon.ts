@@ -27,6 +27,9 @@ export interface DaemonOptions {
   readonly onListening?: (addresses: readonly AdminAddress[]) => void;
 }
 
+/** So long the API waits for the first routes, from which it would take time, in milliseconds; then it tells why there are none. */
+const routesFirstMs = 1_000;
+
 /** How often `systemctl status` may change, in milliseconds. */
 const statusEveryMs = 1_000;
 
@@ -91,7 +94,15 @@ function admin({ synapse, settings, clock, logger, metrics, onListening }: Daemo
     routes: async () => (await import('./api.js')).apiRoutes({ instances: () => synapse.instances() }),
     ...(onListening && { onListening }),
   };
-  return (signal) => serveAdmin(options, signal);
+  return async (signal) => {
+    const waiting = new AbortController();
+    await Promise.race([
+      synapse.started,
+      waited(clock, routesFirstMs, AbortSignal.any([signal, waiting.signal])),
+    ]);
+    waiting.abort();
+    await serveAdmin(options, signal);
+  };
 }
 
 /** Waits; false when the signal aborted first. */

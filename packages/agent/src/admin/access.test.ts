@@ -11,7 +11,8 @@ import * as z from 'zod';
 import { systemClock } from '../clock.js';
 import { createMetrics } from '../metrics.js';
 import { RecordingLogger } from '../testing/index.js';
-import { type AdminAddress, AdminServer, defineRoute } from './index.js';
+import { type AdminAddress, defineRoute } from './index.js';
+import { AdminServer } from './server.js';
 import type { AdminAccess } from './types.js';
 
 const token = 'correct-horse-battery';

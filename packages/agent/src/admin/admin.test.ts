@@ -10,7 +10,8 @@ import { AgentError } from '../errors.js';
 import { systemClock } from '../clock.js';
 import { createMetrics } from '../metrics.js';
 import { RecordingLogger } from '../testing/index.js';
-import { type AdminAddress, type AdminOptions, AdminServer } from './index.js';
+import type { AdminAddress, AdminOptions } from './index.js';
+import { AdminServer } from './server.js';
 import { jsonResponse } from './routes.js';
 
 interface Answer {

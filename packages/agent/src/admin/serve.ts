@@ -1,5 +1,4 @@
 import { describeError } from '../errors.js';
-import { AdminServer } from './server.js';
 import type { AdminAddress, AdminOptions } from './types.js';
 
 /** How often a taken address is tried again, in milliseconds. */
@@ -16,6 +15,8 @@ export interface ServeAdminOptions extends AdminOptions {
  */
 export async function serveAdmin(options: ServeAdminOptions, signal: AbortSignal): Promise<void> {
   const { clock, logger, onListening } = options;
+  // Not before it is asked for: the server of Node.js takes a while to load.
+  const { AdminServer } = await import('./server.js');
   let failed: string | undefined;
   while (!signal.aborted) {
     try {

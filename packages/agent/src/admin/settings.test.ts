@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { FakeClock, RecordingLogger } from '../testing/index.js';
 import { systemClock } from '../clock.js';
 import { createMetrics } from '../metrics.js';
-import { type AdminAddress, AdminServer, adminSettings, serveAdmin, withUnitSocket } from './index.js';
+import { type AdminAddress, adminSettings, serveAdmin, withUnitSocket } from './index.js';
+import { AdminServer } from './server.js';
 
 describe('adminSettings', () => {
   const schema = adminSettings('127.0.0.1:3454');

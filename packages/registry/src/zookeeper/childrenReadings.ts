@@ -1,5 +1,5 @@
-import type { WatchEvent } from './connection.js';
-import { isZooKeeperError } from './errors.js';
+import type { NodeReading, WatchEvent } from './connection.js';
+import { isZooKeeperError, ZooKeeperError } from './errors.js';
 import type { Live, SessionLink } from './link.js';
 import { childPath } from './paths.js';
 import type { ChildResult, ChildrenSnapshot, ZkPath } from './types.js';
@@ -78,7 +78,7 @@ export class ChildrenReadings {
     this.#childDirty = false;
     if (!(await this.#readNode(live, resync))) return undefined;
     const names = this.#names.filter((name) => resync || !this.#results.has(name) || this.#touched.has(name));
-    await Promise.all(names.map((name) => this.#readChild(live, name, resync)));
+    await Promise.all(portionsOf(names).map((portion) => this.#readChildren(live, portion, resync)));
     if (this.#link.live !== live) return undefined;
     return {
       exists: this.#exists,
@@ -142,36 +142,43 @@ export class ChildrenReadings {
     for (const name of [...this.#touched]) if (!this.#listed.has(name)) this.#touched.delete(name);
   }
 
-  async #readChild(live: Live, name: string, resync: boolean): Promise<void> {
-    if (this.#skip(name)) {
-      this.#results.set(name, { kind: 'skipped' });
-      this.#touched.delete(name);
-      return;
+  /** Children are read some at once: a promise and a timer for each of thousands would cost more than reading it. */
+  async #readChildren(live: Live, names: readonly string[], resync: boolean): Promise<void> {
+    const asked: string[] = [];
+    for (const name of names) {
+      if (this.#skip(name)) {
+        this.#results.set(name, { kind: 'skipped' });
+        this.#touched.delete(name);
+      } else asked.push(name);
     }
-    const path = childPath(this.#path, name);
-    // A change that an event told of is no drift.
-    const told = { before: false };
-    const result = await this.#link.reads.run(async (): Promise<ChildResult | undefined> => {
-      told.before = this.#touched.delete(name);
+    if (asked.length === 0) return;
+    // Changes that an event told of are no drift.
+    let told: ReadonlySet<string> = new Set();
+    const readings = await this.#link.reads.run(async () => {
+      told = new Set(asked.filter((name) => this.#touched.delete(name)));
+      const paths = asked.map((name) => childPath(this.#path, name));
       try {
-        const read = await live.connection.request(
-          'getData',
-          { path, watch: true },
-          this.#link.operationTimeoutMs,
-        );
-        return { kind: 'data', ...read };
+        return await live.connection.readData(paths, this.#link.operationTimeoutMs);
       } catch (error) {
-        if (isZooKeeperError(error, 'NoNode')) return undefined;
-        // A child that we may not read is its own trouble; one that was not answered is everyone's.
-        if (isZooKeeperError(error) && !error.retriable) return { kind: 'error', error };
-        this.#touched.add(name);
+        for (const name of asked) this.#touched.add(name);
         throw error;
       }
-    });
+    }, asked.length);
     if (this.#link.live !== live) return;
+    let unanswered: ZooKeeperError | undefined;
+    asked.forEach((name, index) => {
+      const result = resultOf(readings[index]);
+      if (result instanceof ZooKeeperError) {
+        this.#touched.add(name);
+        unanswered = result;
+      } else this.#take(name, result, resync && !told.has(name));
+    });
+    if (unanswered !== undefined) throw unanswered;
+  }
+
+  #take(name: string, result: ChildResult | undefined, unexpected: boolean): void {
     const before = this.#results.get(name);
-    if (resync && before && !told.before && !this.#touched.has(name) && !sameVersion(before, result))
-      this.#drifted(name);
+    if (unexpected && before && !this.#touched.has(name) && !sameVersion(before, result)) this.#drifted(name);
     if (result) this.#results.set(name, result);
     else this.#results.delete(name);
   }
@@ -188,6 +195,22 @@ export class ChildrenReadings {
       path: name === undefined ? this.#path : childPath(this.#path, name),
     });
   }
+}
+
+/** How many children are read in one go: some of those that may be under way, so that others have their turn. */
+const portion = 32;
+
+function portionsOf(names: readonly string[]): readonly (readonly string[])[] {
+  const portions = Math.ceil(names.length / portion);
+  return Array.from({ length: portions }, (_, index) => names.slice(index * portion, (index + 1) * portion));
+}
+
+/** Undefined for a child that is gone, and an error that is everyone's trouble: no answer. */
+function resultOf(reading: NodeReading | undefined): ChildResult | ZooKeeperError | undefined {
+  if (!(reading instanceof ZooKeeperError)) return reading && { kind: 'data', ...reading };
+  if (reading.kind === 'NoNode') return undefined;
+  // A child that we may not read is its own trouble.
+  return reading.retriable ? reading : { kind: 'error', error: reading };
 }
 
 function sameVersion(a: ChildResult, b: ChildResult | undefined): boolean {

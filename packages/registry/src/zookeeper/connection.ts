@@ -1,4 +1,5 @@
 import type { ConnectionOptions } from 'node:tls';
+import type { ZooKeeperError } from './errors.js';
 import type { CreateMode, OpName, Stat, ZkAcl, ZkAuth, ZkPath } from './types.js';
 
 /** What identifies a session to the servers; whoever has both can take it over. */
@@ -90,6 +91,8 @@ export interface Operations {
 }
 export type OpInput<O extends OpName> = Operations[O]['input'];
 export type OpOutput<O extends OpName> = Operations[O]['output'];
+/** What one of many nodes answered: its data, or why not. */
+export type NodeReading = OpOutput<'getData'> | ZooKeeperError;
 
 /** One TCP connection that carries one session. It never reconnects. */
 export interface ZkConnection {
@@ -98,12 +101,16 @@ export interface ZkConnection {
   readonly lastZxid: bigint;
   /** Monotonic time at which a whole frame last arrived, in milliseconds. */
   readonly lastReceivedAt: number;
-  readonly inFlight: number;
   readonly closed: boolean;
   /** True when the protocol's 31-bit request number is about to run out: time for another connection. */
   readonly exhausted: boolean;
   /** Settles exactly once, always, within `timeoutMs`; rejects with a ZooKeeperError. */
   request<O extends OpName>(op: O, input: OpInput<O>, timeoutMs: number): Promise<OpOutput<O>>;
+  /**
+   * Reads the data of many nodes in one go, in the order of `paths`, and sets a watch on each. What a node's server
+   * refuses stands in its place; settles like `request`, and rejects when an answer is missing.
+   */
+  readData(paths: readonly ZkPath[], timeoutMs: number): Promise<readonly NodeReading[]>;
   /** Asks the server to end the session (its ephemerals go); hangs up after `deadlineMs` at the latest. */
   closeSession(deadlineMs: number): Promise<void>;
   /** Hangs up; the session lives on at the server. */

@@ -13,7 +13,6 @@ class FakeConnection implements ZkConnection {
   readonly server = 'fake:1';
   lastZxid = 5n;
   lastReceivedAt: number;
-  readonly inFlight = 0;
   closed = false;
   exhausted = false;
   answers = true;
@@ -31,6 +30,9 @@ class FakeConnection implements ZkConnection {
     this.requests += 1;
     if (this.answers) this.lastReceivedAt = this.#clock.monotonic();
     return Promise.reject(new Error('the fake answers nothing'));
+  }
+  readData(): Promise<never> {
+    return this.request();
   }
   closeSession(): Promise<void> {
     this.end({ kind: 'remote', message: 'closed' });

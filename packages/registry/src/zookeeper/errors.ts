@@ -1,4 +1,4 @@
-import { AgentError } from '@smartstack/agent';
+import { AgentError, describeError } from '@smartstack/agent';
 import type { OpName, ZkErrorKind, ZkPath, ZooKeeperErrorShape } from './types.js';
 
 export interface ZooKeeperErrorDetails {
@@ -63,4 +63,11 @@ const serverErrors: Readonly<Record<number, readonly [ZkErrorKind, string]>> = {
 export function serverError(code: number, details: ZooKeeperErrorDetails): ZooKeeperError {
   const [kind, message] = serverErrors[code] ?? ['Other', 'the server failed'];
   return new ZooKeeperError(kind, `${message} (${code})`, details);
+}
+
+/** Why something was not sent, from whatever was thrown on the way. */
+export function refusal(error: unknown, details: ZooKeeperErrorDetails): ZooKeeperError {
+  return error instanceof ZooKeeperError
+    ? error
+    : new ZooKeeperError('BadArguments', describeError(error), details);
 }

@@ -1,8 +1,8 @@
-/** Runs tasks with at most `limit` under way; the others wait in order. */
+/** Runs tasks with at most `limit` of weight under way; the others wait in order. */
 export class Limiter {
   readonly #limit: number;
   #running = 0;
-  #waiting: (() => void)[] = [];
+  #waiting: { readonly weight: number; start(): void }[] = [];
   /** Where the queue begins in `#waiting`: to shift a long array would copy it each time. */
   #head = 0;
 
@@ -15,27 +15,33 @@ export class Limiter {
     return this.#waiting.length - this.#head;
   }
 
-  /** Starts the task at once when there is room, so that a quiet system adds no delay. */
-  async run<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#running >= this.#limit) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#running += 1;
+  /** Starts the task at once when there is room for its `weight`, so that a quiet system adds no delay. */
+  async run<T>(task: () => Promise<T>, weight = 1): Promise<T> {
+    const own = Math.min(weight, this.#limit);
+    // Nobody overtakes the one who waited longest, however light.
+    if (this.waiting > 0 || this.#running + own > this.#limit)
+      await new Promise<void>((start) => this.#waiting.push({ weight: own, start }));
+    else this.#running += own;
     try {
       return await task();
     } finally {
-      // The place is handed over, so that nobody overtakes the one who waited longest.
-      const next = this.#next();
-      if (next) next();
-      else this.#running -= 1;
+      this.#running -= own;
+      this.#startNext();
     }
   }
 
-  #next(): (() => void) | undefined {
-    const next = this.#waiting[this.#head];
-    this.#head += 1;
-    if (this.#head >= this.#waiting.length) {
-      this.#waiting = [];
-      this.#head = 0;
+  #startNext(): void {
+    for (
+      let next = this.#waiting[this.#head];
+      next && this.#running + next.weight <= this.#limit;
+      next = this.#waiting[this.#head]
+    ) {
+      this.#running += next.weight;
+      this.#head += 1;
+      next.start();
     }
-    return next;
+    if (this.#head < this.#waiting.length) return;
+    this.#waiting = [];
+    this.#head = 0;
   }
 }

@@ -92,21 +92,25 @@ describe('Limiter', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 5 }),
-        fc.array(fc.boolean(), { maxLength: 30 }),
-        async (limit, fails) => {
+        fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 7 })), { maxLength: 30 }),
+        async (limit, tasks) => {
+          const fails = tasks.map(([fail]) => fail);
           const limiter = new Limiter(limit);
           let running = 0;
           let most = 0;
           const started: number[] = [];
           const results = await Promise.allSettled(
-            fails.map((fail, i) =>
+            tasks.map(([fail, weight], i) =>
               limiter.run(async () => {
+                // One that is heavier than the limit runs alone.
+                const own = Math.min(weight, limit);
                 started.push(i);
-                most = Math.max(most, ++running);
+                running += own;
+                most = Math.max(most, running);
                 await new Promise((resolve) => setImmediate(resolve));
-                running -= 1;
+                running -= own;
                 if (fail) throw new Error('x');
-              }),
+              }, weight),
             ),
           );
           expect(most).toBeLessThanOrEqual(limit);

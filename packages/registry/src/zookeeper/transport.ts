@@ -1,6 +1,6 @@
 import { systemClock, type Clock } from '@smartstack/agent';
 import { TransportConnection } from './transportConnection.js';
-import { assertLibrary } from './transportCodec.js';
+import { assertLibrary } from './transportLibrary.js';
 import type { DialResult, DialSpec, ZkTransport } from './connection.js';
 
 export interface TransportOptions {
@@ -12,8 +12,9 @@ export interface TransportOptions {
 /** The wire, one object per TCP connection, with node-zookeeper-client as the codec. */
 export function createTransport({ clock = systemClock, firstXid = 1 }: TransportOptions = {}): ZkTransport {
   assertLibrary();
+  const habits = { readsBulk: true };
   return {
     dial: (spec: DialSpec, signal: AbortSignal): Promise<DialResult> =>
-      new TransportConnection(spec, clock, firstXid).open(signal),
+      new TransportConnection(spec, clock, firstXid, habits).open(signal),
   };
 }

@@ -1,44 +1,17 @@
-import zookeeper from 'node-zookeeper-client';
 import type { DialSpec, OpInput, OpOutput, SessionRef, WatchEvent } from './connection.js';
-import type { CreateMode, OpName, Stat, ZkAcl, ZkPath } from './types.js';
-import { getDataRequest, getDataType, readGetData } from './transportData.js';
+import type { CreateMode, OpName, ZkPath } from './types.js';
+import { assertPath } from './transportData.js';
 import { ProtocolError } from './transportFrames.js';
-
-type Callback = (error: CodedError | null | undefined, ...results: never[]) => void;
-type Longs = Record<'czxid' | 'mzxid' | 'pzxid' | 'ctime' | 'mtime' | 'ephemeralOwner', Buffer>;
-type RawStat = Longs & Pick<Stat, 'version' | 'cversion' | 'aversion' | 'dataLength' | 'numChildren'>;
-interface Packet {
-  readonly request: { readonly header: { readonly xid: number; readonly type: number } };
-  readonly callback: (error: unknown, response?: unknown) => void;
-}
-
-/** The part of the library's connection manager that this file leans on; `assertLibrary` checks it. */
-interface Manager {
-  xid: number;
-  zxid: Buffer;
-  sessionId: Buffer;
-  sessionPassword: Buffer;
-  sessionTimeout: number;
-  socket: unknown;
-  watcherManager: unknown;
-  readonly pendingQueue: Packet[];
-  findNextServer: unknown;
-  connect(): void;
-  onSocketConnected(): void;
-  onSocketData(frame: Buffer): void;
-  onSocketDrain(): void;
-  queue(request: object, callback: Packet['callback']): void;
-}
-interface Client {
-  readonly connectionManager: Manager;
-  addAuthInfo(scheme: string, data: Buffer): void;
-  close(): void;
-  create(path: string, data: Buffer, acl: unknown, mode: number, done: Callback): void;
-  remove(path: string, version: number, done: Callback): void;
-  exists(path: string, watcher: unknown, done: Callback): void;
-  setData(path: string, data: Buffer, version: number, done: Callback): void;
-  getChildren(path: string, watcher: unknown, done: Callback): void;
-}
+import {
+  type Client,
+  type CodedError,
+  type Manager,
+  newClient,
+  type RawStat,
+  toAcl,
+  toStat,
+} from './transportLibrary.js';
+import { BulkRead, type DataAnswer, DataRequests, OwnRequests } from './transportRequests.js';
 
 const modes: Readonly<Record<CreateMode, number>> = {
   persistent: 0,
@@ -46,8 +19,6 @@ const modes: Readonly<Record<CreateMode, number>> = {
   persistent_sequential: 2,
   ephemeral_sequential: 3,
 };
-const permissions: Readonly<Record<string, number>> = { r: 1, w: 2, c: 4, d: 8, a: 16 };
-const openAcl: readonly ZkAcl[] = [{ permissions: 'cdrwa', scheme: 'world', id: 'anyone' }];
 const watchTypes: Readonly<Record<number, WatchEvent['type']>> = {
   1: 'created',
   2: 'deleted',
@@ -57,78 +28,18 @@ const watchTypes: Readonly<Record<number, WatchEvent['type']>> = {
 const noWatcher = (): void => undefined;
 const watcher = (watch: boolean): unknown => (watch ? noWatcher : undefined);
 
-function newClient(timeoutMs: number, resume: SessionRef | undefined): Client {
-  const sessionId = Buffer.alloc(8);
-  sessionId.writeBigInt64BE(resume?.id ?? 0n);
-  const options = {
-    retries: 0,
-    sessionTimeout: timeoutMs,
-    ...(resume ? { sessionId, sessionPassword: resume.password } : {}),
-  };
-  // The address is never dialled: the socket is ours.
-  return zookeeper.createClient('127.0.0.1:2181', options) as unknown as Client;
-}
-
-/** Throws when the installed library is not the one whose insides this file knows (1.1.3). */
-export function assertLibrary(): void {
-  const { connectionManager: manager } = newClient(1000, undefined);
-  const expected: Record<string, string> = {
-    xid: 'number',
-    zxid: 'object',
-    sessionId: 'object',
-    sessionPassword: 'object',
-    sessionTimeout: 'number',
-    watcherManager: 'object',
-    pendingQueue: 'object',
-    findNextServer: 'function',
-    connect: 'function',
-    onSocketConnected: 'function',
-    onSocketData: 'function',
-    onSocketDrain: 'function',
-    queue: 'function',
-  };
-  const wrong = Object.keys(expected).filter(
-    (key) => typeof (manager as unknown as Record<string, unknown>)[key] !== expected[key],
-  );
-  if (wrong.length > 0) throw new Error(`node-zookeeper-client is not 1.1.3: ${wrong.join(', ')} differ`);
-}
-
-function toStat(raw: RawStat): Stat {
-  return {
-    czxid: raw.czxid.readBigInt64BE(),
-    mzxid: raw.mzxid.readBigInt64BE(),
-    pzxid: raw.pzxid.readBigInt64BE(),
-    ctime: Number(raw.ctime.readBigInt64BE()),
-    mtime: Number(raw.mtime.readBigInt64BE()),
-    version: raw.version,
-    cversion: raw.cversion,
-    aversion: raw.aversion,
-    ephemeralOwner: raw.ephemeralOwner.readBigInt64BE(),
-    dataLength: raw.dataLength,
-    numChildren: raw.numChildren,
-  };
-}
-
-function toAcl(entries: readonly ZkAcl[] = openAcl): unknown {
-  return entries.map(({ permissions: letters, scheme, id }) => {
-    const bits = Object.entries(permissions).reduce(
-      (sum, [letter, bit]) => (letters.includes(letter) ? sum | bit : sum),
-      0,
-    );
-    return new zookeeper.ACL(bits, new zookeeper.Id(scheme, id));
-  });
-}
-
-/** What the library hands to the callback of an operation that the server refused. */
-interface CodedError {
-  readonly code: number;
-}
 type Failure = CodedError | null | undefined;
 type Resolve<O extends OpName> = (output: OpOutput<O>) => void;
 /** Called with the error code of the reply. */
 type Reject = (code: number) => void;
 type Submit = {
-  readonly [O in OpName]: (client: Client, input: OpInput<O>, resolve: Resolve<O>, reject: Reject) => void;
+  readonly [O in OpName]: (
+    client: Client,
+    input: OpInput<O>,
+    resolve: Resolve<O>,
+    reject: Reject,
+    codec: Codec,
+  ) => void;
 };
 
 // The library hands its results over positionally, and none of them when there is an error.
@@ -143,9 +54,9 @@ const submit: Submit = {
     client.exists(path, watcher(watch), (error: Failure, stat: RawStat | null) =>
       error ? reject(error.code) : resolve(stat ? toStat(stat) : undefined),
     ),
-  getData: (client, { path, watch }, resolve, reject) =>
-    client.connectionManager.queue(getDataRequest(path, watch), (error, output) =>
-      error ? reject((error as CodedError).code) : resolve(output as OpOutput<'getData'>),
+  getData: (_client, { path, watch }, resolve, reject, codec) =>
+    codec.read([path], watch, (_index, answer) =>
+      typeof answer === 'number' ? reject(answer) : resolve(answer),
     ),
   setData: (client, { path, data, version }, resolve, reject) =>
     client.setData(path, data, version, (error: Failure, stat: RawStat) =>
@@ -237,17 +148,26 @@ export class Codec {
 
   /** Decodes one checked frame: the reply to `expected`, or a notification. */
   receive(frame: Buffer): void {
-    const { pendingQueue } = this.#manager;
-    const { header } = pendingQueue[0]?.request ?? {};
-    if (header?.type === getDataType && frame.readInt32BE(4) === header.xid)
-      pendingQueue.shift()?.callback(null, readGetData(frame));
-    else this.#manager.onSocketData(frame);
+    const own = this.#ownRequests();
+    if (own?.header.xid !== frame.readInt32BE(4)) this.#manager.onSocketData(frame);
+    else if (own.receive(frame)) this.#manager.pendingQueue.shift();
   }
 
   /** Settles `expected` with an error code. The library would throw on the codes that it does not know. */
   fail(code: number): void {
+    const own = this.#ownRequests();
+    if (own !== undefined) {
+      if (own.refuse(code)) this.#manager.pendingQueue.shift();
+      return;
+    }
     const error = Object.assign(new Error(`error ${code}`), { code, getCode: () => code });
     this.#manager.pendingQueue.shift()?.callback(error, { header: { err: code }, payload: null });
+  }
+
+  /** Who waits for the next reply, if it is ours to decode. */
+  #ownRequests(): OwnRequests | undefined {
+    const request: object | undefined = this.#manager.pendingQueue[0]?.request;
+    return request instanceof OwnRequests ? request : undefined;
   }
 
   drain(): void {
@@ -256,8 +176,31 @@ export class Codec {
 
   /** Throws, without sending anything, when the library finds the arguments invalid. */
   submit<O extends OpName>(op: O, input: OpInput<O>, resolve: Resolve<O>, reject: Reject): void {
-    submit[op](this.#client, input, resolve, reject);
+    submit[op](this.#client, input, resolve, reject, this);
   }
+
+  /**
+   * Sends the reads of one or more nodes in one piece; `answered` is called once for each, in their order. Throws,
+   * without sending anything, on a path that is none.
+   */
+  read(
+    paths: readonly ZkPath[],
+    watch: boolean,
+    answered: (index: number, answer: DataAnswer) => void,
+  ): void {
+    for (const path of paths) assertPath(path);
+    this.#manager.queue(new DataRequests(paths, watch, this.#reserve, answered), noWatcher);
+  }
+
+  /** The same with two requests for all of them, and watches; see BulkRead. */
+  readBulk(paths: readonly ZkPath[], answered: (answers: readonly DataAnswer[] | number) => void): void {
+    for (const path of paths) assertPath(path);
+    this.#manager.queue(new BulkRead(paths, this.#reserve, answered), noWatcher);
+  }
+
+  readonly #reserve = (numbers: number): void => {
+    this.#manager.xid += numbers;
+  };
 
   /** Sends the request that ends the session. Nothing may be submitted after it. */
   closeSession(): void {

@@ -1,7 +1,15 @@
 import { describeError, type Clock, type Timer } from '@smartstack/agent';
 import type { Socket } from 'node:net';
-import type { CloseReason, DialResult, DialSpec, OpInput, OpOutput, ZkConnection } from './connection.js';
-import { serverError, ZooKeeperError } from './errors.js';
+import type {
+  CloseReason,
+  DialResult,
+  DialSpec,
+  NodeReading,
+  OpInput,
+  OpOutput,
+  ZkConnection,
+} from './connection.js';
+import { refusal, serverError, ZooKeeperError } from './errors.js';
 import { requestProblem } from './transportLimits.js';
 import { Codec } from './transportCodec.js';
 import {
@@ -14,6 +22,7 @@ import {
   replyLayouts,
   watchEventLayout,
 } from './transportFrames.js';
+import { type Habits, NodeReadings } from './transportReadings.js';
 import { describeSocketError } from './tlsProblem.js';
 import { openSocket } from './transportSocket.js';
 import type { OpName, ZkPath } from './types.js';
@@ -27,7 +36,7 @@ const lastSafeXid = 2 ** 31 - 2 ** 20;
 interface Pending {
   readonly op: OpName;
   readonly path: ZkPath;
-  fail(error: ZooKeeperError): void;
+  readonly fail: (error: ZooKeeperError) => void;
 }
 
 /** One dial and, if it succeeds, one connection. */
@@ -37,6 +46,7 @@ export class TransportConnection implements ZkConnection {
   lastReceivedAt: number;
   readonly #spec: DialSpec;
   readonly #clock: Clock;
+  readonly #habits: Habits;
   readonly #codec: Codec;
   readonly #frames = new FrameReader();
   readonly #pending = new Set<Pending>();
@@ -45,7 +55,8 @@ export class TransportConnection implements ZkConnection {
   #settleDial: ((result: DialResult) => void) | undefined;
   #onceClosed: (() => void)[] = [];
 
-  constructor(spec: DialSpec, clock: Clock, firstXid: number) {
+  constructor(spec: DialSpec, clock: Clock, firstXid: number, habits: Habits) {
+    this.#habits = habits;
     this.#spec = spec;
     this.#clock = clock;
     const { host, port } = spec.server;
@@ -57,10 +68,6 @@ export class TransportConnection implements ZkConnection {
       { write: (bytes) => this.#write(bytes), onWatch: (event) => spec.onWatch(event) },
       firstXid,
     );
-  }
-
-  get inFlight(): number {
-    return this.#pending.size;
   }
 
   get closed(): boolean {
@@ -196,12 +203,34 @@ export class TransportConnection implements ZkConnection {
 
   request<O extends OpName>(op: O, input: OpInput<O>, timeoutMs: number): Promise<OpOutput<O>> {
     const { path } = input;
-    return new Promise((resolve, reject) => {
+    return this.#answered(op, path, timeoutMs, (resolve, reject) => {
       const problem = requestProblem(op, input);
-      if (problem) {
-        reject(new ZooKeeperError(problem.kind, problem.message, { op, path }));
-        return;
-      }
+      if (problem) throw new ZooKeeperError(problem.kind, problem.message, { op, path });
+      this.#codec.submit(op, input, resolve, (code) => reject(serverError(code, { op, path })));
+    });
+  }
+
+  readData(paths: readonly ZkPath[], timeoutMs: number): Promise<readonly NodeReading[]> {
+    const readings = new NodeReadings(paths);
+    const { paths: sent, all } = readings;
+    const [first] = sent;
+    if (first === undefined) return Promise.resolve(all);
+    return this.#answered('getData', first, timeoutMs, (resolve) =>
+      readings.read(this.#codec, this.#habits, {
+        onComplete: () => resolve(all),
+        onTooOld: (message) => this.#close({ kind: 'remote', message }),
+      }),
+    );
+  }
+
+  /** Settles exactly once: as `send` says or with what it throws, after `timeoutMs`, or with the connection. */
+  #answered<T>(
+    op: OpName,
+    path: ZkPath,
+    timeoutMs: number,
+    send: (resolve: (output: T) => void, reject: (error: ZooKeeperError) => void) => void,
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
       if (this.#phase !== 'open') {
         reject(new ZooKeeperError('NotConnected', 'not connected', { op, path }));
         return;
@@ -221,18 +250,14 @@ export class TransportConnection implements ZkConnection {
       }, timeoutMs);
       this.#pending.add(pending);
       try {
-        this.#codec.submit(
-          op,
-          input,
-          (output) => {
-            if (!this.#pending.delete(pending)) return;
-            timer.cancel();
-            resolve(output);
-          },
-          (code) => pending.fail(serverError(code, { op, path })),
-        );
+        const succeed = (output: T): void => {
+          if (!this.#pending.delete(pending)) return;
+          timer.cancel();
+          resolve(output);
+        };
+        send(succeed, pending.fail);
       } catch (error) {
-        pending.fail(new ZooKeeperError('BadArguments', describeError(error), { op, path }));
+        pending.fail(refusal(error, { op, path }));
       }
     });
   }

@@ -1,28 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { checkLayout, replyHeaderEnd, replyLayouts } from './transportFrames.js';
-import { getDataRequest, getDataType, readGetData } from './transportData.js';
+import { assertPath, getDataType, readGetData } from './transportData.js';
 
-describe('getDataRequest', () => {
-  it('is length, number, type, path and watch', () => {
-    const request = getDataRequest('/s/\u00e9', true);
-    request.header.xid = 7;
-    const path = Buffer.from('/s/\u00e9');
-    const expected = Buffer.alloc(17 + path.length);
-    [13 + path.length, 7, getDataType, path.length].forEach((value, index) =>
-      expected.writeInt32BE(value, 4 * index),
-    );
-    path.copy(expected, 16);
-    expected[expected.length - 1] = 1;
-    expect(request.toBuffer()).toEqual(expected);
-    expect(getDataRequest('/', false).toBuffer().at(-1)).toBe(0);
-  });
-
+describe('assertPath', () => {
   it.each(['/a//b', '/a/', '/a/./b', '/a/..', '//'] as const)('refuses %s', (path) => {
-    expect(() => getDataRequest(path, false)).toThrow('not a path');
+    expect(() => assertPath(path)).toThrow('not a path');
   });
 
-  it.each(['/a.b/..c', '/a/...', '/.a'] as const)('takes %s', (path) => {
-    expect(() => getDataRequest(path, false)).not.toThrow();
+  it.each(['/', '/a.b/..c', '/a/...', '/.a'] as const)('takes %s', (path) => {
+    expect(() => assertPath(path)).not.toThrow();
   });
 });
 

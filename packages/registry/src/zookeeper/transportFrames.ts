@@ -4,7 +4,7 @@ export class ProtocolError extends Error {
 }
 
 /** A children list of a million names is below this; anything above is not a length but noise. */
-const maxFrameBytes = 64 * 1024 * 1024;
+const maxFrameBytes = 256 * 1024 * 1024;
 
 function foreignProtocol(head: Buffer): string {
   if (head.toString('latin1', 0, 4) === 'HTTP') return 'it speaks HTTP';
@@ -103,11 +103,11 @@ function skipStrings(frame: Buffer, at: number): number {
 }
 
 /**
- * Throws ProtocolError unless `frame` holds these fields from `offset` on. The decoder behind it
+ * Throws ProtocolError unless `frame` holds these fields from `offset` on; returns where they end. The decoder behind it
  * allocates whatever length it reads and takes missing bytes for zeros, so nothing reaches it unchecked.
  * Extra bytes are fine: newer servers append fields.
  */
-export function checkLayout(frame: Buffer, offset: number, layout: readonly Field[], what: string): void {
+export function checkLayout(frame: Buffer, offset: number, layout: readonly Field[], what: string): number {
   let at = offset;
   for (const field of layout) {
     if (field === 'bytes') at = skipBytes(frame, at);
@@ -115,4 +115,5 @@ export function checkLayout(frame: Buffer, offset: number, layout: readonly Fiel
     else at += fixedSizes[field];
     if (at > frame.length) throw new ProtocolError(`${what} is cut short or malformed (${field})`);
   }
+  return at;
 }

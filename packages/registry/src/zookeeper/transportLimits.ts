@@ -1,5 +1,5 @@
 import type { OpInput } from './connection.js';
-import type { OpName, ZkErrorKind } from './types.js';
+import type { OpName, ZkErrorKind, ZkPath } from './types.js';
 
 /** jute.maxbuffer of an unconfigured server: it drops the connection of whoever sends more. */
 const maxRequestBytes = 0xfffff;
@@ -20,4 +20,13 @@ export function requestProblem<O extends OpName>(
   if (bytes > maxRequestBytes)
     return { kind: 'TooLarge', message: `${bytes} bytes are more than a server takes (${maxRequestBytes})` };
   return undefined;
+}
+
+/** Together well within the least that a server takes in one request. */
+const maxBulkBytes = 0x40000;
+
+/** Whether so many reads are worth a request of their own kind, and fit into one. */
+export function isBulk(paths: readonly ZkPath[]): boolean {
+  const bytes = paths.reduce((sum, path) => sum + Buffer.byteLength(path), 0);
+  return paths.length > 2 && bytes <= maxBulkBytes;
 }
