@@ -27,9 +27,6 @@ export interface DaemonOptions {
   readonly onListening?: (addresses: readonly AdminAddress[]) => void;
 }
 
-/** So long the API waits for the first routes, from which it would take time, in milliseconds; then it tells why there are none. */
-const routesFirstMs = 1_000;
-
 /** How often `systemctl status` may change, in milliseconds. */
 const statusEveryMs = 1_000;
 
@@ -95,12 +92,7 @@ function admin({ synapse, settings, clock, logger, metrics, onListening }: Daemo
     ...(onListening && { onListening }),
   };
   return async (signal) => {
-    const waiting = new AbortController();
-    await Promise.race([
-      synapse.started,
-      waited(clock, routesFirstMs, AbortSignal.any([signal, waiting.signal])),
-    ]);
-    waiting.abort();
+    await synapse.routesFirst(signal);
     await serveAdmin(options, signal);
   };
 }

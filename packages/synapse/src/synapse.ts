@@ -54,6 +54,9 @@ export interface SynapseOptions {
 /** Bounds of the retries of a generator, and when a pass counts as stuck, in milliseconds. */
 const timing = { retryMinMs: 100, retryMaxMs: 15_000, stuckMs: 120_000 };
 
+/** So long what would take time from the first routes waits for them, in milliseconds. */
+const routesFirstMs = 1_000;
+
 /** A source may be full of them. */
 const shownProblems = 50;
 
@@ -127,6 +130,14 @@ export class Synapse {
     return this.#started;
   }
 
+  /** Resolves with the first pass, or after a second without. Never rejects. */
+  async routesFirst(signal: AbortSignal): Promise<void> {
+    const waiting = new AbortController();
+    const late = this.#options.clock.sleep(routesFirstMs, AbortSignal.any([signal, waiting.signal]));
+    await Promise.race([this.#started, late.catch(() => undefined)]);
+    waiting.abort();
+  }
+
   /** Runs until `signal` aborts. HAProxy is left serving. */
   async run(signal: AbortSignal): Promise<void> {
     const { services, unreadable } = this.#configuration.current;
@@ -134,7 +145,10 @@ export class Synapse {
     await run(
       [
         (inner) => this.#services.run(inner),
-        this.#configuration.run,
+        async (inner) => {
+          await this.routesFirst(inner);
+          await this.#configuration.run(inner);
+        },
         ...this.#loops.map((loop) => (inner: AbortSignal) => loop.run(inner)),
         ...[...this.#generators.values()].map(
           (generator) => (inner: AbortSignal) => generator.run(() => this.#trigger(), inner),
