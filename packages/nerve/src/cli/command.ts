@@ -32,6 +32,11 @@ export type Action =
       readonly file: string;
       readonly instanceId: string | undefined;
       readonly output: 'table' | 'json';
+    }
+  | {
+      readonly kind: 'init';
+      /** Undefined: stdout. */
+      readonly file: string | undefined;
     };
 
 /** What the command line and the environment ask for. */

@@ -56,6 +56,16 @@ describe('parseCommandLine', () => {
     expect(parse('')).toMatchObject({ kind: 'usage' });
   });
 
+  it('writes a first configuration to stdout, or to a file', () => {
+    const init = (file: string | undefined) => ({ kind: 'action', action: { kind: 'init', file } });
+    expect(parse('init')).toEqual(init(undefined));
+    expect(parse('init --output -')).toEqual(init(undefined));
+    expect(parse('init -o a.yaml')).toEqual(init('a.yaml'));
+    expect(parse('init --output=table')).toEqual(init('table'));
+    for (const line of ['init a.yaml', 'init -o', 'init --output=', 'init -c a.yaml'])
+      expect(parse(line), line).toMatchObject({ kind: 'usage' });
+  });
+
   it('helps', () => {
     expect(parse('-h')).toMatchObject({
       kind: 'help',

@@ -6,6 +6,7 @@ const exitCodes = `Exit codes:
    1  a failure; status: something is not up, or is drained; probe: a check failed
   64  wrong usage
   69  the agent does not answer
+  73  init: the file exists, or cannot be made
   78  the configuration cannot be used`;
 
 const fileOptions = {
@@ -161,6 +162,23 @@ export function parseCommandLine(args: readonly string[], env: Environment, vers
         if (found.kind !== 'run' && found.kind !== 'check') return void (command = found);
         const { file, instanceId } = found;
         act({ kind: 'probe', service: flags.service, file, instanceId, output: tableOrJson(flags.output) });
+      },
+    )
+    .command(
+      'init',
+      'Write a commented first configuration, from what listens on this host',
+      (y: Argv) =>
+        y.options({
+          output: {
+            ...text,
+            alias: 'o',
+            default: '-',
+            describe: 'The file to make, which must not exist; - prints it',
+          },
+        }),
+      ({ output }) => {
+        if (output === '') bad('--output: expected the name of a file');
+        else act({ kind: 'init', file: output === '-' ? undefined : output });
       },
     )
     .epilogue(exitCodes)
