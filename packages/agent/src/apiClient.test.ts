@@ -139,7 +139,10 @@ describe('ApiClient', () => {
     const address = await start();
     const call = failure(new ApiClient({ addresses: [address], clock, timeoutMs: 5_000 }).call('GET', '/'));
     let settled = false;
-    void call.then(() => (settled = true));
+    call.then(
+      () => (settled = true),
+      () => undefined,
+    );
     await clock.advance(4_999);
     expect(settled).toBe(false);
     await clock.advance(1);

@@ -16,6 +16,8 @@ export type Action =
       readonly reason: string | undefined;
       readonly for: string | undefined;
       readonly until: string | undefined;
+      /** Have nerve shut the app down after that. */
+      readonly shutdown: boolean;
       readonly wait: boolean;
       readonly timeout: string;
     } & Connection)
