@@ -89,7 +89,7 @@ const unwanted: readonly Unwanted[] = [
     why: 'a way in for administrators: nobody looks it up',
   },
   { ports: [3454], names: /^nerve$/, why: 'nerve itself' },
-  { ports: [3455], names: /^synapse$/, why: 'synapse itself' },
+  { ports: [3455], names: /^synapse(-haproxy)?$/, why: 'synapse, by which this machine calls others' },
   {
     ports: [2181, 2888, 3888],
     names: /^(zookeeper|zookeeper-server|zkserver|quorumpeermain|zookeeperservermain)$/,

@@ -48,6 +48,12 @@ describe('nameFor', () => {
     [['/usr/bin/node', '/opt/web/server.js'], 'cron.service', 'web', 'its program'],
     [['/usr/bin/node', '/opt/web/dist/src/index.js'], undefined, 'web', 'its program'],
     [['/usr/bin/node', '--inspect', 'users.mjs', '--port', '80'], undefined, 'users', 'its program'],
+    [
+      ['/usr/bin/node', '-r', './trace.js', '--import', 'x', '/opt/pay/app.js'],
+      undefined,
+      'pay',
+      'its program',
+    ],
     [['/usr/bin/node', 'index.js'], undefined, 'node', 'its process'],
     [['/usr/bin/node', '-e', 'require("http")'], undefined, 'node', 'its process'],
     [['python3', '-m', 'http.server', '80'], undefined, 'http.server', 'its program'],

@@ -59,6 +59,9 @@ export function carriesOthers(name: string): boolean {
 /** Programs whose script is what they are. */
 const interpreters =
   /^(node|nodejs|deno|bun|python[\d.]*|pypy[\d.]*|ruby[\d.]*|perl[\d.]*|php[\d.]*|bash|sh|dash)$/;
+/** Options of interpreters whose value is a word of its own. */
+const takesValue =
+  /^(-r|--require|--import|--loader|--experimental-loader|--env-file|--conditions|-C|-W|-X)$/;
 /** Names of scripts that say nothing: that of their folder does. */
 const plain =
   /^(index|main|app|server|serve|start|run|cli|manage|wsgi|asgi|bin|dist|build|src|lib|current|releases?|out|public)$/i;
@@ -96,7 +99,7 @@ function scriptOf(name: string, args: readonly string[]): string | undefined {
   if (!interpreters.test(name)) return undefined;
   const module = args[args.indexOf('-m') + 1];
   if (/^(python|pypy)/.test(name) && args.includes('-m')) return module;
-  const script = args.find((word) => !word.startsWith('-'));
+  const script = args.find((word, at) => !word.startsWith('-') && !takesValue.test(args[at - 1] ?? ''));
   // With -e and the like it is a program, not the name of one.
   if (script === undefined || /[\s;(]/.test(script) || args.some((word) => /^-[ec]$|^--eval/.test(word)))
     return undefined;

@@ -115,25 +115,26 @@ function publishedHost({ addresses }: Found, { address }: Host): string | undefi
 
 /** Names are unique: several ports of one owner have theirs behind it, but for that of a server that is known. */
 function withNames(wanted: readonly Judged[], all: readonly Judged[], host: Host): readonly Proposal[] {
-  const portsOf = groupBy(all, whose);
+  const portsOf = new Map(
+    [...groupBy(all, whose)].map(([key, group]) => [key, group.map(({ port }) => port)]),
+  );
   const bare = wanted.map((one) => {
     const ports = portsOf.get(whose(one)) ?? [];
-    const guess = guessKind(
-      one.port,
-      one.identity,
-      ports.map(({ port }) => port),
-    );
+    const guess = guessKind(one.port, one.identity, ports);
     return { ...one, guess, named: namedOr(one, guess) };
   });
   const same = groupBy(bare, ({ named }) => named.name);
-  const hasBareName = (one: (typeof bare)[number]): boolean => {
-    const others = same.get(one.named.name) ?? [];
-    return others.length === 1 || others.find(({ guess }) => guess !== undefined) === one;
-  };
-  const taken = new Set(bare.filter(hasBareName).map(({ named }) => named.name));
+  // Who has a name without a port behind it.
+  const holders = new Map(
+    [...same].flatMap(([name, group]) => {
+      const holder = group.length === 1 ? group[0] : group.find(({ guess }) => guess !== undefined);
+      return holder === undefined ? [] : [[name, holder] as const];
+    }),
+  );
+  const taken = new Set(holders.keys());
   return bare.map((one) => {
     const { port, addresses, owner, user, guess, named } = one;
-    const service = hasBareName(one) ? named.name : free(`${named.name}-${port}`, taken);
+    const service = holders.get(named.name) === one ? named.name : free(`${named.name}-${port}`, taken);
     taken.add(service);
     return { port, addresses, owner, user, guess, service, from: named.from, host: publishedHost(one, host) };
   });
@@ -148,7 +149,9 @@ function groupBy<T>(all: readonly T[], keyOf: (one: T) => string): ReadonlyMap<s
   const groups = new Map<string, T[]>();
   for (const one of all) {
     const key = keyOf(one);
-    groups.set(key, [...(groups.get(key) ?? []), one]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [one]);
+    else group.push(one);
   }
   return groups;
 }

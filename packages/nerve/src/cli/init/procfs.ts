@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { type Listener, parseListeners } from './listeners.js';
 import { type Owner, ownerOf } from './owner.js';
 
-/** A command line may be megabytes long; what it begins with is enough, in bytes. */
-const longest = 16 * 1024;
+/** What is kept of a command line, in characters: the class path of Java comes before what it runs. */
+const longest = 256 * 1024;
 
 /** All TCP sockets of this machine (of its network namespace) that listen. Throws where there is no /proc/net/tcp. */
 export function readListeners(proc: string): readonly Listener[] {

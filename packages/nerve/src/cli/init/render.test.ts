@@ -80,6 +80,12 @@ describe('render', () => {
     expect(text).not.toContain('s3cret');
   });
 
+  it('quotes the name of the file for a shell, and knows a name that is no name', () => {
+    expect(write(busy, "it's mine.yaml")).toContain(`--config 'it'\\''s mine.yaml'`);
+    expect(write({ ...busy, name: 'localhost.localdomain' })).toContain('choose another');
+    expect(write(busy)).not.toContain('choose another');
+  });
+
   it('uses the ZooKeeper that runs here', async () => {
     const zooKeeper = process('java', { pid: 5, unit: 'zookeeper.service' });
     const text = write(
@@ -99,6 +105,17 @@ describe('render', () => {
     expect({ issues, count: services.size }).toEqual({ issues: [], count: 0 });
     const alone = { ...machine([[listener('::', 80), process('web')]]), address: undefined };
     expect((await reader()(write(alone))).services.get('web')?.instance.host).toBe('127.0.0.1');
+  });
+
+  it('takes no time for thousands of ports', async () => {
+    const ports = Array.from({ length: 20_000 }, (_, at) => at + 1);
+    const one = process('mesh', { unit: 'mesh.service' });
+    const host = machine(ports.map((port) => [listener('0.0.0.0', port), port % 2 === 0 ? one : undefined]));
+    const started = performance.now();
+    const text = write(host);
+    // What grows with the square of their number takes a minute.
+    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(text.split('\n').length).toBeGreaterThan(100_000);
   });
 
   it('is valid whatever anybody calls a process, a unit, a user or the host', async () => {

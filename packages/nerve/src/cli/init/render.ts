@@ -22,6 +22,7 @@ export function render(plan: Plan, options: RenderOptions): string {
     ...heading(plan, options),
     '',
     '# Names this machine in the registry, so it must differ from that of any other. This is its host name.',
+    ...(/^localhost\b/i.test(options.hostName) ? ['# Many machines are called so: choose another.'] : []),
     `instance_id: ${scalar(instanceId(options.hostName))}`,
     '',
     ...(proposals.length === 0
@@ -42,7 +43,7 @@ function heading(
 ): readonly string[] {
   const all = [...proposals, ...skipped];
   const unseen = all.filter(({ owner }) => owner === undefined).length;
-  const name = file === undefined ? 'FILE' : remark(file, 200);
+  const name = file === undefined ? 'FILE' : word(remark(file, 200));
   return [
     `# nerve: a first configuration for ${remark(hostName)}, which nerve init made of what listens there.`,
     '# Everything in it is a guess: no service was asked anything. Before it is used:',
@@ -161,6 +162,11 @@ function instanceId(hostName: string): string {
 
 function sentence(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** For a shell. */
+function word(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** Words that YAML 1.1 takes for something else than text. */
