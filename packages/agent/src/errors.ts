@@ -32,6 +32,10 @@ export function describeError(error: unknown): string {
 
 /** Exit codes of both agents; from 64 on they are sysexits.h's: EX_USAGE, EX_UNAVAILABLE, EX_CANTCREAT, EX_CONFIG. */
 export const exitCode = {
-  ...{ stopped: 0, failure: 1 },
-  ...{ usage: 64, unavailable: 69, cannotCreate: 73, configuration: 78 },
+  stopped: 0,
+  failure: 1,
+  usage: 64,
+  unavailable: 69,
+  cannotCreate: 73,
+  configuration: 78,
 } as const;
