@@ -40,7 +40,7 @@ module.exports = {
       'pure-stays-pure',
       'Pure modules do no IO and do not log.',
       {
-        path: `${src}(health|catalog|resolvers)/|^packages/synapse/src/generators/haproxy/(block|counters|desired|plan)/|^packages/registry/src/(codecs/|files/|nodeName|instance)`,
+        path: `${src}(health|catalog|resolvers)/|^packages/synapse/src/generators/haproxy/(block|counters|desired|plan)/|^packages/registry/src/(codecs/|files/|nodeName|instance)|^packages/nerve/src/cli/init/(listeners|owner|kinds|plan|render)`,
         pathNot: '\\.test\\.ts$',
       },
       { dependencyTypes: ['core'], pathNot: '^(node:)?(buffer|crypto|net|path|util)$' },

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
@@ -79,6 +79,50 @@ describe('the commands for operators', () => {
     expect((await cli('weight', 'web', '7', ...over, '--token-file', token)).code).toBe(0);
     expect((await cli('drain', 'web', '--for', 'ever', ...at)).code).toBe(64);
     expect((await cli('drain', ...at)).code).toBe(64);
+  });
+
+  it('wait for callers over a restart of the agent, until they let go or somebody undrains', async () => {
+    const folder = makeTempDir('operator');
+    onTestFinished(() => removeTempDir(folder));
+    const [socket, gone] = [join(folder, 'nerve.sock'), join(folder, 'gone')];
+    const web = {
+      ...{ host: '127.0.0.1', port: 80, check_interval: 0.1, checks: [{ type: 'noop', name: 'always' }] },
+      ...{ reporter_type: 'file', file_directory: join(folder, 'registry') },
+      drain: { min_time: 0.1, done_command: ['test', '-e', gone], done_interval: 0.1 },
+    };
+    const options = {
+      main: { admin: { listen: socket }, services: { web } },
+      ...{ folder, env: { STATE_DIRECTORY: folder } },
+    };
+    const at = ['--address', socket];
+    const drained = (phase: string) => async () => {
+      const { stdout } = await cli('status', 'web', ...at);
+      return stdout.includes(`drain         ${phase}`) || undefined;
+    };
+    const first = await startNerve(options);
+    await eventually(async () => (await cli('status', ...at)).code === 0 || undefined, {
+      ...{ what: 'the agent answers', timeoutMs: 10_000 },
+    });
+    const waiting = cli('drain', '--all', '--until', '2100-01-01T00:00Z', '--wait', ...at);
+    await eventually(drained('leaving (host)'), { what: 'web is leaving', timeoutMs: 10_000 });
+    await first.stop('SIGKILL');
+    await startNerve(options);
+    await eventually(drained('leaving (host)'), { what: 'web is leaving still', timeoutMs: 10_000 });
+    writeFileSync(gone, '');
+    expect(await waiting).toEqual({ code: 0, stdout: 'drained: web\ncallers have let go\n', stderr: '' });
+    expect((await cli('status', ...at)).stdout).toContain('until 2100-01-01T00:00:00Z');
+    expect((await cli('undrain', '--all', ...at)).code).toBe(0);
+
+    rmSync(gone);
+    const again = cli('drain', 'web', '--wait', ...at);
+    await eventually(drained('leaving'), { what: 'web is leaving again', timeoutMs: 10_000 });
+    expect(await cli('drain', 'web', '--wait', '--timeout', '1', ...at)).toMatchObject({
+      ...{ code: 1, stderr: 'nerve: callers have not let go in time: web\n' },
+    });
+    expect((await cli('undrain', 'web', ...at)).code).toBe(0);
+    expect(await again).toMatchObject({ code: 1, stderr: 'nerve: undrained meanwhile: web\n' });
+    const past = await cli('drain', 'web', '--until', '2001-01-01', ...at);
+    expect(past).toMatchObject({ code: 64, stderr: 'nerve: until: is not in the future\n' });
   });
 
   it('say that the agent does not answer: 69', async () => {

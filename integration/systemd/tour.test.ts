@@ -39,6 +39,16 @@ describe.skipIf(whyNoSystemdVm() !== undefined)("the README's tour of a VM, comm
     expect(seen).toMatch(/^hello,vm1_127\.0\.0\.1:8080,.*,UP[ ,]/m);
   });
 
+  it('would have been written by nerve init, from what listens', async () => {
+    await vm.must('nerve', 'init', '--output', '/root/first.yaml');
+    const written = await vm.must('cat', '/root/first.yaml');
+    expect(written).toMatch(/^ {2}hello: # named after its unit\n +host: \S+.*\n +port: 8080$/m);
+    expect(written).toMatch(/^# - \S+:2181.*: ZooKeeper/m);
+    expect(written).toMatch(/^# - 127\.0\.0\.1:3454, .*: nerve itself$/m);
+    expect(written).toMatch(/^# - 127\.0\.0\.1:3213, .*\bsynapse-haproxy\.service\)/m);
+    expect(await vm.must('nerve', '-k', '-c', '/root/first.yaml')).toContain('is valid, with 1 services');
+  });
+
   it('changes: reload and restart leave the service reachable', async () => {
     const said = await vm.must('bash', '-c', await tourStep('change'));
     expect(said).toMatch(/^drained: hello\n[^]*undrained: hello\n[^]*hello$/);

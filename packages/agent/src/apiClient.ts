@@ -33,6 +33,8 @@ export interface ApiAnswer {
 }
 
 const maxAnswerBytes = 64 * 1024 * 1024;
+/** As much of a refusal as people read, in characters. */
+const maxSaid = 1_000;
 /** Nothing was sent yet: another address may be asked without doing anything twice. */
 const notConnected = new Set(['ENOENT', 'ECONNREFUSED', 'EACCES', 'ENOTSOCK', 'ENOTFOUND', 'EHOSTUNREACH']);
 
@@ -49,7 +51,7 @@ export class ApiClient {
     const { status, value } = await this.#connect(method, path, body);
     if (status >= 200 && status < 300) return value;
     const { error } = Object(value) as { readonly error?: unknown };
-    const said = typeof error === 'string' ? error : `it answers ${status}`;
+    const said = typeof error === 'string' ? error.slice(0, maxSaid) : `it answers ${status}`;
     const hint =
       status === 401 || (status === 403 && said.includes('needs a token')) ? `; ${accessHint}` : '';
     throw new ApiError('refused', `${said}${hint}`, status);
@@ -63,6 +65,7 @@ export class ApiClient {
         return await this.#exchange(address, method, path, body);
       } catch (error) {
         if (error instanceof ApiError && error.code !== 'unreachable') throw error;
+        if (isNoHttp(error)) throw noAgent(address, `speaks no HTTP (${describeError(error)})`);
         failures.push(`${addressText(address)}: ${describeError(error)}`);
         if (!notConnected.has(String((error as NodeJS.ErrnoException).code))) break;
       }
@@ -100,8 +103,7 @@ export class ApiClient {
               const value: unknown = JSON.parse(Buffer.concat(chunks).toString());
               resolve({ status: response.statusCode ?? 0, value });
             } catch {
-              const what = `${addressText(address)} answers no JSON: is it the agent's API?`;
-              reject(new ApiError('not_an_agent', what));
+              reject(noAgent(address, 'answers no JSON'));
             }
           });
         },
@@ -119,6 +121,16 @@ export class ApiClient {
       request.end(text);
     });
   }
+}
+
+function noAgent(address: AdminAddress, what: string): ApiError {
+  return new ApiError('not_an_agent', `${addressText(address)} ${what}: is it the agent's API?`);
+}
+
+/** What Node's parser cannot make sense of, and not only because it ended early. */
+function isNoHttp(error: unknown): boolean {
+  const code = String((error as NodeJS.ErrnoException).code);
+  return code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE';
 }
 
 const accessHint =

@@ -30,5 +30,12 @@ export function describeError(error: unknown): string {
   return line.endsWith(cause) ? line : `${line}: ${cause}`;
 }
 
-/** Exit codes of both agents; 64, 69 and 78 are sysexits.h's EX_USAGE, EX_UNAVAILABLE and EX_CONFIG. */
-export const exitCode = { stopped: 0, failure: 1, usage: 64, unavailable: 69, configuration: 78 } as const;
+/** Exit codes of both agents; from 64 on they are sysexits.h's: EX_USAGE, EX_UNAVAILABLE, EX_CANTCREAT, EX_CONFIG. */
+export const exitCode = {
+  stopped: 0,
+  failure: 1,
+  usage: 64,
+  unavailable: 69,
+  cannotCreate: 73,
+  configuration: 78,
+} as const;

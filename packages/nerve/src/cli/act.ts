@@ -35,5 +35,7 @@ async function perform(action: Action, console: Console): Promise<number> {
       return (await import('./weight.js')).orderWeight(action, console);
     case 'probe':
       return (await import('./probe.js')).probeService(action, console);
+    case 'init':
+      return (await import('./init/init.js')).writeFirstConfig(action, console);
   }
 }

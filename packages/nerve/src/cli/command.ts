@@ -16,6 +16,8 @@ export type Action =
       readonly reason: string | undefined;
       readonly for: string | undefined;
       readonly until: string | undefined;
+      /** Have nerve shut the app down after that. */
+      readonly shutdown: boolean;
       readonly wait: boolean;
       readonly timeout: string;
     } & Connection)
@@ -32,6 +34,11 @@ export type Action =
       readonly file: string;
       readonly instanceId: string | undefined;
       readonly output: 'table' | 'json';
+    }
+  | {
+      readonly kind: 'init';
+      /** Undefined: stdout. */
+      readonly file: string | undefined;
     };
 
 /** What the command line and the environment ask for. */

@@ -56,6 +56,79 @@ describe('parseCommandLine', () => {
     expect(parse('')).toMatchObject({ kind: 'usage' });
   });
 
+  const connection = { address: undefined, tokenFile: undefined, output: 'table' };
+
+  it('reads a drain of a service, or of the whole host', () => {
+    const drain = (action: object) => ({
+      kind: 'action',
+      action: {
+        ...{ kind: 'drain', service: undefined, reason: undefined, for: undefined, until: undefined },
+        ...{ shutdown: false, wait: false, timeout: '5m', ...connection, ...action },
+      },
+    });
+    expect(parse('drain web')).toEqual(drain({ service: 'web' }));
+    expect(parse('drain --all --for 10m --reason disk')).toEqual(drain({ for: '10m', reason: 'disk' }));
+    expect(parse('drain --until 2030-01-31 web --wait --timeout 90 --shutdown')).toEqual(
+      drain({ service: 'web', until: '2030-01-31', wait: true, timeout: '90', shutdown: true }),
+    );
+    expect(parse('drain 007')).toEqual(drain({ service: '007' }));
+    expect(parse('undrain web --address /a.sock --token-file t -o json')).toEqual({
+      kind: 'action',
+      action: { kind: 'undrain', service: 'web', address: '/a.sock', tokenFile: 't', output: 'json' },
+    });
+    expect(parse('undrain --all')).toMatchObject({ action: { kind: 'undrain', service: undefined } });
+  });
+
+  it('reads weights, as whole numbers from 0 to 256', () => {
+    const weight = (change: unknown) => ({
+      kind: 'action',
+      action: { kind: 'weight', service: 'web', change, ...connection },
+    });
+    expect(parse('weight web')).toEqual(weight(undefined));
+    expect(parse('weight web 0')).toEqual(weight(0));
+    expect(parse('weight web 256')).toEqual(weight(256));
+    expect(parse('weight web --clear')).toEqual(weight('clear'));
+  });
+
+  it.each([
+    ...['drain', 'drain web --all', 'undrain', 'undrain web --all', 'drain web users'],
+    ...[
+      'drain web --for 1m --until 2030-01-31',
+      'drain web --for',
+      'undrain web --for 1m',
+      'drain web --frob',
+    ],
+    ...[
+      'weight',
+      'weight web 257',
+      'weight web -1',
+      'weight web 1.5',
+      'weight web 1e1',
+      'weight web 5 --clear',
+    ],
+    ...['status a b', 'status -o xml', 'status --address', 'probe', 'frob web', 'check-config x'],
+  ])('does not do %s', (line) => {
+    expect(parse(line)).toMatchObject({ kind: 'usage', text: expect.stringMatching(/./) as string });
+  });
+
+  it('probes what the configuration has, which it must be told', () => {
+    expect(parse('probe web', { NERVE_CONFIG: 'a.yaml', NERVE_CHECK_CONFIG: '1' })).toEqual({
+      kind: 'action',
+      action: { kind: 'probe', service: 'web', file: 'a.yaml', instanceId: undefined, output: 'table' },
+    });
+    expect(parse('probe web')).toMatchObject({ kind: 'usage' });
+  });
+
+  it('writes a first configuration to stdout, or to a file', () => {
+    const init = (file: string | undefined) => ({ kind: 'action', action: { kind: 'init', file } });
+    expect(parse('init')).toEqual(init(undefined));
+    expect(parse('init --output -')).toEqual(init(undefined));
+    expect(parse('init -o a.yaml')).toEqual(init('a.yaml'));
+    expect(parse('init --output=table')).toEqual(init('table'));
+    for (const line of ['init a.yaml', 'init -o', 'init --output=', 'init -c a.yaml'])
+      expect(parse(line), line).toMatchObject({ kind: 'usage' });
+  });
+
   it('helps', () => {
     expect(parse('-h')).toMatchObject({
       kind: 'help',

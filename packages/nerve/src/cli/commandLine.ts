@@ -3,9 +3,11 @@ import { type Action, type Command, type Environment, toCommand } from './comman
 
 const exitCodes = `Exit codes:
    0  fine
-   1  a failure; status: something is not up, or is drained; probe: a check failed
+   1  a failure; status: something is not up, or is drained; probe: a check failed;
+      drain --wait: callers have not let go in time, or somebody undrained meanwhile
   64  wrong usage
   69  the agent does not answer
+  73  init: the file exists, or cannot be made
   78  the configuration cannot be used`;
 
 const fileOptions = {
@@ -104,7 +106,12 @@ export function parseCommandLine(args: readonly string[], env: Environment, vers
           until: {
             ...text,
             conflicts: 'for',
-            describe: 'It ends by itself then, such as 2030-01-31T12:00:00Z',
+            describe: 'It ends by itself then, such as 2030-01-31T12:00:00Z (or, without Z, local time)',
+          },
+          shutdown: {
+            type: 'boolean',
+            default: false,
+            describe: "Run the service's drain.shutdown_command once callers have let go",
           },
           wait: { type: 'boolean', default: false, describe: 'Return once callers have let go' },
           timeout: { ...text, default: '5m', describe: 'The longest to wait; then exit 1' },
@@ -112,8 +119,9 @@ export function parseCommandLine(args: readonly string[], env: Environment, vers
         }),
       (flags) => {
         if (!target(flags)) return;
-        const { service: name, reason, for: span, until, wait, timeout } = flags;
-        act({ kind: 'drain', service: name, reason, for: span, until, wait, timeout, ...connection(flags) });
+        const { service: name, reason, for: span, until, shutdown, wait, timeout } = flags;
+        const what = { service: name, reason, for: span, until, shutdown, wait, timeout };
+        act({ kind: 'drain', ...what, ...connection(flags) });
       },
     )
     .command(
@@ -161,6 +169,23 @@ export function parseCommandLine(args: readonly string[], env: Environment, vers
         if (found.kind !== 'run' && found.kind !== 'check') return void (command = found);
         const { file, instanceId } = found;
         act({ kind: 'probe', service: flags.service, file, instanceId, output: tableOrJson(flags.output) });
+      },
+    )
+    .command(
+      'init',
+      'Write a commented first configuration, from what listens on this host',
+      (y: Argv) =>
+        y.options({
+          output: {
+            ...text,
+            alias: 'o',
+            default: '-',
+            describe: 'The file to make, which must not exist; - prints it',
+          },
+        }),
+      ({ output }) => {
+        if (output === '') bad('--output: expected the name of a file');
+        else act({ kind: 'init', file: output === '-' ? undefined : output });
       },
     )
     .epilogue(exitCodes)

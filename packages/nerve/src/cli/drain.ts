@@ -1,11 +1,12 @@
 import { userInfo } from 'node:os';
-import { type Clock, exitCode } from '@smartstack/agent';
+import { type Clock, exitCode, within } from '@smartstack/agent';
 import { type ApiClient, ApiError } from '@smartstack/agent/apiClient';
 import { duration } from '../api/duration.js';
 import type { Console } from './console.js';
 import { json, readResult, readServices, servicePath } from './answers.js';
 import type { Action, Environment } from './command.js';
 import { BadUsage, connect } from './connect.js';
+import { momentOf } from './moment.js';
 import { plainText } from './table.js';
 
 type Drain = Extract<Action, { kind: 'drain' }>;
@@ -34,19 +35,21 @@ export async function orderDrain(
   if (action.output === 'json') print('stdout', json({ ...result, ...(done && { left: done.ok }) }));
   if (done === undefined) return exitCode.stopped;
   if (done.ok && action.output === 'table') print('stdout', 'callers have let go');
+  if (!done.ok && done.problem instanceof ApiError) throw done.problem;
   if (!done.ok) print('stderr', `nerve: ${done.problem}`);
   return done.ok ? exitCode.stopped : exitCode.failure;
 }
 
-function drainBody({ reason, for: span, until }: Drain): object {
+function drainBody({ reason, for: span, until, shutdown }: Drain): object {
   if (span !== undefined) spanOf('--for', span);
-  const at = until === undefined ? undefined : Date.parse(until);
-  if (Number.isNaN(at))
-    throw new BadUsage(`--until: expected a time such as 2030-01-31T12:00:00Z, not ${until ?? ''}`);
+  const at = until === undefined ? undefined : momentOf(until);
+  if (until !== undefined && at === undefined)
+    throw new BadUsage(`--until: expected a time such as 2030-01-31T12:00:00Z, not ${until}`);
   return {
     ...(reason !== undefined && { reason }),
     ...(span !== undefined && { duration: span }),
     ...(at !== undefined && { until: new Date(at).toISOString() }),
+    ...(shutdown && { shutdown }),
   };
 }
 
@@ -71,15 +74,16 @@ function userName(): string {
   }
 }
 
-type Outcome = { readonly ok: true } | { readonly ok: false; readonly problem: string };
+/** An ApiError: the agent does not answer. */
+type Outcome = { readonly ok: true } | { readonly ok: false; readonly problem: string | ApiError };
 
 function names(services: readonly string[]): string {
   return plainText(services.join(', '));
 }
 
 /**
- * Waits until the drains of all these services are left. The agent may restart meanwhile; throws ApiError when it does
- * not answer at the end.
+ * Waits until the drains of all these services are left. The agent may restart meanwhile. Throws ApiError when it
+ * refuses to tell.
  */
 async function untilLeft(
   client: ApiClient,
@@ -89,24 +93,30 @@ async function untilLeft(
 ): Promise<Outcome> {
   const until = clock.monotonic() + limitMs;
   for (;;) {
-    let waiting: readonly string[] = services;
-    let silence: ApiError | undefined;
+    let problem: string | ApiError;
     try {
-      const all = new Map(
-        readServices(await client.call('GET', '/v1/services')).services.map((one) => [one.service, one]),
-      );
-      const undrained = services.filter((name) => all.has(name) && all.get(name)?.drain === undefined);
-      if (undrained.length > 0) return { ok: false, problem: `undrained meanwhile: ${names(undrained)}` };
-      waiting = services.filter((name) => all.has(name) && all.get(name)?.drain?.phase !== 'left');
+      // At least one look, and none that takes longer than there is time.
+      const patience = Math.max(until - clock.monotonic(), lookEveryMs);
+      const answer = await within(client.call('GET', '/v1/services'), patience, clock);
+      if (answer === undefined) throw new ApiError('unreachable', 'the agent does not answer in time');
+      const all = new Map(readServices(answer).services.map((one) => [one.service, one]));
+      const gone = services.filter((name) => !all.has(name));
+      // It is withdrawn, too, and nobody waits for its callers.
+      if (gone.length > 0) return failed(`not configured any more: ${names(gone)}`);
+      const undrained = services.filter((name) => all.get(name)?.drain === undefined);
+      if (undrained.length > 0) return failed(`undrained meanwhile: ${names(undrained)}`);
+      const waiting = services.filter((name) => all.get(name)?.drain?.phase !== 'left');
       if (waiting.length === 0) return { ok: true };
+      problem = `callers have not let go in time: ${names(waiting)}`;
     } catch (error) {
       if (!(error instanceof ApiError && error.retriable)) throw error;
-      silence = error;
+      problem = error;
     }
-    if (clock.monotonic() >= until) {
-      if (silence !== undefined) throw silence;
-      return { ok: false, problem: `callers have not let go in time: ${names(waiting)}` };
-    }
+    if (clock.monotonic() >= until) return { ok: false, problem };
     await clock.sleep(lookEveryMs);
   }
+}
+
+function failed(problem: string): Outcome {
+  return { ok: false, problem };
 }
