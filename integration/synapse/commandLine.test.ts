@@ -201,7 +201,10 @@ describe('the process', () => {
       what: 'it is ready',
       timeoutMs: 20_000,
     });
-    expect(synapse!.output).toContain('in use by another process');
+    await eventually(() => synapse!.output.includes('in use by another process'), {
+      what: 'it tells why there is no API',
+      timeoutMs: 20_000,
+    });
     await new Promise((done) => squatter.close(done));
     squatter.closeAllConnections();
     await ready(taken);
