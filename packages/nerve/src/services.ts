@@ -136,15 +136,16 @@ export class Services {
   #start(definition: ServiceDefinition, before: Running | undefined): void {
     const { name } = definition;
     let slot: Slot;
+    let service: Service;
     try {
       slot = this.#slots.obtain(definition);
+      // What it takes over from its predecessor must not end with that.
+      service = new Service(definition, slot.reporter, this.#deps, before?.service);
     } catch (error) {
       this.#failures.set(name, describeError(error));
       this.#logger.error('cannot use a definition', { service: name, error: describeError(error) });
       return;
     }
-    // What it takes over from its predecessor must not end with that.
-    const service = new Service(definition, slot.reporter, this.#deps, before?.service);
     slot.owner?.stop.abort();
     const running: Running = { service, stop: new AbortController() };
     slot.owner = running;

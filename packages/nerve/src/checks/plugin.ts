@@ -50,22 +50,26 @@ export async function kindIn(exported: Readonly<Record<string, unknown>>): Promi
 /** Makes the check. Whatever the module does, short of never giving control back, is a failure of this check. */
 export function createPluginCheck({ kind, use }: PluginOptions, context: CheckContext): Check {
   const usualName = `${context.service} ${kind}`;
-  let made: Partial<Check>;
   try {
-    made = Object(use?.create(use.options, context)) as Partial<Check>;
-    if (typeof made.probe !== 'function')
+    const made = Object(use?.create(use.options, context)) as Partial<Check>;
+    // Once: they may be anything, also something that throws or changes.
+    const { name, deadlineMs, probe } = made;
+    if (typeof probe !== 'function')
       throw new Error('it makes no check: expected { name, deadlineMs, probe }');
+    return {
+      name: typeof name === 'string' && name !== '' ? name : usualName,
+      deadlineMs: isDuration(deadlineMs) ? deadlineMs : usualDeadlineMs,
+      probe: async (signal) => judged(await probe.call(made, signal)),
+    };
   } catch (error) {
     const result = failed(oneLine(`the module: ${describeError(error)}`.slice(0, maxReason)));
     return { name: usualName, deadlineMs: usualDeadlineMs, probe: () => Promise.resolve(result) };
   }
-  const { name, deadlineMs } = made;
-  const check = made as Check;
-  return {
-    name: typeof name === 'string' && name !== '' ? name : usualName,
-    deadlineMs: typeof deadlineMs === 'number' && deadlineMs > 0 ? deadlineMs : usualDeadlineMs,
-    probe: async (signal) => judged(await check.probe(signal)),
-  };
+}
+
+/** No timer of Node.js lasts longer. */
+function isDuration(ms: unknown): ms is number {
+  return typeof ms === 'number' && ms > 0 && ms <= 2_000_000_000;
 }
 
 function judged(result: unknown): CheckResult {

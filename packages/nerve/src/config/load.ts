@@ -3,6 +3,8 @@ import { dirname, resolve } from 'node:path';
 import {
   ConfigError,
   type ConfigIssue,
+  describeError,
+  formatPath,
   listServiceFiles,
   nextTurn,
   type ParsedFile,
@@ -129,10 +131,26 @@ async function readServices(sources: readonly ServiceSource[], instanceId: strin
   const asked: Asked = new Map();
   const read = [];
   for (const source of sources) {
-    read.push({ source, ...(await readService(source, instanceId, asked, plugins)) });
+    read.push({ source, ...(await readOrIssue(source, instanceId, asked, plugins)) });
     if (read.length % servicesPerTurn === 0) await nextTurn();
   }
   return read;
+}
+
+/** Whatever a module does while a service is read is an issue of that service. */
+async function readOrIssue(source: ServiceSource, instanceId: string, asked: Asked, plugins: Plugins) {
+  try {
+    return await readService(source, instanceId, asked, plugins);
+  } catch (error) {
+    const { parsed, at } = source;
+    const issue = {
+      file: parsed.file,
+      ...parsed.at(at),
+      path: formatPath(at),
+      message: describeError(error),
+    };
+    return { definitions: undefined, issues: [{ ...issue, severity: 'error' as const }] };
+  }
 }
 
 async function readDirectory(dir: string | undefined): Promise<{

@@ -141,6 +141,39 @@ describe('checks from modules', () => {
     expect(limits).toBe(before);
   });
 
+  it('that make nothing for ever are an issue of theirs, once, and hold up nothing else', async () => {
+    const files = {
+      'nerve.yaml': main,
+      'd/web.yaml': service(check('module: ../coffee.mjs, cups: 2')),
+      'd/other.yaml': service('  - { type: tcp }'),
+      'coffee.mjs': 'export default () => new Promise(() => undefined);',
+    };
+    const loaded = await loadFiles(files, hasty);
+    expect(loaded.issues.map(({ message }) => message)).toEqual([
+      expect.stringContaining('what it exports makes nothing within 1.5 s') as string,
+    ]);
+    expect([...loaded.services.keys()]).toEqual(['other']);
+    limits = 0;
+    const again = await load(loaded.dir, hasty);
+    expect(again.issues.map(({ message }) => message)).toEqual([
+      expect.stringContaining('was not loaded within 1.5 s') as string,
+    ]);
+    expect(limits).toBe(0);
+  });
+
+  it.each(['NaN', '0', '-1', '1.5', 'Infinity', '"2"'])('may not want %s results in a row', async (rise) => {
+    const module = `export default ({ z }) => ({ schema: z.any().transform(() => ({ rise: ${rise} })), create: () => ({}) });`;
+    const files = {
+      'nerve.yaml': main,
+      'd/web.yaml': service(check('module: ../coffee.mjs')),
+      'coffee.mjs': module,
+    };
+    const loaded = await loadFiles(files, patient);
+    expect(loaded.issues.map(({ message }) => message)).toEqual([
+      'rise and fall must be whole numbers from 1 to 1000',
+    ]);
+  });
+
   it('are loaded anew when the file has changed, and are the same otherwise', async () => {
     const first = await loadFiles({
       'd/web.yaml': service(check('module: ./coffee.mjs, cups: 1')),
@@ -163,6 +196,16 @@ describe('checks from modules', () => {
   it.each([
     ['throws when it is made', '() => { throw new Error("no beans") }', 'the module: no beans'],
     ['is none', '() => 7', 'the module: it makes no check: expected { name, deadlineMs, probe }'],
+    [
+      'throws when it is looked at',
+      '() => ({ get probe() { throw new Error("no beans") } })',
+      'the module: no beans',
+    ],
+    [
+      'throws when asked for its time',
+      '() => ({ probe() {}, get deadlineMs() { throw new Error("no") } })',
+      'the module: no',
+    ],
     ['throws', '() => ({ probe() { throw new Error("no\\nbeans") } })', 'no beans'],
     ['hangs', '() => ({ deadlineMs: 100, probe: () => new Promise(() => {}) })', 'no result within 0.1 s'],
     [

@@ -13,20 +13,22 @@ export async function usePlugins(
   const issues: ConfigIssue[] = [];
   const used: CheckOptions[] = [];
   for (const [index, check] of checks.entries()) {
-    const found =
-      check.type === 'plug-in' ? await usePlugin(check.module, index, place, kindOf, issues) : undefined;
-    if (check.type !== 'plug-in' || found === undefined) {
+    if (check.type !== 'plug-in') {
       used.push(check);
       continue;
     }
-    const { url, kind, options } = found;
-    const { rise, fall } = Object(options) as { readonly rise?: unknown; readonly fall?: unknown };
-    used.push({
-      ...check,
-      rise: typeof rise === 'number' ? rise : 1,
-      fall: typeof fall === 'number' ? fall : 1,
-      use: { url, options, create: kind.create },
+    const found = await usePlugin(check.module, index, place, kindOf, issues, ({ kind, options, url }) => {
+      const { rise, fall } = Object(options) as { readonly rise?: unknown; readonly fall?: unknown };
+      return { rise: inRow(rise), fall: inRow(fall), use: { url, options, create: kind.create } };
     });
+    used.push({ ...check, ...found });
   }
   return { checks: used, issues };
+}
+
+/** How many results in a row count, where a kind has an option for it. Throws on what no number of results is. */
+function inRow(value: unknown): number {
+  if (value === undefined || value === null) return 1;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 1000) return value;
+  throw new Error('rise and fall must be whole numbers from 1 to 1000');
 }

@@ -71,6 +71,25 @@ describe('reporters from modules', () => {
     expect(issues).toEqual([expect.stringContaining(issue) as string]);
   });
 
+  it.each([
+    ['throws', "() => { throw new Error('no wall'); }", 'no wall'],
+    ['gives no text', '() => 7', 'place() gives no text'],
+  ])('are refused when place() %s', async (_, place, why) => {
+    const { reporters, issues } = await load(
+      'type: board, module: ../board.mjs, wall: n',
+      board.replace('create:', `place: ${place},\n    create:`),
+    );
+    expect(reporters).toBeUndefined();
+    expect(issues).toEqual([expect.stringContaining(why) as string]);
+  });
+
+  it('may have options that JSON cannot hold', async () => {
+    const module = board.replace('wall: z.string()', 'wall: z.coerce.bigint()');
+    const { reporters, issues } = await load('type: board, module: ../board.mjs, wall: 7', module);
+    expect(issues).toEqual([]);
+    expect(reporters).toMatchObject([{}, { settings: { use: { options: { wall: 7n } } } }]);
+  });
+
   it('are refused when the module defines something else', async () => {
     const { issues } = await load('type: board, module: ../board.mjs', 'export default { create() {} };');
     expect(issues).toEqual([expect.stringContaining('its default export is no reporter') as string]);

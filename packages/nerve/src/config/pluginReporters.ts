@@ -1,6 +1,6 @@
 import type { ConfigIssue } from '@smartstack/agent';
 import type { ReporterEntry } from '../reporters/index.js';
-import { reporterKindIn } from '../reporters/plugin.js';
+import { pluginPlace, reporterKindIn } from '../reporters/plugin.js';
 import { kindsOf, type PluginPlace, usePlugin } from './usePlugin.js';
 
 const kindOf = kindsOf(reporterKindIn);
@@ -17,7 +17,17 @@ export async function usePluginReporters(
       used.push(entry);
       continue;
     }
-    const use = await usePlugin(entry.settings.module, index, place, kindOf, issues);
+    const use = await usePlugin(
+      entry.settings.module,
+      index,
+      place,
+      kindOf,
+      issues,
+      ({ kind, options, url }) => ({
+        ...{ url, kind, options },
+        place: pluginPlace(kind, options),
+      }),
+    );
     used.push({ ...entry, settings: { ...entry.settings, use } });
   }
   return { reporters: used, issues };

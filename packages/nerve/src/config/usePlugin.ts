@@ -18,35 +18,40 @@ export interface UsedPlugin<Kind> {
   readonly options: unknown;
 }
 
+/** Finds the kind that a module defines, within the time that a module has. */
+type FindKind<Kind> = (module: LoadedModule, plugins: Plugins) => Promise<Kind>;
+
 /** Finds the kind that a module defines, once for all entries that use it. */
-export function kindsOf<Kind>(
-  find: (exported: LoadedModule['exported']) => Promise<Kind>,
-): (module: LoadedModule) => Promise<Kind> {
+export function kindsOf<Kind>(find: (exported: LoadedModule['exported']) => Promise<Kind>): FindKind<Kind> {
   const known = new WeakMap<LoadedModule, Kind>();
-  return async (module) => {
-    const kind = known.get(module) ?? (await find(module.exported));
+  return async (module, plugins) => {
+    const kind = known.get(module) ?? (await plugins.limited(module, find(module.exported)));
     known.set(module, kind);
     return kind;
   };
 }
 
-/** Loads what one entry needs, and looks at its options. Undefined: it cannot be used, and `issues` has grown by why. */
-export async function usePlugin<Kind extends { readonly schema: z.ZodType }>(
+/**
+ * Loads what one entry needs, looks at its options, and makes of both what the entry gets. Undefined: it cannot be
+ * used, and `issues` has grown by why, whatever of the module's throws.
+ */
+export async function usePlugin<Kind extends { readonly schema: z.ZodType }, Use>(
   module: string,
   index: number,
   { parsed, at, plugins }: PluginPlace,
-  kindOf: (module: LoadedModule) => Promise<Kind>,
+  kindOf: FindKind<Kind>,
   issues: ConfigIssue[],
-): Promise<UsedPlugin<Kind> | undefined> {
+  make: (used: UsedPlugin<Kind>) => Use,
+): Promise<Use | undefined> {
   const here = [...at, index];
   const there = [...here, 'module'];
   try {
     const loaded = await plugins.load(module, parsed.file);
-    const kind = await kindOf(loaded);
+    const kind = await kindOf(loaded, plugins);
     const own = { ...parsed, value: without(parsed.value, [there]) };
     const { value, issues: found } = validateLeniently(own, kind.schema, here);
     issues.push(...found);
-    return value === undefined ? undefined : { url: loaded.url, kind, options: value };
+    return value === undefined ? undefined : make({ url: loaded.url, kind, options: value });
   } catch (error) {
     const message = describeError(error);
     const where = { file: parsed.file, ...parsed.at(there), path: formatPath(there) };

@@ -1,4 +1,4 @@
-import { type Clock, describeError } from '@smartstack/agent';
+import { type Clock, describeError, within } from '@smartstack/agent';
 import { type ModuleFile, resolveModule } from './resolve.js';
 
 /** For how long one module may be loaded, in milliseconds. */
@@ -15,11 +15,14 @@ export interface LoadedModule {
 export interface Plugins {
   /** Rejects with why the module cannot be used. */
   load(name: string, from: string): Promise<LoadedModule>;
+  /** Waits for what a module that was loaded is to make, no longer than for its loading. Rejects when it takes longer. */
+  limited<T>(module: LoadedModule, making: Promise<T>): Promise<T>;
 }
 
 /** For those who read a configuration and run nothing. */
 export const noPlugins: Plugins = {
   load: () => Promise.reject(new Error('modules are not loaded here')),
+  limited: (_, making) => making,
 };
 
 /** What a loader needs. */
@@ -71,19 +74,35 @@ export class PluginLoader implements Plugins {
     return loaded;
   }
 
+  async limited<T>(module: LoadedModule, making: Promise<T>): Promise<T> {
+    const made = await this.#within(making);
+    if (made !== undefined) return made.value;
+    for (const [file, loaded] of this.#loaded) {
+      if (loaded !== module) continue;
+      this.#loaded.delete(file);
+      this.#hung.set(file, module.url);
+    }
+    throw new Error(`what it exports makes nothing within ${this.#deps.limitMs / 1000} s`);
+  }
+
   async #import(file: string, url: string): Promise<unknown> {
-    const { clock, importModule, limitMs } = this.#deps;
-    let expire = (): void => undefined;
-    const late = new Promise<never>((_, reject) => {
-      expire = () => reject(new Error(`it is not loaded within ${limitMs / 1000} s`));
-    });
-    const timer = clock.setTimeout(() => expire(), limitMs);
+    const { importModule, limitMs } = this.#deps;
     try {
-      return await Promise.race([late, importModule(url)]);
+      const imported = await this.#within(importModule(url));
+      if (imported !== undefined) return imported.value;
     } catch (error) {
       throw new Error(`${file}: ${describeError(error)}`, { cause: error });
-    } finally {
-      timer.cancel();
     }
+    throw new Error(`${file}: it is not loaded within ${limitMs / 1000} s`);
+  }
+
+  /** Undefined when it takes too long. */
+  #within<T>(work: Promise<T>): Promise<{ readonly value: T } | undefined> {
+    const { clock, limitMs } = this.#deps;
+    return within(
+      work.then((value) => ({ value })),
+      limitMs,
+      clock,
+    );
   }
 }

@@ -2,6 +2,7 @@ import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
 import { describe, expect, it } from 'vitest';
 import {
   definePluginReporter,
+  pluginPlace,
   pluginReporter,
   type PluginRegistration,
   type PluginReporterContext,
@@ -27,7 +28,11 @@ function settings(
     create: (_, context) => made(context),
     place: () => 'the board',
   });
-  return { kind: 'board', module: './board.mjs', use: { url, options, kind } };
+  return {
+    kind: 'board',
+    module: './board.mjs',
+    use: { url, options, kind, place: pluginPlace(kind, options) },
+  };
 }
 
 function setUp(made: (context: PluginReporterContext) => unknown) {
@@ -100,8 +105,79 @@ describe('a reporter from a module', () => {
     await clock.advance(1);
     expect(signals[0]?.aborted).toBe(true);
     expect(reporter.state).toMatchObject({ kind: 'pending', error: 'it did not answer within 10 s' });
-    await clock.advance(1_000);
-    expect(signals).toHaveLength(2);
+    // It was not told that it may be called twice at once.
+    await clock.advance(60_000);
+    expect(signals).toHaveLength(1);
+    expect(reporter.state).toMatchObject({ error: 'it has not come back from the last call yet' });
+    await reporter.dispose();
+  });
+
+  it('that comes back late is called once more, with what is wanted by then', async () => {
+    let held: string | undefined;
+    let [atOnce, most] = [0, 0];
+    const slow: (() => void)[] = [];
+    const carry = async (wanted: PluginRegistration | undefined) => {
+      atOnce += 1;
+      most = Math.max(most, atOnce);
+      if (wanted !== undefined) await new Promise<void>((resolve) => slow.push(resolve));
+      held = wanted?.instance.host;
+      atOnce -= 1;
+      return held;
+    };
+    const { clock, reporter } = setUp(() => ({ carry }));
+    reporter.report(instance);
+    await clock.advance(10_000);
+    reporter.report(undefined);
+    await clock.advance(5_000);
+    slow[0]?.();
+    await reporter.settled(soon());
+    expect(reporter.state).toEqual({ kind: 'absent' });
+    expect([held, most, slow.length]).toEqual([undefined, 1, 1]);
+    await reporter.dispose();
+  });
+
+  it('is told to let go of a call, and is waited for, when nerve lets go of it', async () => {
+    const log: string[] = [];
+    const { clock, reporter } = setUp(() => ({
+      carry: (_: unknown, signal: AbortSignal) =>
+        new Promise((_resolve, reject) =>
+          signal.addEventListener('abort', () => {
+            log.push('aborted');
+            reject(new Error('aborted'));
+          }),
+        ),
+      close: async () => {
+        await clock.sleep(500);
+        log.push('closed');
+      },
+    }));
+    reporter.report(instance);
+    await clock.advance(0);
+    const disposed = reporter.dispose().then(() => log.push('disposed'));
+    await clock.advance(500);
+    await disposed;
+    expect(log).toEqual(['aborted', 'closed', 'disposed']);
+    expect(clock.pending).toBe(0);
+  });
+
+  it.each([Infinity, -1, NaN, '3'])('is not asked again when it says %s', async (renewMs) => {
+    let times = 0;
+    const { clock, reporter } = setUp(() => ({ renewMs, carry: () => Promise.resolve(`${(times += 1)}`) }));
+    reporter.report(instance);
+    await clock.advance(100_000);
+    expect(times).toBe(1);
+    await reporter.dispose();
+  });
+
+  it('is not asked again more than once a second', async () => {
+    let times = 0;
+    const { clock, reporter } = setUp(() => ({
+      renewMs: 1,
+      carry: () => Promise.resolve(`${(times += 1)}`),
+    }));
+    reporter.report(instance);
+    await clock.advance(3_500);
+    expect(times).toBe(4);
     await reporter.dispose();
   });
 
@@ -145,6 +221,37 @@ describe('a reporter from a module', () => {
     expect(log.sort()).toEqual(['new 10.0.0.5', 'old 10.0.0.5', 'old closed']);
     expect(reporter.state).toMatchObject({ kind: 'present', place: 'new' });
     await reporter.dispose();
+  });
+});
+
+describe('pluginPlace', () => {
+  const kind = (place?: () => unknown) =>
+    definePluginReporter({
+      ...{ type: 'board', options: {}, create: () => undefined },
+      ...(place && { place: place as () => string }),
+    });
+
+  it('is what the module says, which must be text', () => {
+    expect(
+      pluginPlace(
+        kind(() => 'north'),
+        {},
+      ),
+    ).toBe('north');
+    expect(() =>
+      pluginPlace(
+        kind(() => 3),
+        {},
+      ),
+    ).toThrow('place() gives no text');
+  });
+
+  it('is by default what tells options apart, whatever they are', () => {
+    const loop: Record<string, unknown> = {};
+    loop.self = loop;
+    const options = [{ shard: 3n }, { shard: 3 }, { of: /a/ }, { of: /b/ }, { of: new Map([[1, 2]]) }, loop];
+    expect(new Set(options.map((each) => pluginPlace(kind(), each))).size).toBe(options.length);
+    expect(pluginPlace(kind(), { a: 1, b: [2n] })).toBe(pluginPlace(kind(), { b: [2n], a: 1 }));
   });
 });
 

@@ -1,11 +1,12 @@
-import { isDeepStrictEqual } from 'node:util';
-import { AgentError, type Clock, describeError, type Logger } from '@smartstack/agent';
+import { inspect, isDeepStrictEqual } from 'node:util';
+import { type Clock, describeError, type Logger, within } from '@smartstack/agent';
 import { type Instance, nerveCodec } from '@smartstack/registry';
 import * as z from 'zod';
 import { camelKeys } from '../config/camel.js';
 import { pluginEntry } from '../plugins/entry.js';
 import { definedBy } from '../plugins/kit.js';
 import { Carrier } from './carrier.js';
+import { PluginCalls } from './pluginCalls.js';
 import {
   type PlainState,
   type Registrant,
@@ -56,7 +57,13 @@ export interface PluginSettings {
   readonly module: string;
   /** Undefined until the module was loaded: a version of it, and the options as it sees them. */
   readonly use:
-    { readonly url: string; readonly options: unknown; readonly kind: PluginReporterKind } | undefined;
+    | {
+        readonly url: string;
+        readonly options: unknown;
+        readonly kind: PluginReporterKind;
+        readonly place: string;
+      }
+    | undefined;
 }
 
 /** A reporter whose kind is in a module, among the kinds that are built in. */
@@ -103,22 +110,24 @@ export const pluginReporter: ReporterKind<'plug-in', z.ZodRawShape, PluginSettin
   options: {},
   required: [],
   problems: () => Promise.resolve([]),
-  place: ({ kind, module, use }) => JSON.stringify([kind, module, own(use)]),
+  place: ({ kind, module, use }) => JSON.stringify([kind, module, use?.place]),
   clash: () => false,
   create: (settings, context, registrant) => new ModuleReporter(settings, context, registrant),
 };
 
-/** Where the module says that it reports to; by default, its options. */
-function own(use: PluginSettings['use']): unknown {
-  try {
-    return use?.kind.place?.(use.options) ?? use?.options;
-  } catch {
-    return use?.options;
-  }
+/** Where a module says that it reports to; by default, its options. Throws what the module throws, or what is wrong with it. */
+export function pluginPlace(kind: PluginReporterKind, options: unknown): string {
+  if (kind.place === undefined)
+    return inspect(options, { depth: null, maxArrayLength: null, maxStringLength: null, sorted: true });
+  const place: unknown = kind.place(options);
+  if (typeof place !== 'string') throw new Error('place() gives no text');
+  return place;
 }
 
-/** A call that takes longer has failed, in milliseconds. */
-const carryMs = 10_000;
+/** Bounds of the time between two renewals, in milliseconds: no registry forgets faster, no timer lasts longer. */
+const [renewMinMs, renewMaxMs] = [1_000, 2_000_000_000];
+/** For a module to let go, in milliseconds. */
+const closeMs = 2_000;
 
 class ModuleReporter implements Reporter<PluginSettings> {
   readonly #context: ReporterContext;
@@ -126,6 +135,7 @@ class ModuleReporter implements Reporter<PluginSettings> {
   readonly #carrier: Carrier<Instance>;
   #settings: PluginSettings;
   #made: PluginReporter | Error;
+  #calls: PluginCalls;
   #instance: Instance | undefined;
   #told = false;
 
@@ -134,11 +144,12 @@ class ModuleReporter implements Reporter<PluginSettings> {
     this.#context = context;
     this.#registrant = registrant;
     this.#made = this.#make();
+    this.#calls = this.#newCalls();
     const { clock, logger, random } = context;
     this.#carrier = new Carrier({
       ...{ clock, logger, random },
       carry: (wanted) => this.#carry(wanted),
-      renewMs: () => (this.#made instanceof Error ? undefined : positive(this.#made.renewMs)),
+      renewMs: () => (this.#made instanceof Error ? undefined : renewalOf(this.#made.renewMs)),
     });
   }
 
@@ -161,8 +172,9 @@ class ModuleReporter implements Reporter<PluginSettings> {
     const before = this.#settings.use;
     this.#settings = settings;
     if (isDeepStrictEqual(before, settings.use)) return;
-    this.#close();
+    this.#close(closeMs).catch(() => undefined);
     this.#made = this.#make();
+    this.#calls = this.#newCalls();
     if (this.#told) this.#carrier.want(this.#instance);
   }
 
@@ -178,10 +190,16 @@ class ModuleReporter implements Reporter<PluginSettings> {
     return Promise.resolve();
   }
 
-  dispose(): Promise<void> {
+  async dispose(deadlineMs = closeMs): Promise<void> {
     this.#carrier.dispose();
-    this.#close();
-    return Promise.resolve();
+    await this.#close(deadlineMs);
+  }
+
+  /** What a late call has done may be out of date by then. */
+  #newCalls(): PluginCalls {
+    return new PluginCalls(this.#context.clock, () => {
+      if (this.#told) this.#carrier.again();
+    });
   }
 
   #make(): PluginReporter | Error {
@@ -199,36 +217,28 @@ class ModuleReporter implements Reporter<PluginSettings> {
   async #carry(wanted: Instance | undefined): Promise<string | undefined> {
     const made = this.#made;
     if (made instanceof Error) throw made;
-    const { clock } = this.#context;
-    const limit = new AbortController();
-    const late = new Promise<never>((_, reject) => {
-      const why = new AgentError('reporter', `it did not answer within ${carryMs / 1000} s`, {
-        retriable: true,
-      });
-      limit.signal.addEventListener('abort', () => reject(why), { once: true });
-    });
-    const timer = clock.setTimeout(() => limit.abort(), carryMs);
-    try {
-      const registration = wanted && { instance: wanted, data: nerveCodec.encode(wanted) };
-      const place: unknown = await Promise.race([late, made.carry(registration, limit.signal)]);
-      if (wanted === undefined) return undefined;
-      return typeof place === 'string' && place !== '' ? place : this.#settings.kind;
-    } finally {
-      timer.cancel();
-    }
+    const registration = wanted && { instance: wanted, data: nerveCodec.encode(wanted) };
+    const place: unknown = await this.#calls.run((signal) => made.carry(registration, signal));
+    if (wanted === undefined) return undefined;
+    return typeof place === 'string' && place !== '' ? place : this.#settings.kind;
   }
 
-  #close(): void {
-    if (this.#made instanceof Error) return;
-    const { logger } = this.#context;
-    Promise.resolve(this.#made)
-      .then((made) => made.close?.())
-      .catch((error: unknown) => {
-        logger.warn('a reporter of a module could not be closed', { error: describeError(error) });
-      });
+  /** Never rejects. */
+  async #close(deadlineMs: number): Promise<void> {
+    this.#calls.abort();
+    const made = this.#made;
+    if (made instanceof Error) return;
+    const { clock, logger } = this.#context;
+    const closing = (async () => {
+      await made.close?.();
+    })().catch((error: unknown) => {
+      logger.warn('a reporter of a module could not be closed', { error: describeError(error) });
+    });
+    await within(closing, deadlineMs, clock);
   }
 }
 
-function positive(ms: unknown): number | undefined {
-  return typeof ms === 'number' && ms > 0 ? ms : undefined;
+function renewalOf(ms: unknown): number | undefined {
+  if (typeof ms !== 'number' || !(ms > 0) || ms === Infinity) return undefined;
+  return Math.min(Math.max(ms, renewMinMs), renewMaxMs);
 }
