@@ -44,6 +44,15 @@ describe('writeFileAtomic', () => {
     expect(await readdir(dir)).toEqual(['a']);
   });
 
+  it('names what it has not finished after both ends of a long name', async () => {
+    const name = `${'a'.repeat(120)}@owner.json`;
+    await mkdir(join(dir, name));
+    // It cannot replace a directory, and tells with which file it tried.
+    const error: unknown = await writeFileAtomic(join(dir, name), 'x').catch((each: unknown) => each);
+    expect(String(error)).toMatch(/\/\.a{40}a{49}@owner\.json\.[0-9a-f-]{36}\.tmp/);
+    expect(await readdir(dir)).toEqual([name]);
+  });
+
   it('keeps the mode of the file it replaces, and uses the given one for a new file', async () => {
     const file = join(dir, 'a');
     await writeFileAtomic(file, 'one', { mode: 0o600 });

@@ -30,7 +30,7 @@ export async function writeFileAtomic(
 
 async function replace(target: string, data: string | Uint8Array, mode: number): Promise<void> {
   // Hidden, so that no glob of a configuration directory finds it.
-  const temporary = join(dirname(target), `.${basename(target).slice(0, 100)}.${randomUUID()}.tmp`);
+  const temporary = join(dirname(target), `.${shortened(basename(target))}.${randomUUID()}.tmp`);
   const before = await stat(target).catch(absent);
   const handle = await open(temporary, 'wx', 0o600);
   try {
@@ -47,6 +47,11 @@ async function replace(target: string, data: string | Uint8Array, mode: number):
     throw error;
   }
   await syncDirectory(dirname(target));
+}
+
+/** Leaves room for the rest of a temporary name. Whose file it is stands at a name's beginning or at its end. */
+function shortened(name: string): string {
+  return name.length <= 100 ? name : name.slice(0, 40) + name.slice(-60);
 }
 
 async function keepAccess(

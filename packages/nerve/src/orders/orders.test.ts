@@ -1,5 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@smartstack/agent';
@@ -42,6 +53,63 @@ async function old(file: string, content: string): Promise<void> {
 }
 
 describe('Orders', () => {
+  it('count as a drain where they cannot be read and nothing is known, until they can be', async () => {
+    const directory = await spool();
+    await mkdir(directory, { recursive: true });
+    const file = join(directory, 'web.json');
+    // A link to itself is there, and can be opened by nobody, root included.
+    await symlink('web.json', file);
+    const { orders, warnings } = await start(directory, true);
+    expect(orders.of('web').drain?.reason).toContain('its order cannot be read: ELOOP');
+    expect(warnings()).toEqual(['an order cannot be read', 'drain ordered']);
+    expect(await readdir(directory)).toEqual(['web.json']);
+    await writeFile(`${file}.new`, JSON.stringify({ weight: { value: 3 } }));
+    await utimes(`${file}.new`, 1, 1);
+    await rename(`${file}.new`, file);
+    await vi.waitFor(
+      () => expect(orders.of('web')).toMatchObject({ drain: undefined, weight: { value: 3 } }),
+      {
+        timeout: 10_000,
+      },
+    );
+    // What is known by then goes on being in force.
+    await symlink('web.json', `${file}.new`);
+    await rename(`${file}.new`, file);
+    await vi.waitFor(() => expect(warnings()).toContain('an order cannot be read'), { timeout: 10_000 });
+    expect(orders.of('web')).toMatchObject({ drain: undefined, weight: { value: 3 } });
+  });
+
+  it('wait for a disk that hangs without piling up', async () => {
+    const clock = new FakeClock();
+    let release = (): void => undefined;
+    let calls = 0;
+    const hanging = new (class extends Spool {
+      override async prepare(): Promise<void> {
+        calls += 1;
+        await new Promise<void>((resolve) => (release = resolve));
+      }
+      override read = () => Promise.resolve(new Map<string, never>());
+      override write(): Promise<void> {
+        calls += 1;
+        return Promise.resolve();
+      }
+    })(await spool());
+    const orders = new Orders({ spool: hanging, clock, logger: new RecordingLogger() });
+    const loaded = orders.load();
+    await clock.advance(2_000);
+    await loaded;
+    const stop = new AbortController();
+    const ended = orders.run(stop.signal).catch(() => undefined);
+    const changed = orders.change(web, drained);
+    for (let second = 0; second < 600; second += 1) await clock.advance(1_000);
+    expect(await changed).toBe(false);
+    expect(orders.of('web')).toMatchObject(drained());
+    release();
+    await vi.waitFor(() => expect(calls).toBe(2));
+    stop.abort(new Error('the test is over'));
+    await ended;
+  });
+
   it('are the same for the next agent, whatever the name of the service', async () => {
     const directory = await spool();
     const { orders } = await start(directory);

@@ -9,7 +9,8 @@ import {
 } from '@smartstack/agent';
 import { isDeepStrictEqual } from 'node:util';
 import { type Drain, isEmpty, type Order, pruned, type WeightOrder } from './order.js';
-import { hostKey, type OrderKey, orderKey, serviceOf, type Spool } from './spool.js';
+import { logChange, type Origin } from './orderLog.js';
+import { hostKey, type OrderKey, orderKey, type Spool } from './spool.js';
 
 /** How often to look whether something has expired or still has to be written, in milliseconds. */
 const tickMs = 1_000;
@@ -36,12 +37,6 @@ export interface OrdersOfService {
   readonly weight: WeightOrder | undefined;
 }
 
-/** Where a change comes from: nowhere in particular, or from whom. */
-interface Origin {
-  readonly from?: 'file' | 'expiry';
-  readonly by?: string;
-}
-
 const nothing: OrdersOfService = { drain: undefined, scope: 'service', weight: undefined };
 
 /**
@@ -62,6 +57,10 @@ export class Orders {
   /** The spool cannot be used now, and that was said. */
   #failing = false;
   #again = false;
+  /** How much was given to the spool and is not done yet. */
+  #waiting = 0;
+  /** Keys whose file cannot be read, which was said. */
+  readonly #unreadable = new Set<OrderKey>();
 
   constructor(deps: OrdersDeps) {
     this.#deps = deps;
@@ -127,7 +126,7 @@ export class Orders {
     if (isEmpty(order)) this.#orders.delete(key);
     else this.#orders.set(key, order);
     this.#changes.set(key, (this.#changes.get(key) ?? 0) + 1);
-    this.#log(key, before, order, origin);
+    logChange(this.#deps.logger, key, [before, order], origin);
     if (origin.from !== 'file') this.#unsaved.add(key);
     for (const listener of this.#listeners) listener();
   }
@@ -154,6 +153,8 @@ export class Orders {
       await clock.sleep(tickMs, signal);
       this.#prune();
       if (this.#spool === undefined) continue;
+      // While the disk hangs, what waits for it must not grow.
+      if (this.#waiting > 0) continue;
       const due = round % 2 === 0 ? [...this.#unsaved] : [];
       if (due.length > 0) {
         // Whoever removed the directory did not mean the orders.
@@ -220,11 +221,26 @@ export class Orders {
     for (const key of new Set([...found.keys(), ...this.#orders.keys()])) {
       if (this.#unsaved.has(key) || this.#changes.get(key) !== changes.get(key)) continue;
       const entry = found.get(key);
-      if (entry?.kind === 'garbage') await this.#refuse(spool, key, entry);
+      if (entry?.kind !== 'unreadable') this.#unreadable.delete(key);
+      if (entry?.kind === 'unreadable') this.#assume(key, entry.problem);
+      else if (entry?.kind === 'garbage') await this.#refuse(spool, key, entry);
       else if (entry?.isBare && this.#age(entry) < bareMs) this.#again = true;
       else this.#set(key, entry?.order ?? {}, { from: 'file' });
     }
     this.#prune();
+  }
+
+  /** What was in force stays so. Where nothing is known, the file is taken for a drain, as an empty one is: it is there. */
+  #assume(key: OrderKey, problem: string): void {
+    this.#again = true;
+    if (!this.#unreadable.has(key)) {
+      const file = this.#spool?.pathOf(key);
+      this.#deps.logger.warn('an order cannot be read', { file, problem });
+      this.#unreadable.add(key);
+    }
+    if (this.#orders.has(key)) return;
+    const drain = { since: this.#deps.clock.now(), reason: `its order cannot be read: ${problem}` };
+    this.#set(key, { drain }, { from: 'file' });
   }
 
   /** What was in force stays so: a slip of the pen must not bring traffic back. */
@@ -261,7 +277,8 @@ export class Orders {
     const spool = this.#spool;
     if (spool === undefined) return Promise.reject(new Error('there is no spool'));
     const done = this.#queue.then(() => work(spool));
-    this.#queue = done.catch(() => undefined);
+    this.#waiting += 1;
+    this.#queue = done.catch(() => undefined).finally(() => (this.#waiting -= 1));
     return done;
   }
 
@@ -271,25 +288,5 @@ export class Orders {
     this.#failing = true;
     const directory = this.#spool?.directory;
     this.#deps.logger.warn('orders do not survive a restart for now', { directory, problem });
-  }
-
-  #log(key: OrderKey, before: Order, after: Order, { from, by: whose }: Origin): void {
-    const service = serviceOf(key);
-    const fields = {
-      ...(service === undefined ? { scope: 'host' } : { service }),
-      ...(from === undefined ? {} : { from }),
-    };
-    const { logger } = this.#deps;
-    if (!isDeepStrictEqual(before.drain, after.drain)) {
-      const { reason, by, until } = after.drain ?? {};
-      const more = { reason, by, ...(until === undefined ? {} : { until: new Date(until).toISOString() }) };
-      if (after.drain) logger.warn('drain ordered', { ...fields, ...more });
-      else logger.warn('drain over', { ...fields, ...(whose === undefined ? {} : { by: whose }) });
-    }
-    if (!isDeepStrictEqual(before.weight, after.weight)) {
-      const { value, by } = after.weight ?? {};
-      if (after.weight) logger.info('weight ordered', { ...fields, weight: value, by });
-      else logger.info('weight is the configured one again', fields);
-    }
   }
 }

@@ -33,7 +33,9 @@ export type SpoolEntry =
       /** Without content: meant so, or about to be written. */
       readonly isBare: boolean;
     }
-  | { readonly kind: 'garbage'; readonly problem: string; readonly writtenAt: number };
+  | { readonly kind: 'garbage'; readonly problem: string; readonly writtenAt: number }
+  /** It is there, and what it says cannot be had now. */
+  | { readonly kind: 'unreadable'; readonly problem: string };
 
 /** A directory with one JSON file for each service that has orders. */
 export class Spool {
@@ -70,18 +72,18 @@ export class Spool {
   /** Writes a key's orders; no orders, no file. Rejects when that fails, and then the old file is there. */
   async write(key: OrderKey, order: Order): Promise<void> {
     if (!isEmpty(order)) {
-      await writeFileAtomic(this.#path(key), formatOrder(order), { mode: 0o640 });
+      await writeFileAtomic(this.pathOf(key), formatOrder(order), { mode: 0o640 });
       return;
     }
-    await unlink(this.#path(key)).catch((error: unknown) => {
+    await unlink(this.pathOf(key)).catch((error: unknown) => {
       if (codeOf(error) !== 'ENOENT') throw error;
     });
   }
 
   /** Renames a file that cannot be understood, so that it is kept and does not count. Returns its new path. */
   async setAside(key: OrderKey): Promise<string> {
-    const aside = `${this.#path(key)}.bad`;
-    await rename(this.#path(key), aside);
+    const aside = `${this.pathOf(key)}.bad`;
+    await rename(this.pathOf(key), aside);
     return aside;
   }
 
@@ -91,7 +93,7 @@ export class Spool {
     const garbage = (problem: string): SpoolEntry => ({ kind: 'garbage', problem, writtenAt });
     try {
       // Opening a pipe must not wait for a writer.
-      const file = await open(this.#path(key), constants.O_RDONLY | constants.O_NONBLOCK);
+      const file = await open(this.pathOf(key), constants.O_RDONLY | constants.O_NONBLOCK);
       try {
         const stat = await file.stat();
         writtenAt = Math.floor(stat.mtimeMs);
@@ -107,11 +109,13 @@ export class Spool {
         await file.close();
       }
     } catch (error) {
-      return codeOf(error) === 'ENOENT' ? undefined : garbage(describeError(error));
+      // Whatever it says: not ours to read, or the disk's trouble.
+      return codeOf(error) === 'ENOENT' ? undefined : { kind: 'unreadable', problem: describeError(error) };
     }
   }
 
-  #path(key: OrderKey): string {
+  /** Where the orders of a key stand. */
+  pathOf(key: OrderKey): string {
     return join(this.directory, `${key}.json`);
   }
 }
