@@ -32,6 +32,8 @@ export class Registries implements Reporting {
   readonly #folders: Folders;
   readonly #options: RegistriesOptions;
   readonly #sets = new Map<string, ReporterSet>();
+  /** Whom a service's next reporter is made for. */
+  readonly #registrants = new Map<string, Registrant>();
 
   constructor(options: RegistriesOptions) {
     this.#options = options;
@@ -64,21 +66,27 @@ export class Registries implements Reporting {
 
   create(definition: ServiceDefinition): Reporter {
     const { clock, metrics, events } = this.#options;
-    const { name: service, instance, reporters } = definition;
-    const { host, port, name: instanceId = '' } = instance;
-    const registrant = { service, instanceId, host, port };
+    const { name: service, reporters } = definition;
+    this.update(definition);
+    const registrant = (): Registrant => this.#registrants.get(service) ?? registrantOf(definition);
     const set: ReporterSet = new ReporterSet(reporters, {
       service,
       clock,
       registered: metrics.reporterRegistered,
-      factory: { place: placeOf, clash, create: (choice) => this.#create(choice, registrant) },
+      factory: { place: placeOf, clash, create: (choice) => this.#create(choice, registrant()) },
       onReported: (success) => events.reported(service, success),
       onDisposed: () => {
-        if (this.#sets.get(service) === set) this.#sets.delete(service);
+        if (this.#sets.get(service) !== set) return;
+        this.#sets.delete(service);
+        this.#registrants.delete(service);
       },
     });
     this.#sets.set(service, set);
     return set;
+  }
+
+  update(definition: ServiceDefinition): void {
+    this.#registrants.set(definition.name, registrantOf(definition));
   }
 
   /** Whether a service's registries can be reached. */
@@ -100,4 +108,9 @@ export class Registries implements Reporting {
     };
     return kindOf(choice).create(choice.settings, context, registrant);
   }
+}
+
+function registrantOf({ name: service, instance }: ServiceDefinition): Registrant {
+  const { host, port, name: instanceId = '' } = instance;
+  return { service, instanceId, host, port };
 }

@@ -61,6 +61,24 @@ function setUp(...names: string[]) {
 }
 
 describe('ReporterSet', () => {
+  it('keeps what stands when a change is taken back, while what comes back cannot stand', async () => {
+    const { clock, set, change, at } = setUp('a');
+    set.report(instance);
+    await clock.advance(0);
+    at('a').reachable = false;
+    await change('b');
+    // Nobody could withdraw it there.
+    expect([at('a').published, at('b').published]).toEqual([instance, instance]);
+    set.configure([choice('a')]);
+    const heavier = { ...instance, weight: 3 };
+    set.report(heavier);
+    await clock.advance(0);
+    expect([at('b').published, at('b').disposed]).toEqual([instance, false]);
+    at('a').reach();
+    await clock.advance(0);
+    expect([at('a').published, at('b').published]).toEqual([heavier, undefined]);
+  });
+
   it('is exactly its reporter when there is only one', async () => {
     const { set, clock } = setUp('a');
     set.report(instance);

@@ -122,6 +122,9 @@ export class ReporterSet implements Reporter<readonly ReporterChoice[]> {
     this.#members = choices.flatMap((choice) => {
       const member = known.get(factory.place(choice));
       if (!member) return [];
+      // It comes back, and what is in the list in its place waits until it stands again.
+      if (this.#leaving.includes(member) && (member.ending || member.reporter.state.kind !== 'present'))
+        member.fresh = true;
       if (member.choice !== choice) {
         if (member.choice.name !== choice.name) this.#unmeasure(member);
         member.choice = choice;

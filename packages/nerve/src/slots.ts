@@ -7,6 +7,8 @@ import type { Service } from './service.js';
 export interface Reporting {
   /** Throws when the definition cannot be published (a key file that vanished). */
   create(definition: ServiceDefinition): Reporter;
+  /** The definition has changed: what that reporter adds from now on is for this one. */
+  update(definition: ServiceDefinition): void;
 }
 
 /** The registration of one service. It stays while the loops that feed it come and go. */
@@ -15,6 +17,8 @@ export interface Slot {
   readonly reporter: Reporter;
   /** The loop that feeds it; none while it is being withdrawn. */
   owner: Running | undefined;
+  /** Goes up whenever it gets another task, so that who waits for the end of one sees that there is a later. */
+  turn: number;
   forget: () => void;
 }
 
@@ -53,8 +57,10 @@ export class Slots {
   /** The one for a definition: the one that is there, brought up to date, or a new one. Throws as `Reporting.create` does. */
   obtain(definition: ServiceDefinition): Slot {
     const { reporting, noted } = this.#deps;
+    reporting.update(definition);
     const known = this.#slots.get(definition.name);
     if (known) {
+      known.turn += 1;
       known.reporter.configure(definition.reporters);
       return known;
     }
@@ -62,6 +68,7 @@ export class Slots {
       service: definition.name,
       reporter: reporting.create(definition),
       owner: undefined,
+      turn: 0,
       forget: () => undefined,
     };
     this.#slots.set(slot.service, slot);
@@ -75,11 +82,13 @@ export class Slots {
     if (slot === undefined) return;
     slot.owner?.stop.abort();
     slot.owner = undefined;
+    slot.turn += 1;
+    const { turn } = slot;
     slot.reporter.report(undefined);
     slot.reporter.settled(this.#deps.signal).then(
       () => {
-        // The service may have come back meanwhile.
-        if (slot.owner === undefined) this.#dispose(slot);
+        // The service may have come back meanwhile, and gone again.
+        if (slot.turn === turn) this.#dispose(slot);
       },
       () => undefined,
     );

@@ -13,6 +13,7 @@ function setUp() {
   const state = { reachable: true, session: { kind: 'connected' } as SessionState };
   const services = new Services(
     {
+      update: () => undefined,
       create: ({ name }) => {
         const reporter = new FakeReporter(name);
         reporter.reachable = state.reachable;

@@ -52,6 +52,29 @@ describe('Carrier', () => {
     expect([registry.holds, carrier.state]).toEqual([undefined, { kind: 'absent' }]);
   });
 
+  it('tells of a registry that hangs, and waits for it all the same', async () => {
+    const { clock, registry, carrier, holdUp, logger } = setUp(1_000);
+    carrier.want('a');
+    await carrier.settled(soon());
+    const release = holdUp();
+    await clock.advance(1_000);
+    expect([registry.carried, carrier.state.kind]).toEqual([2, 'present']);
+    await clock.advance(5_000);
+    expect(carrier.state).toMatchObject({ kind: 'pending', error: 'the registry does not answer' });
+    expect(carrier.failing).toBe(true);
+    await clock.advance(3_600_000);
+    expect(registry.carried).toBe(2);
+    release();
+    await carrier.settled(soon());
+    expect([carrier.state.kind, carrier.failing]).toEqual(['present', false]);
+    expect(logger.records.map(({ message }) => message)).toEqual([
+      'the registry does not take the registration',
+      'the registry takes the registration again',
+    ]);
+    carrier.dispose();
+    expect(clock.pending).toBe(0);
+  });
+
   it('tries again with back-off while that fails, and says each streak once', async () => {
     const { clock, registry, carrier, logger } = setUp();
     registry.down = true;

@@ -16,6 +16,9 @@ export interface CarrierOptions<T> {
   readonly renewMs?: () => number | undefined;
 }
 
+/** A registry that takes longer is told of, and still waited for, in milliseconds. */
+const patienceMs = 5_000;
+
 /**
  * Keeps one registration as wanted, whatever happens to it: carries it to the registry, tries again with back-off
  * while that fails, and looks again when told that something may have changed.
@@ -32,6 +35,8 @@ export class Carrier<T> {
   #busy = false;
   #failing = false;
   #timer: Timer | undefined;
+  /** Runs while the registry is asked. */
+  #patience: Timer | undefined;
   #disposed = false;
 
   constructor(options: CarrierOptions<T>) {
@@ -98,6 +103,7 @@ export class Carrier<T> {
   dispose(): void {
     this.#disposed = true;
     this.#timer?.cancel();
+    this.#patience?.cancel();
   }
 
   #start(): void {
@@ -115,6 +121,10 @@ export class Carrier<T> {
     const asked = this.#asked;
     const wanted = this.#wanted;
     let pauseMs: number | undefined;
+    this.#patience = this.#options.clock.setTimeout(
+      () => this.#failed('the registry does not answer'),
+      patienceMs,
+    );
     try {
       const place = await this.#options.carry(wanted);
       this.#succeeded(asked, wanted, place);
@@ -123,6 +133,7 @@ export class Carrier<T> {
       this.#failed(describeError(error));
       pauseMs = this.#backoff.next();
     }
+    this.#patience.cancel();
     this.#busy = false;
     if (asked !== this.#asked) this.#start();
     else if (pauseMs !== undefined && !this.#disposed)

@@ -49,8 +49,8 @@ class FileReporter implements Reporter<FileReporterSettings> {
   #instance: Instance | undefined;
   /** The file that we answer for. */
   #name: string;
-  /** This run has written it: whoever overwrites it since is a later one. */
-  #written = false;
+  /** What this run has written or removed: whoever has written it since is a later one. */
+  readonly #settled = new Set<string>();
 
   constructor(settings: FileReporterSettings, context: ReporterContext, registrant: Registrant) {
     const { clock, logger, random, folders } = context;
@@ -111,7 +111,6 @@ class FileReporter implements Reporter<FileReporterSettings> {
   async #carry(wanted: Instance | undefined): Promise<string | undefined> {
     if (wanted === undefined) {
       await this.#remove(this.#name);
-      this.#written = false;
       return undefined;
     }
     const name = registrationFileName(this.#service, wanted.name ?? '');
@@ -135,16 +134,19 @@ class FileReporter implements Reporter<FileReporterSettings> {
       await this.#folder.renew(name);
       return;
     }
-    if (found && this.#written && this.#isAnothers(found))
+    if (found && this.#settled.has(name) && this.#isAnothers(found))
       throw new AgentError('file', 'a later nerve with the same instance_id holds it', { retriable: true });
     await this.#folder.write(name, data);
-    this.#written = true;
+    this.#settled.add(name);
   }
 
-  /** An earlier run's file is ours to remove, a later one's is not. */
+  /** An earlier run's file is ours to remove; a later one's is not, nor what another reporter of ours put there. */
   async #remove(name: string): Promise<void> {
     const found = await this.#folder.read(name);
-    if (found && !(this.#written && this.#isAnothers(found))) await this.#folder.remove(name);
+    const isLaters = found && this.#settled.has(name) && this.#isAnothers(found);
+    if (found && !isLaters && !(await this.#folders.isShared(this.#folder, name)))
+      await this.#folder.remove(name);
+    this.#settled.add(name);
   }
 
   #isAnothers({ content, modifiedMs }: FoundFile): boolean {

@@ -1,4 +1,4 @@
-import { lstat, mkdir, readdir, readFile, unlink, utimes } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, stat, unlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   AgentError,
@@ -72,6 +72,11 @@ export class Folder {
     this.#claims.set(name, instanceId);
   }
 
+  /** Whether a reporter answers for a file of this name. */
+  has(name: string): boolean {
+    return this.#claims.has(name);
+  }
+
   unclaim(name: string): void {
     this.#claims.delete(name);
   }
@@ -87,10 +92,10 @@ export class Folder {
   async read(name: string): Promise<FoundFile | undefined> {
     const path = join(this.path, name);
     try {
-      const stat = await lstat(path);
-      if (!stat.isFile()) throw new AgentError('file', `${path} is no plain file`, { retriable: true });
-      const data = stat.size > maxBytes ? Buffer.alloc(0) : await readFile(path);
-      return { data, content: decode(data), modifiedMs: stat.mtimeMs };
+      const found = await lstat(path);
+      if (!found.isFile()) throw new AgentError('file', `${path} is no plain file`, { retriable: true });
+      const data = found.size > maxBytes ? Buffer.alloc(0) : await readFile(path);
+      return { data, content: decode(data), modifiedMs: found.mtimeMs };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
@@ -158,8 +163,8 @@ export class Folder {
   }
 
   async #sweepTemporary(name: string): Promise<void> {
-    const stat = await lstat(join(this.path, name)).catch(() => undefined);
-    if (stat && this.#options.clock.now() - stat.mtimeMs > abandonedMs) await this.remove(name);
+    const found = await lstat(join(this.path, name)).catch(() => undefined);
+    if (found && this.#options.clock.now() - found.mtimeMs > abandonedMs) await this.remove(name);
   }
 }
 
@@ -185,6 +190,19 @@ export class Folders {
     this.#folders.set(path, folder);
     folder.acquire();
     return folder;
+  }
+
+  /** Whether a reporter has a file of this name in the same folder under another path (`/var/run` is `/run`). */
+  async isShared(folder: Folder, name: string): Promise<boolean> {
+    const others = [...this.#folders.values()].filter((other) => other !== folder && other.has(name));
+    if (others.length === 0) return false;
+    const identity = async ({ path }: Folder): Promise<string | undefined> => {
+      const found = await stat(path, { bigint: true }).catch(() => undefined);
+      return found && `${found.dev} ${found.ino}`;
+    };
+    const ours = await identity(folder);
+    const found = await Promise.all(others.map(identity));
+    return ours !== undefined && found.includes(ours);
   }
 
   release(folder: Folder): void {

@@ -26,6 +26,7 @@ export function fakeReporting(
     return fake;
   };
   const reporting: Reporting = {
+    update: () => undefined,
     create: ({ name: service, reporters }) =>
       new ReporterSet(reporters, {
         service,
