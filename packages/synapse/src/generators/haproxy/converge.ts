@@ -31,7 +31,7 @@ const lingeringMs = 500;
 const auditMs = 100;
 
 /** A look at all servers costs HAProxy much of the time in which it is to begin to serve. What runs was just written. */
-const afterStartMs = 500;
+const afterStartMs = 1_000;
 
 /** What the last pass found, for the status. */
 export interface ConvergeReport {
@@ -66,7 +66,7 @@ export class Converger {
     this.#context = context;
     this.#file = new FileFollower({
       ...{ clock: context.clock, logger: context.logger, wake },
-      ...{ keeper: wiring.keeper, beliefs: wiring.beliefs },
+      ...{ keeper: wiring.keeper, beliefs: wiring.beliefs, ownStart: wiring.ownStart },
       boundPorts: () => boundPorts(this.#results, wiring.beliefs),
     });
     this.#unloadable = new Unloadable(context.clock, context.random);

@@ -7,6 +7,7 @@ import { InstalledHaproxy } from './process/installed.js';
 import { CounterReader } from './runtime/counterReader.js';
 import { createManagedProcess } from './process/managedProcess.js';
 import { defaultProbe, Prober } from './runtime/probe.js';
+import { OwnStart } from './process/ownStart.js';
 import {
   createExternalProcess,
   defaultProcessTiming,
@@ -67,6 +68,7 @@ export interface Wiring {
   readonly installed: InstalledHaproxy;
   readonly keeper: ConfigKeeper;
   readonly gate: ReloadGate;
+  readonly ownStart: OwnStart;
   readonly stateFile: StateFile;
   readonly beliefs: BeliefStore;
   readonly counters: CounterReader;
@@ -145,6 +147,7 @@ export async function wire(config: HaproxyConfig, context: WiringContext): Promi
     ...{ targets, keeper, beliefs, process },
     installed: new InstalledHaproxy(config.haproxyBinary, { clock, timeoutMs: timing.checkMs }),
     counters: new CounterReader({ clock, logger, targets, process, traffic, countMs }),
+    ownStart: new OwnStart(clock),
     gate: new ReloadGate({ clock, intervalMs, jitter, random }),
     stateFile: new StateFile(config.stateFilePath, clock),
   };

@@ -25,14 +25,25 @@ function start(checkMs: number) {
   };
   const keeper = { keep, quarantine: { revision: 0 } } as unknown as ConfigKeeper;
   const beliefs = { save: () => Promise.resolve() } as unknown as BeliefStore;
+  const ownStart = { agoMs: Infinity };
   const follower = new FileFollower({
-    ...{ clock, keeper, beliefs, logger },
+    ...{ clock, keeper, beliefs, logger, ownStart },
     ...{ boundPorts: () => undefined, wake: () => undefined },
   });
-  return { clock, kept, follower, logger, trouble };
+  return { clock, kept, follower, logger, trouble, ownStart };
 }
 
 describe('following the file', () => {
+  it('lets a start of our own serve first', async () => {
+    const { clock, kept, follower, ownStart } = start(100);
+    ownStart.agoMs = 500;
+    follower.followSoon(wish('a'));
+    await clock.advance(2_599);
+    expect(kept).toEqual([]);
+    await clock.advance(1);
+    expect(kept).toEqual(['a']);
+  });
+
   it('begins soon, then rests four times as long as it took; of several wishes the last counts', async () => {
     const { clock, kept, follower } = start(100);
     follower.followSoon(wish('a'));

@@ -1,5 +1,6 @@
 import { type Clock, describeError, type Logger } from '@smartstack/agent';
 import type { BeliefStore } from '../loaded/beliefStore.js';
+import type { OwnStart } from '../process/ownStart.js';
 import type { ConfigKeeper, Kept } from './configKeeper.js';
 import type { SharedLines } from './quarantineStore.js';
 import type { DesiredState } from '../types.js';
@@ -18,6 +19,7 @@ export interface FileFollowerOptions {
   readonly logger: Logger;
   readonly keeper: ConfigKeeper;
   readonly beliefs: BeliefStore;
+  readonly ownStart: Pick<OwnStart, 'agoMs'>;
   /** Ports that HAProxy listens on now; undefined while that is not known. */
   readonly boundPorts: () => ReadonlySet<number> | undefined;
   /** Asks for a pass: something was held back, or the file could not be kept. */
@@ -34,6 +36,8 @@ const maxRestMs = 5_000;
 
 /** The check keeps a core busy: right after a change that core is HAProxy's, for whoever waits for the new server. */
 const beforeMs = 100;
+/** After a start that stood for a check, a check only has warnings to tell: whoever waits for routes comes first. */
+const afterStartMs = 3_000;
 
 /** Keeps haproxy.cfg, and what synapse knows of it, in step with what runs: in the background, at a bounded pace. */
 export class FileFollower {
@@ -91,9 +95,10 @@ export class FileFollower {
   }
 
   async #run(): Promise<void> {
-    const { clock } = this.#options;
+    const { clock, ownStart } = this.#options;
     this.#hurry = new AbortController();
-    await clock.sleep(beforeMs, this.#hurry.signal).catch(() => undefined);
+    const restMs = Math.max(beforeMs, afterStartMs - ownStart.agoMs);
+    await clock.sleep(restMs, this.#hurry.signal).catch(() => undefined);
     for (let wish = this.#next; wish !== undefined; wish = this.#next) {
       this.#next = undefined;
       const startedAt = clock.monotonic();

@@ -30,6 +30,7 @@ describe('watching a process', () => {
     const wiring = {
       targets: [target],
       process: { status: () => Promise.resolve(undefined) },
+      ownStart: { agoMs: Infinity },
       installed: { current: () => Promise.resolve('2.6.12'), version: () => Promise.resolve('2.6.12') },
     } as unknown as Wiring;
     const wakes: string[] = [];

@@ -19,6 +19,9 @@ export interface HaproxyWatchOptions {
 
 type Seen = 'unknown' | 'silent' | 'gone' | `worker ${string}`;
 
+/** So long a start of our own is no news, in milliseconds. */
+const startMs = 1_000;
+
 /** How often the whole `show info` is read for the status, in milliseconds. */
 const informEachMs = 5_000;
 
@@ -101,7 +104,10 @@ export class HaproxyWatch {
     if (before.startsWith('worker') && worker && known && sameProcess(worker, known)) return;
     if (problem === undefined) logger.info('haproxy answers', { socket, process: now });
     else logger.warn('haproxy does not answer', { socket, problem });
-    lookAgain();
+    // One that we started ourselves is looked at when it serves.
+    if (worker !== undefined && before === 'gone' && this.#wiring.ownStart.agoMs < startMs)
+      target.invalidate();
+    else lookAgain();
   }
 
   /** What another version refuses must be out of the file before that version is started on it. */

@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 
 /** An HAProxy as its command line tells: the kernel knows what a socket may not say. */
@@ -48,9 +49,20 @@ export async function haproxyOf(pid: number): Promise<RunningHaproxy | undefined
   return cmdline === undefined ? undefined : parseCommandLine(pid, cmdline);
 }
 
+/** Threads of the kernel, of which a machine has a hundred, run no executable. Asking for that waits for nothing. */
+function runsProgram(pid: string): boolean {
+  try {
+    readlinkSync(`/proc/${pid}/exe`);
+    return true;
+  } catch (error) {
+    // Somebody else's, which may be hidden while its command line is not.
+    return (error as NodeJS.ErrnoException).code !== 'ENOENT';
+  }
+}
+
 /** All masters and workers that this process can see. */
 export async function runningHaproxies(): Promise<readonly RunningHaproxy[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && runsProgram(name));
   const found = await Promise.all(pids.map((pid) => haproxyOf(Number(pid))));
   return found.filter((each) => each !== undefined);
 }

@@ -26,11 +26,11 @@ export async function startAtOnce(
   results: readonly PassResult[],
   { reasons, wish, signal }: { reasons: readonly ReloadReason[]; wish: FileWish; signal: AbortSignal },
 ): Promise<Started | undefined> {
-  const { keeper, process, gate } = wiring;
+  const { keeper, process, gate, ownStart } = wiring;
   if (process.ensure === undefined || wish.isStandIn === true || !isNobody(results)) return undefined;
   if (gate.waitMs(reasons, '') > 0) return undefined;
   let started: Started | undefined;
-  await keeper.tryOut(wish.desired, wish.shared, async (accepted) => {
+  const start = async (accepted: DesiredState): Promise<boolean> => {
     try {
       const { silent } = await reload(wiring, context, results, accepted, signal, false);
       started = { accepted, silent };
@@ -41,6 +41,7 @@ export async function startAtOnce(
       context.logger.warn('haproxy does not start on a file that was not checked yet', { problem });
     }
     return started !== undefined;
-  });
+  };
+  await keeper.tryOut(wish.desired, wish.shared, (accepted) => ownStart.noting(() => start(accepted)));
   return started;
 }
