@@ -64,7 +64,9 @@ async function bundle(name: string): Promise<void> {
   for (const old of await readdir(folder)) if (old.endsWith('.cache')) await rm(join(folder, old));
   const start = await textOf(join(packages, 'agent/dist/startBundle.js'), { supported: {} });
   await writeFile(join(folder, 'start.cjs'), start.text);
-  const { text, inputs } = await textOf(join(folder, 'main.js'), { plugins: [started, leaveOut, narrow, clients] });
+  const { text, inputs } = await textOf(join(folder, 'main.js'), {
+    plugins: [started, leaveOut, narrow, clients],
+  });
   const head = '(function (exports, require, module, __filename, __dirname) {\n';
   const url = "const __url = require('node:url').pathToFileURL(__filename).href;\n";
   const body = `${head}${url}${text}\n})`;
