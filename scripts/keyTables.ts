@@ -12,7 +12,12 @@ const words: Readonly<Record<string, string>> = {
 
 /** Whether it takes any text, or so many that a number in quotes is just one of them. */
 function isFreeText(schema: JsonSchema): boolean {
-  if (schema.type === 'string') return typeof schema.pattern !== 'string' || !/\\d|0-9/.test(schema.pattern);
+  if (schema.type === 'string')
+    return (
+      typeof schema.pattern !== 'string' ||
+      /[A-Za-z]-|\\w/.test(schema.pattern) ||
+      !/\\d|0-9/.test(schema.pattern)
+    );
   return (schema.anyOf ?? []).some(isFreeText);
 }
 

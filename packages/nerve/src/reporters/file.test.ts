@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@smartstack/agent';
@@ -48,6 +48,18 @@ describe('the file reporter', () => {
     // A run that has not touched it yet takes it for left behind.
     await carried(run('C')(dir), false);
     expect(await readdir(dir)).toEqual([]);
+  });
+
+  it('makes a folder that others can read, whatever the umask', async () => {
+    const dir = join(await folder(), 'a', 'b');
+    const before = process.umask(0o077);
+    try {
+      await carried(run('A')(dir), true);
+    } finally {
+      process.umask(before);
+    }
+    expect((await stat(dir)).mode & 0o777).toBe(0o755);
+    expect((await stat(join(dir, 'web@i.json'))).mode & 0o777).toBe(0o644);
   });
 
   it('keeps the file when the folder gets another name for the same place', async () => {

@@ -1,4 +1,4 @@
-import { lstat, mkdir, readdir, readFile, stat, unlink, utimes } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, readFile, stat, unlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   AgentError,
@@ -103,7 +103,9 @@ export class Folder {
   }
 
   async write(name: string, data: Buffer): Promise<void> {
-    await mkdir(this.path, { recursive: true });
+    // Others read it, whatever the umask of a unit that keeps secrets.
+    const made = await mkdir(this.path, { recursive: true });
+    if (made !== undefined) await chmod(this.path, 0o755);
     await writeFileAtomic(join(this.path, name), data);
   }
 
