@@ -191,6 +191,20 @@ describe('a drain', () => {
   });
 });
 
+describe("go-nerve's names", () => {
+  it('withdraw a service, or all, and register them again', async () => {
+    const { ask, status } = await setUp();
+    expect(await ask('PUT', '/services/web/disable')).toMatchObject({ status: 200 });
+    expect(status()?.drain?.scope).toBe('service');
+    expect(await ask('PUT', '/services/web/enable')).toMatchObject({ status: 200 });
+    expect(status()?.drain).toBeUndefined();
+    expect(await ask('PUT', '/disable')).toMatchObject({ status: 200 });
+    expect(status()?.drain?.scope).toBe('host');
+    expect(await ask('PUT', '/enable')).toMatchObject({ status: 200 });
+    expect(status()?.drain).toBeUndefined();
+  });
+});
+
 describe('a weight', () => {
   it('is set, published, and taken back', async () => {
     const { ask, status, clock } = await setUp();
