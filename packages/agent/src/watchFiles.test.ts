@@ -180,10 +180,13 @@ describe('watchFiles', () => {
     running = task(stop.signal);
     await writeFile(file, 'a: 22');
     // The look after the quiet time, which asks the real disk first.
-    await vi.waitFor(async () => {
-      await clock.advance(10);
-      expect(questions).toBe(2);
-    });
+    await vi.waitFor(
+      async () => {
+        await clock.advance(10);
+        expect(questions).toBe(2);
+      },
+      { timeout: 10_000, interval: 5 },
+    );
     for (let second = 0; second < 60; second += 1) await clock.advance(1_000);
     // One question for all that time: each takes a thread of the process until it is answered.
     expect(questions).toBe(2);
