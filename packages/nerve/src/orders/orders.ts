@@ -7,9 +7,12 @@ import {
   watchFiles,
   within,
 } from '@smartstack/agent';
-import { isDeepStrictEqual } from 'node:util';
-import { type Drain, isEmpty, type Order, pruned, type WeightOrder } from './order.js';
-import { hostKey, type OrderKey, orderKey, serviceOf, type Spool } from './spool.js';
+import { type OrdersOfService, OrderBook, type Origin } from './book.js';
+import { type Drain, isEmpty, type Order, pruned } from './order.js';
+import type { OrderKey, Spool } from './spool.js';
+import { Turns } from './turns.js';
+
+export type { OrdersOfService } from './book.js';
 
 /** How often to look whether something has expired or still has to be written, in milliseconds. */
 const tickMs = 1_000;
@@ -19,6 +22,7 @@ const freshMs = 2_000;
 const bareMs = 500;
 /** A disk that takes longer is not waited for, in milliseconds. */
 const patienceMs = 2_000;
+const hung = 'the file system does not answer';
 
 /** What orders need. */
 export interface OrdersDeps {
@@ -28,22 +32,6 @@ export interface OrdersDeps {
   readonly logger: Logger;
 }
 
-/** What applies to one service. */
-export interface OrdersOfService {
-  /** Its own, before the host's. */
-  readonly drain: Drain | undefined;
-  readonly scope: 'service' | 'host';
-  readonly weight: WeightOrder | undefined;
-}
-
-/** Where a change comes from: nowhere in particular, or from whom. */
-interface Origin {
-  readonly from?: 'file' | 'expiry';
-  readonly by?: string;
-}
-
-const nothing: OrdersOfService = { drain: undefined, scope: 'service', weight: undefined };
-
 /**
  * What operators want of services until they take it back: in memory, and in a spool that survives a restart and
  * that people and scripts may change by hand. The memory goes before a file that could not be written.
@@ -51,14 +39,11 @@ const nothing: OrdersOfService = { drain: undefined, scope: 'service', weight: u
 export class Orders {
   readonly #deps: OrdersDeps;
   readonly #spool: Spool | undefined;
-  readonly #orders = new Map<OrderKey, Order>();
+  readonly #book: OrderBook;
   /** Changed, and not in the spool yet. */
   readonly #unsaved = new Set<OrderKey>();
-  /** Counts the changes of each key, so that a reading that began before one does not undo it. */
-  readonly #changes = new Map<OrderKey, number>();
-  readonly #listeners = new Set<() => void>();
   /** One thing at a time happens to the spool. */
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   /** The spool cannot be used now, and that was said. */
   #failing = false;
   #again = false;
@@ -66,43 +51,33 @@ export class Orders {
   constructor(deps: OrdersDeps) {
     this.#deps = deps;
     this.#spool = deps.spool;
+    this.#book = new OrderBook(deps.logger);
   }
 
   /** The host's drain, if there is one. */
   get host(): Drain | undefined {
-    return this.#orders.get(hostKey)?.drain;
+    return this.#book.host;
   }
 
   /** What applies to a service, whether it is configured or not. */
   of(service: string, ignoresHost = false): OrdersOfService {
-    if (this.#orders.size === 0) return nothing;
-    const own = this.#orders.get(orderKey(service));
-    const host = ignoresHost ? undefined : this.host;
-    return {
-      drain: own?.drain ?? host,
-      scope: own?.drain || !host ? 'service' : 'host',
-      weight: own?.weight,
-    };
+    return this.#book.of(service, ignoresHost);
   }
 
   /** Calls `listener` after any change. */
   onChange(listener: () => void): void {
-    this.#listeners.add(listener);
+    this.#book.onChange(listener);
   }
 
   /** Reads the spool. Never rejects: without one, orders are kept in memory only, which is said once. */
   async load(): Promise<void> {
-    if (this.#spool === undefined) return;
-    const read = this.#enqueue(async (spool) => {
+    const spool = this.#spool;
+    if (spool === undefined) return;
+    const read = this.#turns.take('load', async () => {
       await spool.prepare().catch((error: unknown) => this.#failed(error));
       await this.#read(spool);
     });
-    const done = await within(
-      read.then(() => true),
-      patienceMs,
-      this.#deps.clock,
-    );
-    if (done === undefined) this.#failed('the file system does not answer');
+    if (!(await this.#wait(read))) this.#failed(hung);
   }
 
   /** Follows changes by hand and what expires, until `signal` aborts. */
@@ -115,73 +90,74 @@ export class Orders {
    * then they do not survive a restart yet, and writing is tried again.
    */
   async change(key: OrderKey, next: (before: Order) => Order, by?: string): Promise<boolean> {
-    this.#set(key, next(this.#orders.get(key) ?? {}), by === undefined ? {} : { by });
+    this.#set(key, next(this.#book.get(key)), by === undefined ? {} : { by });
     if (this.#spool === undefined) return false;
-    const saved = this.#save(key);
-    return (await within(saved, patienceMs, this.#deps.clock)) ?? false;
+    return (await within(this.#save(this.#spool, key), patienceMs, this.#deps.clock)) ?? false;
   }
 
   #set(key: OrderKey, order: Order, origin: Origin): void {
-    const before = this.#orders.get(key) ?? {};
-    if (isDeepStrictEqual(before, order)) return;
-    if (isEmpty(order)) this.#orders.delete(key);
-    else this.#orders.set(key, order);
-    this.#changes.set(key, (this.#changes.get(key) ?? 0) + 1);
-    this.#log(key, before, order, origin);
+    if (!this.#book.set(key, order, origin)) return;
     if (origin.from !== 'file') this.#unsaved.add(key);
-    for (const listener of this.#listeners) listener();
+    this.#book.notify();
   }
 
-  #save(key: OrderKey): Promise<boolean> {
-    return this.#enqueue(async (spool) => {
+  #save(spool: Spool, key: OrderKey): Promise<boolean> {
+    return this.#turns.take(`save ${key}`, async () => {
       if (!this.#unsaved.has(key)) return true;
-      const change = this.#changes.get(key);
+      const change = this.#book.changesOf(key);
       try {
-        await spool.write(key, this.#orders.get(key) ?? {});
+        await spool.write(key, this.#book.get(key));
       } catch (error) {
         this.#failed(error);
         return false;
       }
       this.#failing = false;
-      if (this.#changes.get(key) === change) this.#unsaved.delete(key);
+      if (this.#book.changesOf(key) === change) this.#unsaved.delete(key);
       return true;
     });
   }
 
   async #tick(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#deps;
+    let busyRounds = 0;
     for (let round = 1; ; round += 1) {
-      await clock.sleep(tickMs, signal);
+      await this.#deps.clock.sleep(tickMs, signal);
       this.#prune();
-      if (this.#spool === undefined) continue;
-      const due = round % 2 === 0 ? [...this.#unsaved] : [];
-      if (due.length > 0) {
-        // Whoever removed the directory did not mean the orders.
-        await within(
-          this.#enqueue((spool) => spool.prepare().catch(() => undefined)),
-          patienceMs,
-          clock,
-          signal,
-        );
-        for (const key of due) await within(this.#save(key), patienceMs, clock, signal);
+      const spool = this.#spool;
+      if (spool === undefined) continue;
+      if (this.#turns.isBusy) {
+        // Whatever else there is to do does not go faster when it is asked for again.
+        busyRounds += 1;
+        if (busyRounds * tickMs > patienceMs) this.#failed(hung);
+        continue;
       }
-      if (this.#again)
-        await within(
-          this.#enqueue((spool) => this.#read(spool)),
-          patienceMs,
-          clock,
-          signal,
-        );
+      if (busyRounds * tickMs > patienceMs) this.#failing = false;
+      busyRounds = 0;
+      if (round % 2 === 0 && this.#unsaved.size > 0) await this.#saveAll(spool, signal);
+      if (this.#again) await this.#readSoon(spool, signal);
     }
+  }
+
+  async #saveAll(spool: Spool, signal: AbortSignal): Promise<void> {
+    // Whoever removed the directory did not mean the orders.
+    const prepared = this.#turns.take('prepare', () => spool.prepare().catch(() => undefined));
+    if (!(await this.#wait(prepared, signal))) return;
+    for (const key of [...this.#unsaved]) if (!(await this.#wait(this.#save(spool, key), signal))) return;
+  }
+
+  async #readSoon(spool: Spool, signal: AbortSignal): Promise<void> {
+    await this.#wait(
+      this.#turns.take('read', () => this.#read(spool)),
+      signal,
+    );
   }
 
   #prune(): void {
     const now = this.#deps.clock.now();
-    for (const [key, order] of this.#orders) {
+    for (const [key, order] of this.#book.entries) {
       const rest = pruned(order, now);
       if (rest === order) continue;
       this.#set(key, rest, { from: 'expiry' });
-      if (this.#spool) this.#save(key).catch(() => undefined);
+      if (this.#spool) this.#save(this.#spool, key).catch(() => undefined);
     }
   }
 
@@ -192,10 +168,7 @@ export class Orders {
       return;
     }
     const { clock, logger } = this.#deps;
-    const read = async (both: AbortSignal): Promise<void> => {
-      const reading = this.#enqueue(() => this.#read(spool));
-      await within(reading, patienceMs, clock, both);
-    };
+    const read = (both: AbortSignal): Promise<void> => this.#readSoon(spool, both);
     // A disk that hangs must not keep the agent from stopping.
     const watching = watchFiles({ paths: [spool.directory], clock, logger, onChange: read });
     const watch = await Promise.race([watching, untilAborted(signal)]);
@@ -207,18 +180,19 @@ export class Orders {
 
   async #read(spool: Spool): Promise<void> {
     this.#again = false;
-    const changes = new Map(this.#changes);
+    const book = this.#book;
+    const before = book.changes;
     let found;
     try {
       found = await spool.read();
     } catch (error) {
       this.#failed(error);
       // Somebody removed it; what is known is written again.
-      for (const key of this.#orders.keys()) this.#unsaved.add(key);
+      for (const [key] of book.entries) this.#unsaved.add(key);
       return;
     }
-    for (const key of new Set([...found.keys(), ...this.#orders.keys()])) {
-      if (this.#unsaved.has(key) || this.#changes.get(key) !== changes.get(key)) continue;
+    for (const key of new Set([...found.keys(), ...book.entries.map(([known]) => known)])) {
+      if (this.#unsaved.has(key) || book.changesOf(key) !== (before.get(key) ?? 0)) continue;
       const entry = found.get(key);
       if (entry?.kind === 'garbage') await this.#refuse(spool, key, entry);
       else if (entry?.isBare && this.#age(entry) < bareMs) this.#again = true;
@@ -246,9 +220,9 @@ export class Orders {
       this.#failed(error);
       return;
     }
-    if (!this.#orders.has(key)) return;
+    if (isEmpty(this.#book.get(key))) return;
     this.#unsaved.add(key);
-    this.#save(key).catch(() => undefined);
+    this.#save(spool, key).catch(() => undefined);
   }
 
   /** In milliseconds; one from the future is as old as can be. */
@@ -257,12 +231,10 @@ export class Orders {
     return age < 0 ? Infinity : age;
   }
 
-  #enqueue<T>(work: (spool: Spool) => Promise<T>): Promise<T> {
-    const spool = this.#spool;
-    if (spool === undefined) return Promise.reject(new Error('there is no spool'));
-    const done = this.#queue.then(() => work(spool));
-    this.#queue = done.catch(() => undefined);
-    return done;
+  /** False when it takes too long; it goes on then. */
+  async #wait(work: Promise<unknown>, signal?: AbortSignal): Promise<boolean> {
+    const done = work.then(() => true);
+    return (await within(done, patienceMs, this.#deps.clock, signal)) ?? false;
   }
 
   #failed(error: unknown): void {
@@ -271,25 +243,5 @@ export class Orders {
     this.#failing = true;
     const directory = this.#spool?.directory;
     this.#deps.logger.warn('orders do not survive a restart for now', { directory, problem });
-  }
-
-  #log(key: OrderKey, before: Order, after: Order, { from, by: whose }: Origin): void {
-    const service = serviceOf(key);
-    const fields = {
-      ...(service === undefined ? { scope: 'host' } : { service }),
-      ...(from === undefined ? {} : { from }),
-    };
-    const { logger } = this.#deps;
-    if (!isDeepStrictEqual(before.drain, after.drain)) {
-      const { reason, by, until } = after.drain ?? {};
-      const more = { reason, by, ...(until === undefined ? {} : { until: new Date(until).toISOString() }) };
-      if (after.drain) logger.warn('drain ordered', { ...fields, ...more });
-      else logger.warn('drain over', { ...fields, ...(whose === undefined ? {} : { by: whose }) });
-    }
-    if (!isDeepStrictEqual(before.weight, after.weight)) {
-      const { value, by } = after.weight ?? {};
-      if (after.weight) logger.info('weight ordered', { ...fields, weight: value, by });
-      else logger.info('weight is the configured one again', fields);
-    }
   }
 }
