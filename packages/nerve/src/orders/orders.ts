@@ -9,7 +9,7 @@ import {
 } from '@smartstack/agent';
 import { type OrdersOfService, OrderBook, type Origin } from './book.js';
 import { type Drain, isEmpty, type Order, pruned } from './order.js';
-import type { OrderKey, Spool } from './spool.js';
+import { isAbsent, type OrderKey, type Spool } from './spool.js';
 import { Turns } from './turns.js';
 
 export type { OrdersOfService } from './book.js';
@@ -47,6 +47,10 @@ export class Orders {
   /** The spool cannot be used now, and that was said. */
   #failing = false;
   #again = false;
+  /** The spool was read once, as far as it can be. */
+  #isRead = false;
+  /** Files that cannot be read, with what was said of them. */
+  #unreadable: ReadonlyMap<OrderKey, string> = new Map();
 
   constructor(deps: OrdersDeps) {
     this.#deps = deps;
@@ -187,18 +191,41 @@ export class Orders {
       found = await spool.read();
     } catch (error) {
       this.#failed(error);
+      this.#again = !isAbsent(error);
+      if (this.#again) return;
       // Somebody removed it; what is known is written again.
       for (const [key] of book.entries) this.#unsaved.add(key);
+      this.#isRead = true;
       return;
     }
+    const isFirst = !this.#isRead;
+    const unreadable = new Map<OrderKey, string>();
     for (const key of new Set([...found.keys(), ...book.entries.map(([known]) => known)])) {
-      if (this.#unsaved.has(key) || book.changesOf(key) !== (before.get(key) ?? 0)) continue;
       const entry = found.get(key);
-      if (entry?.kind === 'garbage') await this.#refuse(spool, key, entry);
-      else if (entry?.isBare && this.#age(entry) < bareMs) this.#again = true;
+      if (entry?.kind === 'unreadable') unreadable.set(key, this.#tellUnreadable(spool, key, entry.problem));
+      if (this.#unsaved.has(key) || book.changesOf(key) !== (before.get(key) ?? 0)) continue;
+      if (entry?.kind === 'unreadable') {
+        if (isFirst) this.#set(key, this.#unknown(), { from: 'file' });
+      } else if (entry?.kind === 'garbage') await this.#refuse(spool, key, entry);
+      // At the start a drain that is none, for a moment, does less harm than none where there is one.
+      else if (entry?.isBare && !isFirst && this.#age(entry) < bareMs) this.#again = true;
       else this.#set(key, entry?.order ?? {}, { from: 'file' });
     }
+    this.#unreadable = unreadable;
+    this.#again ||= unreadable.size > 0;
+    this.#isRead = true;
     this.#prune();
+  }
+
+  /** What is in a file is none the less in force: nobody knows that it is no drain. */
+  #unknown(): Order {
+    return { drain: { since: this.#deps.clock.now(), reason: 'its order cannot be read' } };
+  }
+
+  #tellUnreadable(spool: Spool, key: OrderKey, problem: string): string {
+    if (this.#unreadable.get(key) !== problem)
+      this.#deps.logger.warn('an order cannot be read for now', { file: spool.path(key), problem });
+    return problem;
   }
 
   /** What was in force stays so: a slip of the pen must not bring traffic back. */

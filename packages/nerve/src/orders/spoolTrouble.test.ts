@@ -1,18 +1,23 @@
+import { mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { systemClock } from '@smartstack/agent';
 import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Order } from './order.js';
+import { isEmpty, type Order } from './order.js';
 import { Orders } from './orders.js';
-import { type OrderKey, orderKey, Spool, type SpoolEntry } from './spool.js';
+import { hostKey, type OrderKey, orderKey, Spool, type SpoolEntry } from './spool.js';
 
 const web = orderKey('web');
+const weight = { value: 3, since: 1 };
 const drained = () => ({ drain: { since: 1000, reason: 'disk' } });
 
 /** A spool on a disk of the test's. */
 class FakeSpool extends Spool {
   readonly files = new Map<OrderKey, SpoolEntry>();
   readonly calls: string[] = [];
+  /** Why the folder cannot be read. */
+  failure: Error | undefined;
   #hangs: Promise<void> | undefined;
   #release = (): void => undefined;
 
@@ -36,12 +41,14 @@ class FakeSpool extends Spool {
 
   override async read(): Promise<ReadonlyMap<OrderKey, SpoolEntry>> {
     await this.#does('read');
+    if (this.failure) throw this.failure;
     return new Map(this.files);
   }
 
   override async write(key: OrderKey, order: Order): Promise<void> {
     await this.#does(`write ${key}`);
-    this.files.set(key, { kind: 'order', order, writtenAt: 0, isBare: false });
+    if (isEmpty(order)) this.files.delete(key);
+    else this.files.set(key, { kind: 'order', order, writtenAt: 0, isBare: false });
   }
 
   async #does(what: string): Promise<void> {
@@ -67,6 +74,80 @@ function setUp() {
     logger.records.filter(({ level }) => level === 'warn').map(({ message }) => message);
   return { clock, logger, spool, orders, run, warnings };
 }
+
+describe('Orders whose files cannot be read', () => {
+  const denied = { kind: 'unreadable', problem: 'EACCES: permission denied' } as const;
+  const unread = (messages: readonly string[]): number =>
+    messages.filter((message) => message === 'an order cannot be read for now').length;
+
+  it('count as a drain at the start, until they are read or gone', async () => {
+    const { clock, spool, orders, run, warnings } = setUp();
+    spool.files.set(web, denied);
+    spool.files.set(hostKey, denied);
+    await orders.load();
+    run();
+    expect(orders.of('web').drain).toEqual({ since: clock.now(), reason: 'its order cannot be read' });
+    expect(orders.host).toBeDefined();
+    await clock.advance(60_000);
+    expect(unread(warnings())).toBe(2);
+    expect([...spool.files.values()]).toEqual([denied, denied]);
+    spool.files.set(web, { kind: 'order', order: { weight }, writtenAt: 0, isBare: false });
+    spool.files.delete(hostKey);
+    await clock.advance(1_000);
+    expect(orders.of('web')).toEqual({ drain: undefined, scope: 'service', weight });
+  });
+
+  it('leave in force what was, later on, and may be overruled', async () => {
+    const { clock, spool, orders, run, warnings } = setUp();
+    await orders.load();
+    run();
+    await clock.advance(0);
+    await orders.change(web, drained);
+    await orders.change(orderKey('db'), () => ({ weight }));
+    for (const name of ['web', 'db', 'new']) spool.files.set(orderKey(name), denied);
+    // Whatever is wrong with one key, the others are read.
+    await orders.load();
+    expect(orders.of('web').drain).toEqual(drained().drain);
+    expect(orders.of('db')).toMatchObject({ drain: undefined, weight });
+    expect(orders.of('new').drain).toBeUndefined();
+    expect(unread(warnings())).toBe(3);
+    expect(await orders.change(web, () => ({}))).toBe(true);
+    await clock.advance(5_000);
+    expect(orders.of('web').drain).toBeUndefined();
+  });
+
+  it('are looked for again when the whole folder could not be read, and what is known is not written over them', async () => {
+    const { clock, spool, orders, run } = setUp();
+    spool.files.set(web, { kind: 'order', order: drained(), writtenAt: 0, isBare: false });
+    spool.failure = Object.assign(new Error('EIO: i/o error'), { code: 'EIO' });
+    await orders.load();
+    run();
+    await clock.advance(5_000);
+    spool.failure = undefined;
+    await clock.advance(1_000);
+    expect(orders.of('web').drain).toEqual(drained().drain);
+    spool.failure = Object.assign(new Error('ESTALE'), { code: 'ESTALE' });
+    await orders.load();
+    spool.files.delete(web);
+    spool.failure = undefined;
+    await clock.advance(5_000);
+    expect(orders.of('web').drain).toBeUndefined();
+    expect(spool.calls.filter((call) => call.startsWith('write'))).toEqual([]);
+  });
+
+  it('are left where they are', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'nerve-orders-'));
+    onTestFinished(() => rm(directory, { recursive: true }));
+    // A link to itself cannot be opened by root either.
+    await symlink('web.json', join(directory, 'web.json'));
+    const logger = new RecordingLogger();
+    const orders = new Orders({ spool: new Spool(directory), clock: systemClock, logger });
+    await orders.load();
+    expect(await readdir(directory)).toEqual(['web.json']);
+    expect(orders.of('web').drain).toBeDefined();
+    expect(JSON.stringify(logger.records)).toContain('ELOOP');
+  });
+});
 
 describe('Orders on a disk that hangs', () => {
   it('pile up nothing, say so once, and are written when it answers', async () => {
