@@ -8,6 +8,7 @@ import {
   within,
 } from '@smartstack/agent';
 import { type OrdersOfService, OrderBook, type Origin } from './book.js';
+import { judge } from './judge.js';
 import { type Drain, isEmpty, type Order, pruned } from './order.js';
 import { isAbsent, type OrderKey, type Spool } from './spool.js';
 import { Turns } from './turns.js';
@@ -16,12 +17,10 @@ export type { OrdersOfService } from './book.js';
 
 /** How often to look whether something has expired or still has to be written, in milliseconds. */
 const tickMs = 1_000;
-/** A file this young may still be in the middle of being written, in milliseconds. */
-const freshMs = 2_000;
-/** A file that is emptied and then written is empty for no longer, in milliseconds. */
-const bareMs = 500;
 /** A disk that takes longer is not waited for, in milliseconds. */
 const patienceMs = 2_000;
+/** Registrations wait for orders that cannot be read, but no longer than this, in milliseconds. */
+const holdMs = 30_000;
 const hung = 'the file system does not answer';
 
 /** What orders need. */
@@ -47,8 +46,12 @@ export class Orders {
   /** The spool cannot be used now, and that was said. */
   #failing = false;
   #again = false;
-  /** The spool was read once, as far as it can be. */
+  /** The spool was read once, as far as it can be. Before that nothing is written to it. */
   #isRead = false;
+  /** Changes from before that: they are made once more, to what is read. */
+  readonly #early: { readonly key: OrderKey; readonly next: (before: Order) => Order }[] = [];
+  /** Monotonic: until then services are not registered while the spool is not read. Undefined: they are. */
+  #heldUntil: number | undefined;
   /** Files that cannot be read, with what was said of them. */
   #unreadable: ReadonlyMap<OrderKey, string> = new Map();
 
@@ -56,6 +59,7 @@ export class Orders {
     this.#deps = deps;
     this.#spool = deps.spool;
     this.#book = new OrderBook(deps.logger);
+    if (deps.spool !== undefined) this.#heldUntil = deps.clock.monotonic() + holdMs;
   }
 
   /** The host's drain, if there is one. */
@@ -65,7 +69,8 @@ export class Orders {
 
   /** What applies to a service, whether it is configured or not. */
   of(service: string, ignoresHost = false): OrdersOfService {
-    return this.#book.of(service, ignoresHost);
+    const found = this.#book.of(service, ignoresHost);
+    return this.#heldUntil === undefined ? found : { ...found, isUnread: true };
   }
 
   /** Calls `listener` after any change. */
@@ -96,6 +101,7 @@ export class Orders {
   async change(key: OrderKey, next: (before: Order) => Order, by?: string): Promise<boolean> {
     this.#set(key, next(this.#book.get(key)), by === undefined ? {} : { by });
     if (this.#spool === undefined) return false;
+    if (!this.#isRead) this.#early.push({ key, next });
     return (await within(this.#save(this.#spool, key), patienceMs, this.#deps.clock)) ?? false;
   }
 
@@ -107,7 +113,9 @@ export class Orders {
 
   #save(spool: Spool, key: OrderKey): Promise<boolean> {
     return this.#turns.take(`save ${key}`, async () => {
-      if (!this.#unsaved.has(key)) return true;
+      if (!this.#unsaved.has(key)) return this.#isRead;
+      // What is there may be more than what is known.
+      if (!this.#isRead) return false;
       const change = this.#book.changesOf(key);
       try {
         await spool.write(key, this.#book.get(key));
@@ -126,6 +134,7 @@ export class Orders {
     for (let round = 1; ; round += 1) {
       await this.#deps.clock.sleep(tickMs, signal);
       this.#prune();
+      this.#holdNoLonger();
       const spool = this.#spool;
       if (spool === undefined) continue;
       if (this.#turns.isBusy) {
@@ -195,7 +204,7 @@ export class Orders {
       if (this.#again) return;
       // Somebody removed it; what is known is written again.
       for (const [key] of book.entries) this.#unsaved.add(key);
-      this.#isRead = true;
+      this.#noteRead();
       return;
     }
     const isFirst = !this.#isRead;
@@ -203,23 +212,51 @@ export class Orders {
     for (const key of new Set([...found.keys(), ...book.entries.map(([known]) => known)])) {
       const entry = found.get(key);
       if (entry?.kind === 'unreadable') unreadable.set(key, this.#tellUnreadable(spool, key, entry.problem));
-      if (this.#unsaved.has(key) || book.changesOf(key) !== (before.get(key) ?? 0)) continue;
-      if (entry?.kind === 'unreadable') {
-        if (isFirst) this.#set(key, this.#unknown(), { from: 'file' });
-      } else if (entry?.kind === 'garbage') await this.#refuse(spool, key, entry);
-      // At the start a drain that is none, for a moment, does less harm than none where there is one.
-      else if (entry?.isBare && !isFirst && this.#age(entry) < bareMs) this.#again = true;
-      else this.#set(key, entry?.order ?? {}, { from: 'file' });
+      const isOurs = this.#unsaved.has(key) || book.changesOf(key) !== (before.get(key) ?? 0);
+      if (isOurs && !isFirst) continue;
+      const judged = judge(entry, isFirst, this.#deps.clock.now());
+      if (judged.kind === 'later') this.#again = true;
+      else if (judged.kind === 'refused') await this.#refuse(spool, key, judged.problem);
+      else if (isFirst) this.#merge(spool, key, judged.order);
+      else this.#set(key, judged.order, { from: 'file' });
     }
     this.#unreadable = unreadable;
     this.#again ||= unreadable.size > 0;
-    this.#isRead = true;
+    this.#noteRead();
     this.#prune();
   }
 
-  /** What is in a file is none the less in force: nobody knows that it is no drain. */
-  #unknown(): Order {
-    return { drain: { since: this.#deps.clock.now(), reason: 'its order cannot be read' } };
+  /** Takes over what is in a file that nobody has seen so far, with what was changed meanwhile. */
+  #merge(spool: Spool, key: OrderKey, order: Order): void {
+    const early = this.#early.filter((change) => change.key === key);
+    if (early.length === 0) {
+      this.#set(key, order, { from: 'file' });
+      return;
+    }
+    const merged = early.reduce((known, { next }) => next(known), order);
+    this.#set(key, merged, {});
+    this.#unsaved.add(key);
+    this.#save(spool, key).catch(() => undefined);
+  }
+
+  #noteRead(): void {
+    this.#isRead = true;
+    this.#early.length = 0;
+    this.#release();
+  }
+
+  #holdNoLonger(): void {
+    if (this.#heldUntil === undefined || this.#deps.clock.monotonic() < this.#heldUntil) return;
+    this.#deps.logger.warn('orders cannot be read, services are registered without them', {
+      directory: this.#spool?.directory,
+    });
+    this.#release();
+  }
+
+  #release(): void {
+    if (this.#heldUntil === undefined) return;
+    this.#heldUntil = undefined;
+    this.#book.notify();
   }
 
   #tellUnreadable(spool: Spool, key: OrderKey, problem: string): string {
@@ -229,19 +266,10 @@ export class Orders {
   }
 
   /** What was in force stays so: a slip of the pen must not bring traffic back. */
-  async #refuse(
-    spool: Spool,
-    key: OrderKey,
-    entry: { readonly problem: string; readonly writtenAt: number },
-  ): Promise<void> {
+  async #refuse(spool: Spool, key: OrderKey, problem: string): Promise<void> {
     const { logger } = this.#deps;
-    if (this.#age(entry) < freshMs) {
-      this.#again = true;
-      return;
-    }
     try {
       const file = await spool.setAside(key);
-      const { problem } = entry;
       logger.warn('an order cannot be understood, its file is set aside', { file, problem });
     } catch (error) {
       this.#failed(error);
@@ -250,12 +278,6 @@ export class Orders {
     if (isEmpty(this.#book.get(key))) return;
     this.#unsaved.add(key);
     this.#save(spool, key).catch(() => undefined);
-  }
-
-  /** In milliseconds; one from the future is as old as can be. */
-  #age({ writtenAt }: { readonly writtenAt: number }): number {
-    const age = this.#deps.clock.now() - writtenAt;
-    return age < 0 ? Infinity : age;
   }
 
   /** False when it takes too long; it goes on then. */

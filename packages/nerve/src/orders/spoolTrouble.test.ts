@@ -173,4 +173,69 @@ describe('Orders on a disk that hangs', () => {
     expect(warnings().filter((message) => message.includes('do not survive'))).toHaveLength(2);
     spool.answer();
   });
+
+  it('may hold drains: registrations wait until they are known', async () => {
+    const { clock, spool, orders, run } = setUp();
+    spool.files.set(web, { kind: 'order', order: drained(), writtenAt: 0, isBare: false });
+    spool.hang();
+    const loaded = orders.load();
+    await clock.advance(2_000);
+    await loaded;
+    run();
+    const seen: unknown[] = [];
+    orders.onChange(() => seen.push([orders.of('web').drain?.reason, orders.of('db').isUnread]));
+    await clock.advance(20_000);
+    expect([orders.of('web').isUnread, seen]).toEqual([true, []]);
+    spool.answer();
+    await clock.advance(1_000);
+    expect(orders.of('web')).toEqual({ ...drained(), scope: 'service', weight: undefined });
+    // The drain was there before anybody was told that all is known.
+    expect(seen).toEqual([
+      ['disk', true],
+      ['disk', undefined],
+    ]);
+  });
+
+  it('is not waited for longer than half a minute', async () => {
+    const { clock, spool, orders, run, warnings } = setUp();
+    spool.hang();
+    const loaded = orders.load();
+    await clock.advance(2_000);
+    await loaded;
+    run();
+    let changes = 0;
+    orders.onChange(() => (changes += 1));
+    await clock.advance(27_999);
+    expect([orders.of('web').isUnread, changes]).toEqual([true, 0]);
+    await clock.advance(1_001);
+    expect([orders.of('web').isUnread, changes]).toEqual([undefined, 1]);
+    expect(warnings()).toContain('orders cannot be read, services are registered without them');
+    spool.answer();
+  });
+
+  it('keeps what it holds: what is ordered meanwhile is added to it', async () => {
+    const { clock, spool, orders, run } = setUp();
+    const both = { ...drained(), weight };
+    for (const name of ['web', 'db', 'api'])
+      spool.files.set(orderKey(name), { kind: 'order', order: both, writtenAt: 0, isBare: false });
+    spool.failure = Object.assign(new Error('EMFILE'), { code: 'EMFILE' });
+    await orders.load();
+    run();
+    const undrained = ({ weight: kept }: Order): Order => (kept ? { weight: kept } : {});
+    const saved = [
+      orders.change(web, (before) => ({ ...before, weight: { value: 9, since: 2 } })),
+      orders.change(orderKey('db'), undrained),
+    ];
+    await clock.advance(4_000);
+    expect(await Promise.all(saved)).toEqual([false, false]);
+    spool.failure = undefined;
+    await clock.advance(2_000);
+    const expected = [{ ...both, weight: { value: 9, since: 2 } }, { weight }, both];
+    const names = ['web', 'db', 'api'];
+    expect(names.map((name) => spool.files.get(orderKey(name)))).toMatchObject(
+      expected.map((order) => ({ order })),
+    );
+    expect(names.map((name) => orders.of(name))).toMatchObject(expected);
+    expect(orders.of('db').drain).toBeUndefined();
+  });
 });
