@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { writeFileAtomic } from './atomicFile.js';
+import { temporaryName, writeFileAtomic } from './atomicFile.js';
 import { AgentError } from './errors.js';
 
 let dir: string;
@@ -52,6 +52,14 @@ describe('writeFileAtomic', () => {
     await writeFileAtomic(file, 'two', { mode: 0o600 });
     expect((await stat(file)).mode & 0o777).toBe(0o640);
   });
+
+  it.each(['x'.repeat(250) + '.json', '\u65e5'.repeat(83) + '.json'])(
+    'writes a file called %s',
+    async (name) => {
+      await writeFileAtomic(join(dir, name), 'one');
+      expect(await readdir(dir)).toEqual([name]);
+    },
+  );
 
   it('keeps a symbolic link, and writes where it points', async () => {
     await mkdir(join(dir, 'real'));
@@ -107,6 +115,28 @@ describe('writeFileAtomic', () => {
       expect(await readFile(file, 'utf8')).toBe('new');
     } finally {
       execFileSync('umount', [small]);
+    }
+  });
+});
+
+describe('temporaryName', () => {
+  const tmp = /\.[0-9a-f-]{36}\.tmp$/;
+
+  it('tells whose it is, whatever the length', () => {
+    const service = 'billing-payment-reconciliation-service_main_us-east-1_production'.repeat(3);
+    const name = `${service}@ip-10-0-0-5.us-east-1.compute.internal.json`;
+    const made = temporaryName(name).replace(tmp, '');
+    expect(made.startsWith('.billing-payment')).toBe(true);
+    expect(made.endsWith('@ip-10-0-0-5.us-east-1.compute.internal.json')).toBe(true);
+    expect(temporaryName('web.json').replace(tmp, '')).toBe('.web.json');
+    expect(temporaryName(`${'w'.repeat(190)}.json`).replace(tmp, '')).toBe(`.${'w'.repeat(190)}.json`);
+  });
+
+  it('is of whole characters, and fits', () => {
+    for (const letter of ['\u00fc', '\u65e5', '\u{1f600}']) {
+      const made = temporaryName(letter.repeat(120));
+      expect(Buffer.byteLength(made)).toBeLessThanOrEqual(255);
+      expect(made).not.toContain('\uFFFD');
     }
   });
 });

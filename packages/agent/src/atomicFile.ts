@@ -29,8 +29,7 @@ export async function writeFileAtomic(
 }
 
 async function replace(target: string, data: string | Uint8Array, mode: number): Promise<void> {
-  // Hidden, so that no glob of a configuration directory finds it.
-  const temporary = join(dirname(target), `.${basename(target).slice(0, 100)}.${randomUUID()}.tmp`);
+  const temporary = join(dirname(target), temporaryName(basename(target)));
   const before = await stat(target).catch(absent);
   const handle = await open(temporary, 'wx', 0o600);
   try {
@@ -47,6 +46,24 @@ async function replace(target: string, data: string | Uint8Array, mode: number):
     throw error;
   }
   await syncDirectory(dirname(target));
+}
+
+/**
+ * A name beside a file, for what is to replace it. Whoever sweeps up after a crash knows whose it is by how the
+ * file's own name begins and ends: a long one loses its middle. It is never too long for a file system.
+ */
+export function temporaryName(name: string): string {
+  const bytes = Buffer.from(name);
+  const begin = bytes
+    .subarray(0, 100)
+    .toString()
+    .replace(/\uFFFD+$/, '');
+  const end = bytes
+    .subarray(-100)
+    .toString()
+    .replace(/^\uFFFD+/, '');
+  // Hidden, so that no glob of a configuration directory finds it.
+  return `.${bytes.length <= 200 ? name : begin + end}.${randomUUID()}.tmp`;
 }
 
 async function keepAccess(
