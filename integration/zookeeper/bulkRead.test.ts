@@ -1,14 +1,14 @@
-import { createConnection, createServer, type Server } from 'node:net';
+import { createConnection, createServer } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { ChildrenSnapshot, ZkPath, ZkSession } from '@smartstack/registry';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
 import { listenAnywhere } from '../harness/ports.ts';
 import { startZooKeeper, type ZooKeeperServer } from '../harness/zookeeper.ts';
 import { closeSessionsAfterEach, instance, testSession } from './bed.ts';
 
-/** Of a request for many reads, of which ZooKeeper 3.5 knows as little as ours of the other. */
-const [multiRead, unknown] = [22, 222];
+/** Types of requests. Of the one for many reads ZooKeeper 3.5 knows as little as ours of the last. */
+const [getData, multiRead, unknown] = [4, 22, 222];
 
 let server: ZooKeeperServer;
 let writer: ZkSession;
@@ -63,9 +63,12 @@ async function change(now: ReadonlyMap<string, string>): Promise<ReadonlyMap<str
 }
 
 it('reads many children with a few requests, and hears of every change of each', async () => {
-  const client = testSession(server.address);
+  const counting = await startDialect(server.port);
+  const client = testSession(counting.address);
   const seen = follow(client.session);
   await eventually(() => isDeepStrictEqual(seen(), everyone()), { what: 'all were read' });
+  // 100 children, 32 at a time, and their parent.
+  expect([counting.requests(multiRead), counting.requests(getData)]).toEqual([4, 1]);
   let wanted = await change(everyone());
   await eventually(() => isDeepStrictEqual(seen(), wanted), { what: 'each change was told' });
   // The watches that those reads have set tell of the next.
@@ -77,13 +80,14 @@ it('reads many children with a few requests, and hears of every change of each',
 
 it('misses nothing that changes while it reads', async () => {
   const readers = Array.from({ length: 20 }, () => testSession(server.address));
-  const writing = (async () => {
-    for (let turn = 0; turn < 5; turn += 1)
-      await Promise.all(names.map((name) => writer.setData(`${path}/${name}`, Buffer.from(`${turn}`), -1)));
-  })();
   const views = readers.map(({ session }) => follow(session));
-  await writing;
-  const wanted = new Map(names.map((name) => [name, '4']));
+  const write = (text: string) =>
+    Promise.all(names.map((name) => writer.setData(`${path}/${name}`, Buffer.from(text), -1)));
+  // Until each has read all of it at least once.
+  for (let turn = 0; turn < 3 || views.some((view) => view().size < names.length); turn += 1)
+    await write(`${turn}`);
+  await write('last');
+  const wanted = new Map(names.map((name) => [name, 'last']));
   for (const view of views)
     await eventually(() => isDeepStrictEqual(view(), wanted), { what: 'the last values' });
 });
@@ -98,37 +102,44 @@ it('has a child that may not be read as its own trouble', async () => {
 });
 
 it('reads one by one where the server knows no better, and says so once', async () => {
-  const old = await startOldServer(server.port);
-  try {
-    const client = testSession(old.address);
-    const seen = follow(client.session);
-    await eventually(() => isDeepStrictEqual(seen(), everyone()), { what: 'all were read' });
-    const wanted = await change(everyone());
-    await eventually(() => isDeepStrictEqual(seen(), wanted), { what: 'each change was told' });
-    expect(old.connections()).toBe(2);
-    const told = JSON.stringify(client.log.records);
-    expect(told.split('cannot read many nodes at once').length - 1).toBe(1);
-  } finally {
-    old.server.close();
-  }
+  const old = await startDialect(server.port, (type) => (type === multiRead ? unknown : type));
+  const client = testSession(old.address);
+  const seen = follow(client.session);
+  await eventually(() => isDeepStrictEqual(seen(), everyone()), { what: 'all were read' });
+  const wanted = await change(everyone());
+  await eventually(() => isDeepStrictEqual(seen(), wanted), { what: 'each change was told' });
+  expect(old.connections()).toBe(2);
+  const told = JSON.stringify(client.log.records);
+  expect(told.split('cannot read many nodes at once').length - 1).toBe(1);
 });
 
-/** The same server for somebody who speaks a dialect: it takes the request for one of a kind that it does not know. */
-async function startOldServer(
-  port: number,
-): Promise<{ readonly server: Server; readonly address: string; connections(): number }> {
+interface Dialect {
+  readonly address: string;
+  connections(): number;
+  /** How many of this type were made. */
+  requests(type: number): number;
+}
+
+/** The same server, with its requests counted, for somebody who speaks a dialect: each type is what `translate` says. */
+async function startDialect(port: number, translate = (type: number): number => type): Promise<Dialect> {
   let connections = 0;
+  const made: number[] = [];
   const proxy = createServer((client) => {
     connections += 1;
+    let isOpen = false;
     const upstream = createConnection({ host: '127.0.0.1', port });
     let pending: Buffer = Buffer.alloc(0);
     client.on('data', (chunk: Buffer) => {
       pending = Buffer.concat([pending, chunk]);
-      // Length, number and type of each request.
+      // Length, number and type of each request, after the one that opens the session.
       while (pending.length >= 12 && pending.length >= 4 + pending.readInt32BE(0)) {
         const frame = pending.subarray(0, 4 + pending.readInt32BE(0));
         pending = pending.subarray(frame.length);
-        if (frame.readInt32BE(8) === multiRead) frame.writeInt32BE(unknown, 8);
+        if (isOpen) {
+          made.push(frame.readInt32BE(8));
+          frame.writeInt32BE(translate(frame.readInt32BE(8)), 8);
+        }
+        isOpen = true;
         upstream.write(frame);
       }
     });
@@ -140,5 +151,10 @@ async function startOldServer(
       socket.on('error', () => undefined).on('close', () => other.destroy());
   });
   const taken = await listenAnywhere(proxy);
-  return { server: proxy, address: `127.0.0.1:${taken}`, connections: () => connections };
+  onTestFinished(() => void proxy.close());
+  return {
+    address: `127.0.0.1:${taken}`,
+    connections: () => connections,
+    requests: (type) => made.filter((one) => one === type).length,
+  };
 }

@@ -67,7 +67,6 @@ export class Registries implements Reporting {
   create(definition: ServiceDefinition): Reporter {
     const { clock, metrics, events } = this.#options;
     const { name: service, reporters } = definition;
-    this.update(definition);
     const registrant = (): Registrant => this.#registrants.get(service) ?? registrantOf(definition);
     const set: ReporterSet = new ReporterSet(reporters, {
       service,

@@ -1,4 +1,4 @@
-import { type Clock, notFound } from '@smartstack/agent';
+import { type Clock, notFound, type Refusal } from '@smartstack/agent';
 import type { InstanceList } from '@smartstack/registry';
 import type { ServiceDefinition } from '../config/service.js';
 import type { Control } from '../control.js';
@@ -19,9 +19,11 @@ export interface ApiDeps {
 export function definitionOf({ services }: Pick<ApiDeps, 'services'>, name: string): ServiceDefinition {
   const found = services.find(name);
   if (found) return found.definition;
-  throw notFound(
-    'service',
-    name,
-    services.definitions.map((one) => one.name),
-  );
+  throw noService({ services }, name);
+}
+
+/** Says that there is no such service, and which was perhaps meant. */
+export function noService({ services }: Pick<ApiDeps, 'services'>, name: string): Refusal {
+  const known = services.definitions.map((one) => one.name);
+  return notFound('service', name, known);
 }

@@ -1,6 +1,6 @@
-import { notFound, Refusal, type Reply } from '@smartstack/agent';
+import { Refusal, type Reply } from '@smartstack/agent';
 import type { ControlResult } from '../control.js';
-import type { ApiDeps } from './deps.js';
+import { type ApiDeps, noService } from './deps.js';
 
 type Done = Omit<Extract<ControlResult, { kind: 'done' }>, 'kind'>;
 
@@ -12,11 +12,7 @@ export function answerOf({ services }: ApiDeps, result: ControlResult): Reply<Do
       return { value: { services: concerned, stillDrained, saved } };
     }
     case 'unknown service':
-      throw notFound(
-        'service',
-        result.service,
-        services.definitions.map(({ name }) => name),
-      );
+      throw noService({ services }, result.service);
     case 'invalid':
       throw new Refusal(400, result.problem);
     case 'impossible':

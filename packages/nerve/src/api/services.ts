@@ -1,6 +1,6 @@
-import { type AdminRoute, defineRoute, notFound } from '@smartstack/agent';
+import { type AdminRoute, defineRoute } from '@smartstack/agent';
 import * as z from 'zod';
-import type { ApiDeps } from './deps.js';
+import { type ApiDeps, noService } from './deps.js';
 import { hostDrain, serviceParam, serviceShape } from './shapes.js';
 
 /** What there is, and how it is. */
@@ -26,10 +26,7 @@ export function serviceRoutes(deps: ApiDeps): readonly AdminRoute[] {
       statuses: { 404: 'There is no such service; the body names one like it.' },
       handle: ({ params: { name } }) => {
         const found = services.find(name);
-        if (found === undefined) {
-          const known = services.definitions.map((one) => one.name);
-          throw notFound('service', name, known);
-        }
+        if (found === undefined) throw noService(deps, name);
         return { value: found.status };
       },
     }),

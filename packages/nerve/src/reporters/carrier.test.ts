@@ -6,15 +6,16 @@ import { Carrier } from './carrier.js';
 function setUp(renewMs?: number) {
   const clock = new FakeClock();
   const logger = new RecordingLogger();
-  const registry = { holds: undefined as string | undefined, down: false, carried: 0 };
+  const registry = { holds: undefined as string | undefined, down: false, carried: 0, queues: false };
   let hold: Promise<void> | undefined;
   const carrier = new Carrier<string>({
     clock,
     logger,
     random: () => 0,
     renewMs: () => renewMs,
-    carry: async (wanted) => {
+    carry: async (wanted, begun) => {
       registry.carried += 1;
+      if (!registry.queues) begun();
       await hold;
       if (registry.down) throw new Error('down');
       registry.holds = wanted;
@@ -45,7 +46,7 @@ describe('Carrier', () => {
     expect(carrier.state.kind).toBe('pending');
     release();
     await carrier.settled(soon());
-    expect(registry).toEqual({ holds: 'c', down: false, carried: 2 });
+    expect(registry).toEqual({ holds: 'c', down: false, carried: 2, queues: false });
     expect(carrier.state).toMatchObject({ kind: 'present', place: 'at c' });
     carrier.want(undefined);
     await carrier.settled(soon());
@@ -73,6 +74,20 @@ describe('Carrier', () => {
     ]);
     carrier.dispose();
     expect(clock.pending).toBe(0);
+  });
+
+  it('gives one that is asked by many more time to come to it', async () => {
+    const { clock, registry, carrier, holdUp } = setUp();
+    registry.queues = true;
+    const release = holdUp();
+    carrier.want('a');
+    await clock.advance(29_999);
+    expect(carrier.failing).toBe(false);
+    await clock.advance(1);
+    expect(carrier.state).toMatchObject({ kind: 'pending', error: 'the registry does not answer' });
+    release();
+    await carrier.settled(soon());
+    expect(carrier.state.kind).toBe('present');
   });
 
   it('tries again with back-off while that fails, and says each streak once', async () => {

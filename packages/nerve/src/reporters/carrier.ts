@@ -9,15 +9,15 @@ export interface CarrierOptions<T> {
   readonly random: () => number;
   /**
    * Makes the registry hold what is wanted, and nothing else of ours, whatever it holds now. Resolves with where it
-   * stands. Never called twice at once.
+   * stands. Never called twice at once. It calls `begun` when whatever it had to wait for of ours is over.
    */
-  readonly carry: (wanted: T | undefined) => Promise<string | undefined>;
+  readonly carry: (wanted: T | undefined, begun: () => void) => Promise<string | undefined>;
   /** Look again so long after it was found right, in milliseconds; undefined: only when told to. */
   readonly renewMs?: () => number | undefined;
 }
 
-/** A registry that takes longer is told of, and still waited for, in milliseconds. */
-const patienceMs = 5_000;
+/** A registry that takes longer is told of, and still waited for, in milliseconds: with its queue, and without. */
+const [queueMs, patienceMs] = [30_000, 5_000];
 
 /**
  * Keeps one registration as wanted, whatever happens to it: carries it to the registry, tries again with back-off
@@ -121,19 +121,24 @@ export class Carrier<T> {
     const asked = this.#asked;
     const wanted = this.#wanted;
     let pauseMs: number | undefined;
-    this.#patience = this.#options.clock.setTimeout(
-      () => this.#failed('the registry does not answer'),
-      patienceMs,
-    );
+    const limit = (ms: number): void => {
+      this.#patience?.cancel();
+      if (!this.#disposed)
+        this.#patience = this.#options.clock.setTimeout(
+          () => this.#failed('the registry does not answer'),
+          ms,
+        );
+    };
+    limit(queueMs);
     try {
-      const place = await this.#options.carry(wanted);
+      const place = await this.#options.carry(wanted, () => limit(patienceMs));
       this.#succeeded(asked, wanted, place);
       pauseMs = wanted === undefined ? undefined : this.#options.renewMs?.();
     } catch (error) {
       this.#failed(describeError(error));
       pauseMs = this.#backoff.next();
     }
-    this.#patience.cancel();
+    this.#patience?.cancel();
     this.#busy = false;
     if (asked !== this.#asked) this.#start();
     else if (pauseMs !== undefined && !this.#disposed)

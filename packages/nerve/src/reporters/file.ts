@@ -65,7 +65,11 @@ class FileReporter implements Reporter<FileReporterSettings> {
       clock,
       logger,
       random,
-      carry: (wanted) => this.#folder.exclusive(() => this.#carry(wanted)),
+      carry: (wanted, begun) =>
+        this.#folder.exclusive(() => {
+          begun();
+          return this.#carry(wanted);
+        }),
       renewMs: () => (this.#settings.fileTtl * 1000) / 3,
     });
   }

@@ -3,7 +3,7 @@ export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';
 }
 
-/** A children list of a million names is below this; anything above is not a length but noise. */
+/** A list of a million children is below this, and so are 32 nodes of 8 MB; anything above is not a length but noise. */
 const maxFrameBytes = 256 * 1024 * 1024;
 
 function foreignProtocol(head: Buffer): string {

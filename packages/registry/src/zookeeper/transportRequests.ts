@@ -115,7 +115,8 @@ export class BulkRead extends OwnRequests {
       this.#refused = code;
       return this.#proceed();
     }
-    this.#answered(this.#refused ?? code);
+    // Whatever became of the watches: it tells most, that no such request is known.
+    this.#answered(code);
     return true;
   }
 
