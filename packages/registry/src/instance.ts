@@ -18,4 +18,6 @@ export interface Instance {
   /** Options for HAProxy's `server` line, as the registrar wrote them. Never trusted. */
   readonly haproxyServerOptions?: string;
   readonly labels?: Readonly<Record<string, Json>>;
+  /** Never in a registry: the watcher's source lost it with most others at once, and it is kept for a time. */
+  readonly held?: true;
 }

@@ -10,6 +10,10 @@ const instance = z
     weight: z.number().optional().describe('Share of the traffic; 0 takes no new traffic.'),
     haproxyServerOptions: z.string().optional(),
     labels: z.record(z.string(), z.unknown()).optional(),
+    held: z
+      .literal(true)
+      .optional()
+      .describe('Its registry lost it with most others at once: it is kept for a time, where it is checked.'),
   })
   .meta({ id: 'Instance' });
 
@@ -39,7 +43,7 @@ export function instanceList(
 ): InstanceList {
   const { service, source, problems } = found;
   const instances = found.instances
-    .map(({ host, port, name, id, weight, haproxyServerOptions, labels }) => ({
+    .map(({ host, port, name, id, weight, haproxyServerOptions, labels, held }) => ({
       host,
       port,
       ...(name !== undefined && { name }),
@@ -47,6 +51,7 @@ export function instanceList(
       ...(weight !== undefined && { weight }),
       ...(haproxyServerOptions !== undefined && { haproxyServerOptions }),
       ...(labels !== undefined && { labels }),
+      ...(held && { held }),
     }))
     .sort(
       (a, b) =>

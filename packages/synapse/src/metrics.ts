@@ -62,6 +62,11 @@ export function createSynapseMetrics(metrics: Metrics): SynapseMetrics {
     help: 'Instances of a service that generators see.',
     labels: ['service'],
   });
+  const held = metrics.gauge({
+    name: 'smartstack_discovery_held_instances',
+    help: 'Instances that vanished with most others of a service at once, and are kept for a time.',
+    labels: ['service'],
+  });
   const stale = metrics.gauge({
     name: 'smartstack_discovery_stale_seconds',
     help: 'For how long the source of a service has been lost; 0 while it is live.',
@@ -98,12 +103,14 @@ export function createSynapseMetrics(metrics: Metrics): SynapseMetrics {
       const names = new Set(services.map(({ name }) => name));
       for (const service of shown.filter((name) => !names.has(name))) {
         instances.remove({ service });
+        held.remove({ service });
         stale.remove({ service });
         for (const each of sources) source.remove({ service, source: each });
       }
       shown = [...names];
-      for (const { name: service, instances: those, staleMs, source: inForce } of services) {
+      for (const { name: service, instances: those, held: kept, staleMs, source: inForce } of services) {
         instances.set(those.length, { service });
+        held.set(kept, { service });
         stale.set(staleMs / 1000, { service });
         for (const each of sources) source.set(each === inForce ? 1 : 0, { service, source: each });
       }

@@ -8,7 +8,13 @@ import type { DiscoveryOptions, ServiceDefinition } from './config/service.js';
 
 export interface ServiceSetOptions<D extends DiscoveryOptions> {
   readonly catalog: Catalog;
-  readonly createWatcher: (service: string, discovery: D, logger: Logger) => Watcher;
+  /** `definition` is that of now, whenever it is called. */
+  readonly createWatcher: (
+    service: string,
+    discovery: D,
+    logger: Logger,
+    definition: () => ServiceDefinition<D> | undefined,
+  ) => Watcher;
   /** The catalog changed. */
   readonly onChange: () => void;
   /** How long a new service is waited for, in milliseconds. */
@@ -105,7 +111,8 @@ export class ServiceSet<D extends DiscoveryOptions> {
     const backoff = new Backoff({ minMs: 1_000, maxMs: 60_000 });
     while (!stopped()) {
       try {
-        const watcher = createWatcher(name, running.discovery, logger);
+        const definition = () => this.#definitions.get(name);
+        const watcher = createWatcher(name, running.discovery, logger, definition);
         await watcher.run((snapshot) => this.#take(name, running, snapshot, logger), signal);
         if (!stopped()) logger.error('a watcher ended by itself, starting it again');
       } catch (error) {

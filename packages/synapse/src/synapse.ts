@@ -19,15 +19,19 @@ import {
 } from '@smartstack/registry';
 
 import { Catalog } from './catalog/catalog.js';
+import type { MassLossRules } from './catalog/massLoss.js';
 import type { Generator } from './catalog/types.js';
 import type { AgentSettings } from './config/agentFile.js';
 import { type Configuration, expandCopies, type LoadOptions } from './config/load.js';
+import { massLossRules } from './config/massLoss.js';
+import type { ServiceDefinition } from './config/service.js';
 import type { Variants } from './config/serviceReader.js';
 import { LiveConfiguration } from './configuration.js';
 import type { GeneratorTable } from './generators/types.js';
 import { createSynapseMetrics, type SynapseMetrics } from './metrics.js';
 import { ReconcileLoop } from './reconcile.js';
 import { ServiceSet } from './services.js';
+import { serviceStatus, summaryOf } from './serviceStatus.js';
 import {
   createWatcher,
   type Discovery,
@@ -36,6 +40,7 @@ import {
   lintDiscovery,
   unsupportedMethods,
 } from './watchers/index.js';
+import { protectFromMassLoss } from './watchers/protect.js';
 
 /** What synapse stands on; all of it replaceable in tests. */
 export interface SynapseOptions {
@@ -56,9 +61,6 @@ const timing = { retryMinMs: 100, retryMaxMs: 15_000, stuckMs: 120_000 };
 
 /** So long what would take time from the first routes waits for them, in milliseconds. */
 const routesFirstMs = 1_000;
-
-/** A source may be full of them. */
-const shownProblems = 50;
 
 /** The variants that there are, as the configuration needs them. */
 export function variantsOf(generators: GeneratorTable): Variants<Discovery> {
@@ -97,9 +99,15 @@ export class Synapse {
     this.#started = Promise.all(firstPasses.map(({ passed }) => passed)).then(() => undefined);
     this.#services = new ServiceSet({
       catalog: this.#catalog,
-      createWatcher: (service, discovery, log) =>
+      createWatcher: (service, discovery, log, definition) =>
         createWatcher(discovery, {
           service,
+          protect: (watcher) =>
+            protectFromMassLoss(watcher, {
+              rules: () => this.#massLossRules(definition()),
+              clock,
+              logger: log,
+            }),
           generators: [...this.#generators.keys()],
           acquireSession: (hosts) => this.#acquireSession(hosts),
           onEvent: () => {
@@ -194,18 +202,7 @@ export class Synapse {
         ensemble: key.split('\n')[0],
         ...state,
       })),
-      services: this.#catalog
-        .status(now)
-        .map(({ name, source, staleMs, noLeader, discovered, instances, problems }) => ({
-          name,
-          source,
-          staleMs,
-          noLeader,
-          discovered,
-          instances,
-          problems: problems.slice(0, shownProblems),
-          problemCount: problems.length,
-        })),
+      services: this.#catalog.status(now).map(serviceStatus),
       generators: this.#loops.map(({ status }) => ({
         ...status,
         details: this.#generators.get(status.generator)?.status(),
@@ -224,11 +221,7 @@ export class Synapse {
 
   /** One line for people: `3 services (1 stale), 12 instances`. */
   summary(): string {
-    const services = this.#catalog.status(this.#options.clock.monotonic());
-    const instances = services.reduce((sum, service) => sum + service.instances.length, 0);
-    const lost = services.filter(({ source }) => source === 'stale' || source === 'pending').length;
-    const note = lost > 0 ? ` (${lost} without a live source)` : '';
-    return `${counted(services.length, 'service')}${note}, ${counted(instances, 'instance')}`;
+    return summaryOf(this.#catalog.status(this.#options.clock.monotonic()));
   }
 
   /** Brings the gauges up to date; to be called before metrics are read. */
@@ -269,6 +262,12 @@ export class Synapse {
     return this.#sessions.acquire({ hosts, sessionTimeoutMs, auth: credentials, ...(tls && { tls }) });
   }
 
+  #massLossRules(definition: ServiceDefinition<Discovery> | undefined): MassLossRules | undefined {
+    return (
+      definition && massLossRules(this.#options.settings.massLoss, definition.massLoss, definition.rules)
+    );
+  }
+
   #trigger(): void {
     for (const loop of this.#loops) loop.trigger();
   }
@@ -288,8 +287,4 @@ export class Synapse {
     const difference = this.#services.apply(expandCopies(next.services), next.unreadable);
     logger.info('configuration applied', { ...difference });
   }
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

@@ -29,6 +29,8 @@ export interface CatalogReading {
 /** One service for the status page and the metrics. */
 export interface CatalogStatus extends ServiceView {
   readonly discovered: number;
+  /** Those among them that their source lost all at once, and that are kept for a time. */
+  readonly held: number;
   /** Milliseconds for which its source has been lost; 0 while it is live. */
   readonly staleMs: number;
   readonly noLeader: NoLeader | undefined;
@@ -141,10 +143,12 @@ export class Catalog {
   status(now: number): readonly CatalogStatus[] {
     return [...this.#entries].map(([name, entry]) => {
       const { view, noLeader } = this.#view(name, entry);
-      const discovered = entry.snapshot.status === 'pending' ? 0 : entry.snapshot.instances.length;
+      const told = entry.snapshot.status === 'pending' ? [] : entry.snapshot.instances;
+      const discovered = told.length;
+      const held = told.filter((instance) => instance.held).length;
       const problems = entry.snapshot.status === 'pending' ? [] : (entry.snapshot.problems ?? []);
       const staleMs = entry.staleSince === undefined ? 0 : now - entry.staleSince;
-      return { ...view, discovered, staleMs, noLeader, problems };
+      return { ...view, discovered, held, staleMs, noLeader, problems };
     });
   }
 

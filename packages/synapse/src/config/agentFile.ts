@@ -12,6 +12,7 @@ import {
 import { credentialProblem, tlsSettings, type ZkTls } from '@smartstack/registry';
 import * as z from 'zod';
 
+import { massLossSettings, type MassLossSettings } from './massLoss.js';
 import { hasErrors, issueAt } from './source.js';
 
 const seconds = (max: number) => z.number().min(0).max(max);
@@ -45,6 +46,7 @@ export const agentFileSchema = z.strictObject({
     })
     .prefault({})
     .describe('When generators act.'),
+  mass_loss: massLossSettings,
   zookeeper: z
     .strictObject({
       session_timeout: z.number().min(0.4).max(3600).default(36).describe('Asked of the server.'),
@@ -66,6 +68,7 @@ export interface AgentSettings {
   readonly holdoffMaxMs: number;
   readonly startupDeadlineMs: number;
   readonly resyncMs: number;
+  readonly massLoss: MassLossSettings;
   readonly zookeeper: {
     readonly sessionTimeoutMs: number;
     readonly auth: readonly { readonly scheme: string; readonly data: string }[];
@@ -73,7 +76,8 @@ export interface AgentSettings {
   };
 }
 
-function toSettings({ admin, log, reconcile, zookeeper }: z.output<typeof agentFileSchema>): AgentSettings {
+function toSettings(read: z.output<typeof agentFileSchema>): AgentSettings {
+  const { admin, log, reconcile, zookeeper, mass_loss: massLoss } = read;
   const holdoffMs = milliseconds(reconcile.holdoff);
   return {
     admin,
@@ -82,6 +86,7 @@ function toSettings({ admin, log, reconcile, zookeeper }: z.output<typeof agentF
     holdoffMaxMs: Math.max(milliseconds(reconcile.holdoff_max), holdoffMs),
     startupDeadlineMs: milliseconds(reconcile.startup_deadline),
     resyncMs: milliseconds(reconcile.resync_interval),
+    massLoss,
     zookeeper: {
       sessionTimeoutMs: milliseconds(zookeeper.session_timeout),
       auth: zookeeper.auth,

@@ -2,6 +2,7 @@ import * as z from 'zod';
 
 import type { CatalogRules, LabelFilter } from '../catalog/definition.js';
 import { configuredInstance, port } from './fields.js';
+import { serviceMassLoss, type ServiceMassLoss } from './massLoss.js';
 
 /** What the discovery schema of any watcher yields at least. */
 export interface DiscoveryOptions {
@@ -16,6 +17,8 @@ export interface ServiceDefinition<D extends DiscoveryOptions = DiscoveryOptions
   /** For the watcher: what it watches and how. Without the label filters, which are the catalog's. */
   readonly discovery: D;
   readonly rules: CatalogRules;
+  /** What it says of mass losses itself. */
+  readonly massLoss?: ServiceMassLoss;
   /** Ruby's: that many services of the same definition, `name_0` and so on. */
   readonly copies: number | undefined;
 }
@@ -37,6 +40,7 @@ export const serviceShape = {
     .optional()
     .describe('Keep the last known instances when all are gone and there are no default servers.')
     .meta({ default: true }),
+  mass_loss: serviceMassLoss,
   backend_port_override: port
     .nullish()
     .describe('Port of every discovered instance, whatever it says itself.'),
@@ -80,6 +84,7 @@ export function toDefinition<D extends DiscoveryOptions>(
     // Omitting two optional keys leaves the discovery options of the same method.
     discovery: discovery as unknown as D,
     copies: service.load_test_concurrency,
+    ...(service.mass_loss != null && { massLoss: service.mass_loss }),
     rules: {
       defaultServers: service.default_servers ?? [],
       keepDefaultServers: service.keep_default_servers ?? false,

@@ -45,6 +45,6 @@ export function createWatcher(discovery: Discovery, context: WatcherContext): Wa
     case 'base':
       return staticWatcher.create(discovery, context);
     case 'zookeeper':
-      return zookeeperWatcher.create(discovery, context);
+      return context.protect(zookeeperWatcher.create(discovery, context));
   }
 }

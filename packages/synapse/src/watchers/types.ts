@@ -12,6 +12,8 @@ export interface WatcherContext {
   readonly generators: readonly string[];
   /** A share of the session with these ZooKeeper hosts; to be released. */
   readonly acquireSession: (hosts: readonly string[]) => SessionLease;
+  /** The watcher's snapshots with what its source lost all at once, as the service wishes. */
+  readonly protect: (watcher: Watcher) => Watcher;
   /** To be called when the source says that something changed, before it is read. Costs little. */
   readonly onEvent?: () => void;
   readonly clock: Clock;

@@ -74,6 +74,20 @@ describe('desiredState', () => {
     ]);
   });
 
+  it('keeps instances that their source lost only where HAProxy checks them', () => {
+    const lost = [one, instance(2, { held: true })];
+    const names = (block: object) => lines(desire([aView(lost, block)])).length;
+    expect(names({ server_options: 'inter 1s' })).toBe(1);
+    expect(names({ server_options: 'check inter 1s' })).toBe(2);
+    expect(names({ server_options: 'check no-check' })).toBe(1);
+    expect(names({ server_options: 'track web/x' })).toBe(2);
+    expect(names({ listen: ['default-server check'] })).toBe(2);
+    expect(names({ server_options: 'no-check', listen: ['default-server check'] })).toBe(1);
+    const own = [instance(2, { held: true, haproxyServerOptions: 'check' })];
+    expect(lines(desire([aView(own)]))).toHaveLength(1);
+    expect(desire([aView(lost, {})]).issues).toEqual([]);
+  });
+
   it('writes cookies only where the backend has a cookie directive', () => {
     const cookies = (block: object, top?: unknown) =>
       lines(desire([aView([one], block)], { top }))[0]?.includes(' cookie ');

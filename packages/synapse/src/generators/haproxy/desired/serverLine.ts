@@ -42,6 +42,8 @@ export interface Draft {
   readonly instance: Instance;
   /** What was changed to make it fit. */
   readonly warning: string | undefined;
+  /** HAProxy checks it itself. */
+  readonly isChecked: boolean;
 }
 
 /** How an instance is called in messages, whatever it holds. */
@@ -58,7 +60,11 @@ function cookieOf(name: string, { service, backend }: ServerContext): { cookie: 
 
 /** What the options of a line amount to: most instances of a service share them. */
 export type LineOptions =
-  { readonly words: readonly string[]; readonly id: number | undefined } | { readonly reason: string };
+  | { readonly words: readonly string[]; readonly id: number | undefined; readonly isChecked: boolean }
+  | { readonly reason: string };
+
+/** What switches HAProxy's own checks of a server on and off: the last one counts. */
+const checking: ReadonlySet<string> = new Set(['check', 'no-check', 'track']);
 
 function lineOptions(
   common: string,
@@ -78,7 +84,8 @@ function lineOptions(
   if (problem !== undefined) return { reason: problem };
   // HAProxy uses the last, and the instance's own comes last.
   const id = lastValue(options, 'id') ?? '';
-  return { words: joinOptions(options), id: /^\d{1,10}$/.test(id) ? Number(id) : undefined };
+  const isChecked = all.findLast(({ keyword }) => checking.has(keyword))?.keyword.startsWith('no-') === false;
+  return { words: joinOptions(options), isChecked, id: /^\d{1,10}$/.test(id) ? Number(id) : undefined };
 }
 
 /** The line of one instance, or why there can be none. `known` keeps options for the next instances. */
@@ -106,6 +113,7 @@ function draftServer(
   if ('reason' in line) return refuse(line.reason);
   return {
     instance,
+    isChecked: line.isChecked,
     server: {
       name: name.value,
       address: address.value,

@@ -50,6 +50,8 @@ export function backendServers(
   const known = new Map<string, LineOptions>();
   for (const instance of instances) {
     const draft = made.of(instance, context, known);
+    // Whether one that its registry lost still lives is for HAProxy to find out: where it does not look, it is gone.
+    if ('isChecked' in draft && instance.held && !draft.isChecked) continue;
     if ('reason' in draft) refusals.push(draft);
     else if (!drafts.has(draft.server.name)) drafts.set(draft.server.name, draft);
     if ('warning' in draft && draft.warning !== undefined) {

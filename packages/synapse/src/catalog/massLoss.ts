@@ -1,0 +1,99 @@
+import type { Instance } from '@smartstack/registry';
+
+/** When a loss is too great to be believed, and for how long it is not. Durations in milliseconds. */
+export interface MassLossRules {
+  /** More than this share of a source's instances has to vanish, 0 to 1. */
+  readonly share: number;
+  /** Fewer than so many are never held. */
+  readonly minimum: number;
+  /** What vanishes within this time vanishes at once. */
+  readonly windowMs: number;
+  /** How long what vanished stays in rotation unless it returns. */
+  readonly holdMs: number;
+  /** An empty source has its own fallback, without a limit of time: the last known instances. */
+  readonly keepsPrevious: boolean;
+}
+
+/** An instance that its source no longer tells. */
+interface Missing {
+  readonly instance: Instance;
+  readonly goneAt: number;
+  /** Undefined while its loss is an ordinary one. */
+  readonly heldUntil: number | undefined;
+}
+
+/** What was told last, and what went before that. A value; all times are monotonic milliseconds. */
+export interface Losses {
+  readonly present: ReadonlyMap<string, Instance>;
+  readonly missing: ReadonlyMap<string, Missing>;
+}
+
+export const noLosses: Losses = { present: new Map(), missing: new Map() };
+
+/** Where it listens: whoever comes back with another name or number is back. */
+function placeOf({ host, port }: Instance): string {
+  return `${host} ${port}`;
+}
+
+/** Whether an instance that is missing still counts: it is held, or went so lately that more may follow. */
+function counts({ heldUntil, goneAt }: Missing, now: number, { windowMs }: MassLossRules): boolean {
+  return heldUntil === undefined ? goneAt > now - windowMs : heldUntil > now;
+}
+
+/** While nothing is left, the fallback for that has them; the time that they are held begins with the first return. */
+function heldUntilOf({ heldUntil }: Missing, isEmpty: boolean, now: number, rules: MassLossRules): number {
+  if (isEmpty && rules.keepsPrevious) return Infinity;
+  return heldUntil === undefined || heldUntil === Infinity ? now + rules.holdMs : heldUntil;
+}
+
+/**
+ * What a live source tells now, after `losses`. Instances that vanish one by one, or announced it with a weight
+ * of 0, are let go; of those that vanish by the dozen, none is until their time is over: a registry that loses most
+ * of a service at once is likelier to be wrong than right (Envoy's panic threshold rests on the same thought).
+ */
+export function afterSnapshot(
+  { present: before, missing: known }: Losses,
+  instances: readonly Instance[],
+  now: number,
+  rules: MassLossRules,
+): Losses {
+  const present = new Map(instances.map((instance) => [placeOf(instance), instance]));
+  const missing = new Map<string, Missing>();
+  for (const [place, each] of known)
+    if (!present.has(place) && counts(each, now, rules)) missing.set(place, each);
+  for (const [place, instance] of before) {
+    if (present.has(place) || instance.weight === 0) continue;
+    missing.set(place, { instance: { ...instance, held: true }, goneAt: now, heldUntil: undefined });
+  }
+  const isMass = missing.size >= rules.minimum && missing.size > rules.share * (missing.size + present.size);
+  const wasEmptied = [...missing.values()].some(({ heldUntil }) => heldUntil === Infinity);
+  if (!isMass && !wasEmptied) return { present, missing };
+  const held = [...missing].map(([place, each]): [string, Missing] => {
+    // Once most are back, whoever goes then goes as any other.
+    const stays = isMass || each.heldUntil !== undefined;
+    const heldUntil = stays ? heldUntilOf(each, present.size === 0, now, rules) : undefined;
+    return [place, { ...each, heldUntil }];
+  });
+  return { present, missing: new Map(held) };
+}
+
+/** The same some time later: those whose time is over are let go. */
+export function afterTime(losses: Losses, now: number, rules: MassLossRules): Losses {
+  const left = [...losses.missing].filter(([, each]) => counts(each, now, rules));
+  return left.length === losses.missing.size ? losses : { ...losses, missing: new Map(left) };
+}
+
+/** The instances that are held, marked as such. */
+export function heldInstances({ missing }: Losses): readonly Instance[] {
+  return [...missing.values()].flatMap(({ instance, heldUntil }) =>
+    heldUntil === undefined ? [] : [instance],
+  );
+}
+
+/** When the first of them will be let go; undefined when none will be by time alone. */
+export function nextRelease({ missing }: Losses): number | undefined {
+  const times = [...missing.values()].flatMap(({ heldUntil }) =>
+    heldUntil === undefined || heldUntil === Infinity ? [] : [heldUntil],
+  );
+  return times.length === 0 ? undefined : Math.min(...times);
+}
