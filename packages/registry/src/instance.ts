@@ -18,6 +18,8 @@ export interface Instance {
   /** Options for HAProxy's `server` line, as the registrar wrote them. Never trusted. */
   readonly haproxyServerOptions?: string;
   readonly labels?: Readonly<Record<string, Json>>;
+  /** Its registrar (BlaBlaCar's nerve) says that it takes no requests now. */
+  readonly available?: false;
   /** Never in a registry: the watcher's source lost it with most others at once, and it is kept for a time. */
   readonly held?: true;
 }

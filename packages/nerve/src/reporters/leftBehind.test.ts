@@ -1,4 +1,4 @@
-import { nerveCodec, nodeNameFor } from '@smartstack/registry';
+import { nerveCodec, nodeNameFor, serversetCodec } from '@smartstack/registry';
 import { describe, expect, it } from 'vitest';
 import { leftBehind } from './leftBehind.js';
 
@@ -27,6 +27,16 @@ describe('leftBehind', () => {
     encoded({ ...ours, port: 8081 }),
   ])('leaves %s alone', (child) => {
     expect(name(child)).toBe(false);
+  });
+
+  it('reads the format that it writes, and that of before', () => {
+    const registrant = { service: 'web', instanceId: 'i-0abc', host: '10.0.0.5', port: 8080 };
+    const { data: isOurs } = leftBehind(registrant, serversetCodec('http'));
+    for (const codec of [serversetCodec('http'), nerveCodec]) {
+      expect(isOurs(codec.encode(ours))).toBe(true);
+      expect(isOurs(codec.encode({ ...ours, port: 8081 }))).toBe(false);
+    }
+    expect(isOurs(serversetCodec('http').encode({ ...ours, name: '7' }))).toBe(false);
   });
 
   it('believes no name whose data are another instance’s, or nobody’s', () => {

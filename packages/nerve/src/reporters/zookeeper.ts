@@ -3,7 +3,8 @@ import {
   credentialProblem,
   type Instance,
   isZooKeeperError,
-  nerveCodec,
+  codecOptions,
+  createCodec,
   nodeNameFor,
   nodeNameProblem,
   type RegistrationHandle,
@@ -37,6 +38,9 @@ const keys = {
   ...ensembleKeys,
   zk_path: zkPath.describe('The node under which the service is registered; created when first needed.'),
   use_path_encoding: withDefault(z.boolean(), false).describe('Put the data into the name of the node, too.'),
+  zk_encode: withDefault(codecOptions, { method: 'nerve' }).describe(
+    "The format of the node's data: nerve's own, or serverset (Twitter's), which synapse reads with `decode`.",
+  ),
   node_type: withDefault(
     z.enum(['ephemeral_sequential', 'ephemeral', 'persistent', 'persistent_sequential']),
     'ephemeral_sequential',
@@ -100,7 +104,7 @@ class ZooKeeperReporter implements Reporter<ZooKeeperSettings> {
     this.#handle = this.#lease.session.register({
       parent: settings.zkPath,
       mode: settings.nodeType,
-      leftBehind: leftBehind(registrant),
+      leftBehind: leftBehind(registrant, createCodec(settings.zkEncode)),
       ...(settings.zkAcl === undefined ? {} : { acl: settings.zkAcl }),
     });
   }
@@ -120,7 +124,7 @@ class ZooKeeperReporter implements Reporter<ZooKeeperSettings> {
       this.#handle.want(undefined);
       return;
     }
-    const data = nerveCodec.encode(instance);
+    const data = createCodec(this.#settings.zkEncode).encode(instance);
     const { usePathEncoding: pathEncoding, zkHosts, zkPath: path } = this.#settings;
     if (pathEncoding) {
       const bytes = data.toString('base64').length;

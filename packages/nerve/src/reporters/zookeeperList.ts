@@ -1,8 +1,10 @@
 import { describeError } from '@smartstack/agent';
 import {
+  type CodecOptions,
+  createCodec,
   decodeChild,
+  type InstanceCodec,
   isZooKeeperError,
-  nerveCodec,
   type OpOptions,
   type SessionPool,
   type ZkPath,
@@ -19,11 +21,16 @@ const share = 64;
  * when ZooKeeper does not answer; one node that cannot be read or understood is a problem of its own.
  */
 export async function listNodes(
-  { zkPath, ...ensemble }: EnsembleSettings & { readonly zkPath: ZkPath },
+  {
+    zkPath,
+    zkEncode,
+    ...ensemble
+  }: EnsembleSettings & { readonly zkPath: ZkPath; readonly zkEncode: CodecOptions },
   sessions: SessionPool,
   options: OpOptions,
 ): Promise<Found> {
   const lease = sessions.acquire(sessionOptions(ensemble));
+  const codec = createCodec(zkEncode);
   try {
     const names = await childrenOf(lease.session, zkPath, options);
     const found: { instances: Found['instances'][number][]; problems: Found['problems'][number][] } = {
@@ -32,7 +39,9 @@ export async function listNodes(
     };
     for (let at = 0; at < names.length; at += share) {
       const some = names.slice(at, at + share);
-      const read = await Promise.all(some.map((name) => readNode(lease.session, zkPath, name, options)));
+      const read = await Promise.all(
+        some.map((name) => readNode(lease.session, `${zkPath}/${name}`, codec, options)),
+      );
       for (const one of read) {
         if (one === undefined) continue;
         if ('reason' in one) found.problems.push(one);
@@ -55,8 +64,7 @@ async function childrenOf(session: ZkSession, path: ZkPath, options: OpOptions):
 }
 
 /** Undefined when it is gone meanwhile. */
-async function readNode(session: ZkSession, parent: ZkPath, name: string, options: OpOptions) {
-  const path: ZkPath = `${parent}/${name}`;
+async function readNode(session: ZkSession, path: ZkPath, codec: InstanceCodec, options: OpOptions) {
   let data;
   try {
     ({ data } = await session.getData(path, options));
@@ -66,7 +74,7 @@ async function readNode(session: ZkSession, parent: ZkPath, name: string, option
     throw error;
   }
   try {
-    return decodeChild(name, data, nerveCodec);
+    return decodeChild(path.slice(path.lastIndexOf('/') + 1), data, codec);
   } catch (error) {
     return { path, reason: describeError(error) };
   }

@@ -43,6 +43,7 @@ export function readEndpoint(endpoint: JsonObject): Instance {
     ...(share === undefined ? {} : { weight: share }),
     ...(typeof options === 'string' ? { haproxyServerOptions: options } : {}),
     ...(isObject(labels) ? { labels } : {}),
+    ...(endpoint.available === false ? { available: false } : {}),
   };
 }
 

@@ -7,7 +7,8 @@ import { DecodeError, type InstanceCodec } from './types.js';
 
 /**
  * Twitter's serverset, as Ruby's synapse reads it: the `serviceEndpoint`, or the additional endpoint
- * that `endpointName` names; the shard is the instance's name. `status` is not looked at, as there.
+ * that `endpointName` names; the shard is the instance's name. `status` is not looked at, as there. A shard is a
+ * number to others who read it (Prometheus leaves out the whole node otherwise): another name is not written.
  */
 export function serversetCodec(endpointName?: string): InstanceCodec {
   return {
@@ -37,7 +38,7 @@ function member(instance: Instance, endpointName: string | undefined): Record<st
     haproxy_server_options: haproxyServerOptions,
     labels,
   };
-  const shard = name !== undefined && /^(?:0|[1-9]\d{0,14})$/.test(name) ? Number(name) : name;
+  const shard = name !== undefined && /^(?:0|[1-9]\d{0,14})$/.test(name) ? Number(name) : undefined;
   return {
     serviceEndpoint: endpoint,
     additionalEndpoints: endpointName ? { [endpointName]: endpoint } : {},

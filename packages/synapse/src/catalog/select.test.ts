@@ -53,6 +53,12 @@ describe('dedupe', () => {
 });
 
 describe('discoveredInstances', () => {
+  it('leaves out those that say that they take no requests', () => {
+    const rules = { keepDefaultServers: false, defaultServers: [] };
+    expect(discoveredInstances([a, { ...b, available: false }, c], rules)).toEqual([a, c]);
+    expect(discoveredInstances([{ ...b, available: false }], rules)).toEqual([]);
+  });
+
   const rules = { keepDefaultServers: true, defaultServers: [instance('9.9.9.9')] };
 
   it('overrides the port of discovered and kept default servers, then drops duplicates', () => {

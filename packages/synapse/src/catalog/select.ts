@@ -56,12 +56,15 @@ export function electLeader(instances: readonly Instance[]): { leader: Instance 
   return { leader: others.reduce((best, next) => ((next.id ?? 0) < (best.id ?? 0) ? next : best), first) };
 }
 
-/** What the source told, as the service wants it: kept default servers, port override, no duplicates. */
+/** What the source told and takes requests, as the service wants it: kept default servers, port override, no duplicates. */
 export function discoveredInstances(
   told: readonly Instance[],
   rules: Pick<CatalogRules, 'keepDefaultServers' | 'defaultServers' | 'backendPortOverride'>,
 ): readonly Instance[] {
   const { keepDefaultServers, defaultServers, backendPortOverride: port } = rules;
-  const all = keepDefaultServers ? [...told, ...defaultServers] : told;
+  const takesRequests = told.every(({ available }) => available !== false)
+    ? told
+    : told.filter(({ available }) => available !== false);
+  const all = keepDefaultServers ? [...takesRequests, ...defaultServers] : takesRequests;
   return dedupe(port === undefined ? all : all.map((instance) => ({ ...instance, port })));
 }
