@@ -75,7 +75,7 @@ describe('the etcd reporter', () => {
     const ends = [1, 2, 3, 4].map(() => {
       let end = (): void => undefined;
       const ended = new Promise<void>((resolve) => (end = resolve));
-      void lease.turn(() => ended, new AbortController().signal);
+      lease.turn(() => ended, new AbortController().signal).catch(() => undefined);
       return end;
     });
     reporter?.report(instance);

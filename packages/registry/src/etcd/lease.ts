@@ -45,7 +45,7 @@ export class EtcdLease {
   readonly #backoff: Backoff;
   readonly #claims = new Map<string, Claim>();
   readonly #past = new Set<string>();
-  readonly #asked = deferred<void>();
+  readonly #asked = deferred<undefined>();
   readonly #turns = new Limiter(maxTurns);
   readonly #running: Promise<void>;
   #id: string | undefined;
@@ -91,7 +91,7 @@ export class EtcdLease {
   }
 
   /** Resolves when etcd was asked for a lease once, whatever it said. Before that there is nothing to tell of. */
-  get asked(): Promise<void> {
+  get asked(): Promise<undefined> {
     return this.#asked.promise;
   }
 
@@ -154,7 +154,7 @@ export class EtcdLease {
         this.#missed(error);
         pauseMs = this.#backoff.next();
       }
-      this.#asked.resolve();
+      this.#asked.resolve(undefined);
       if (pauseMs > 0) await this.#pause(pauseMs, signal);
     }
   }
