@@ -74,11 +74,12 @@ module.exports = {
     only('mysql2', 'nerve/src/checks/clients/mysql'),
     forbid(
       'clients-stand-alone',
-      'A client is a file of its own beside the bundle: of the agent it knows types only.',
+      'A client is a file of its own beside the bundle: of the agent it knows types only, and schemas.',
       { path: '^packages/nerve/src/checks/clients/', pathNot: '\\.test\\.ts$' },
       {
         path: '^packages/',
-        pathNot: '^packages/nerve/src/checks/clients/',
+        // The schemas that modules get are a copy of its own, made with its copy of zod; they import nothing else.
+        pathNot: '^packages/nerve/src/(checks/clients/|config/values\\.ts$)',
         dependencyTypesNot: ['type-only'],
       },
     ),

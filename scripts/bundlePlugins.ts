@@ -68,7 +68,7 @@ export const narrow: Plugin = {
 export const clients: Plugin = {
   name: 'clients',
   setup: (building) => {
-    building.onResolve({ filter: /^\.\/clients\/[a-z]+\.js$/ }, ({ path }) => ({
+    building.onResolve({ filter: /^\.{1,2}\/([a-z]+\/)*clients\/[a-z]+\.js$/ }, ({ path }) => ({
       path: `./${clientFile(basename(path, '.js'))}`,
       external: true,
     }));

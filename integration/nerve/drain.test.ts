@@ -1,5 +1,5 @@
 import type { ZkPath, ZkSession } from '@smartstack/registry';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventually, holds } from '../harness/eventually.ts';
@@ -55,6 +55,43 @@ describe('a drained service', () => {
     rmSync(join(folder, 'orders', 'web.json'));
     await childrenOf(session, path, 1);
     expect(await summary(second)).not.toContain('drain');
+  });
+
+  it('is not brought back by a start at which its order cannot be read; what stands stays until it can', async () => {
+    const [path, other, folder] = [freshPath(), freshPath(), home()];
+    const session = observe(bed.address);
+    const services = {
+      web: service(path, { node_type: 'persistent' }),
+      api: service(other),
+    };
+    const options = { main: { services, state_dir: folder }, folder };
+    const first = await startNerve(options);
+    const before = await onlyChild(session, path);
+    await first.stop('SIGKILL');
+    await childrenOf(session, other, 0);
+    const [orders, aside] = [join(folder, 'orders'), join(folder, 'aside')];
+    renameSync(orders, aside);
+    // Nobody can read a link to itself, root included.
+    symlinkSync('orders', orders);
+    const second = await startNerve(options);
+    await eventually(async () => (await summary(second)).includes('"held":"what operators ordered'), {
+      what: 'the status says so',
+    });
+    expect((await second.get('/readyz')).body).toContain('what operators ordered is not read yet');
+    await holds(
+      async () => {
+        expect(await children(session, path)).toEqual([before]);
+        return (await children(session, other)).length === 0;
+      },
+      { what: 'nothing changes', forMs: 700 },
+    );
+    writeFileSync(join(aside, 'api.json'), JSON.stringify({ drain: { reason: 'new disk' } }));
+    rmSync(orders);
+    renameSync(aside, orders);
+    await ready(second);
+    expect((await onlyChild(session, path)).stat.czxid).toBe(before.stat.czxid);
+    expect(JSON.stringify((await second.status()).services)).toContain('"reason":"new disk"');
+    expect(await children(session, other)).toEqual([]);
   });
 
   it('is drained with the whole host, unless it is excluded', async () => {

@@ -164,6 +164,22 @@ describe('reporter_type: etcd', () => {
     expect(await keysOf(path, 1)).toEqual([before]);
   });
 
+  it('keeps its lease while more keys than it can put at once wait for an etcd that is far away', async () => {
+    const proxy = await startFaultProxy(Number(etcd.address.split(':')[1]));
+    onTestFinished(() => proxy.close());
+    proxy.delay(125);
+    const path = freshPath();
+    const names = Array.from({ length: 80 }, (_, index) => `s${index}`);
+    const services = names.map((name) => [name, service(path, {}, proxy.address)]);
+    const nerve = await startNerve({ main: { services: Object.fromEntries(services) as object } });
+    // That takes longer than the time to live, and much longer than the time-out of a request.
+    const keys = await keysOf(path, names.length);
+    expect(new Set(keys.map(({ lease }) => lease)).size).toBe(1);
+    await ready(nerve);
+    expect(nerve.output).not.toMatch(/lease lost|cannot be reached|does not take/);
+    expect((await nerve.get('/metrics')).body).toMatch(/^smartstack_etcd_leases_total\S* 1$/m);
+  });
+
   it('leaves a key for the time to live only when it is killed, and has one after a new start', async () => {
     const path = freshPath();
     const main = { services: { web: service(path) } };

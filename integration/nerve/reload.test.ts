@@ -1,8 +1,9 @@
 import type { ZkPath } from '@smartstack/registry';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
+import { startZooKeeper } from '../harness/zookeeper.ts';
 import { children, childrenOf, observe, ready, startNerve } from './bed.ts';
 import { app, freshPath, serviceAt, tcp, zooKeeperForAll } from './services.ts';
 
@@ -131,6 +132,60 @@ describe('a configuration that changes', () => {
     expect(after.path).toBe(before?.path);
     expect(after.stat.ephemeralOwner).not.toBe(before?.stat.ephemeralOwner);
   });
+
+  it.each(['persistent', 'persistent_sequential'])(
+    'leaves a %s node where it is when the ensemble is called by other names, and moves it to another one',
+    async (type) => {
+      const path = freshPath();
+      const session = observe(bed.address);
+      const another = await startZooKeeper();
+      onTestFinished(() => another.dispose());
+      const elsewhere = observe(another.address);
+      const keys = { node_type: type };
+      const nerve = await startNerve({
+        main: { service_conf_dir: 'd' },
+        files: { 'd/web.yaml': service(path, keys) },
+      });
+      await ready(nerve);
+      const [before] = await childrenOf(session, path, 1);
+      const names = ['127.0.0.1', 'localhost'].map((name) => bed.address.replace('127.0.0.1', name));
+      const sessions = async (): Promise<unknown> =>
+        (JSON.parse((await nerve.get('/status')).body) as { sessions: { hosts: string }[] }).sessions;
+      // There and back: each of them replaces the other while that is on its way out, or has gone.
+      for (const [turn, name] of [...names.toReversed(), ...names.toReversed()].entries()) {
+        nerve.write('d/web.yaml', service(path, { ...keys, zk_hosts: [name], weight: turn }));
+        await eventually(
+          async () => {
+            expect(await sessions()).toMatchObject([{ hosts: name, state: { kind: 'connected' } }]);
+            const [node] = await children(session, path);
+            return node?.data.includes(`"weight":${turn}`);
+          },
+          { what: `only ${name} is used`, timeoutMs: 10_000, intervalMs: 5 },
+        );
+      }
+      // A node that was never deleted is the same one.
+      const [after] = await childrenOf(session, path, 1);
+      expect([after?.path, after?.stat.czxid]).toEqual([before?.path, before?.stat.czxid]);
+      expect(nerve.output).not.toContain('a registered node is gone');
+      let least = 1;
+      const both = async (): Promise<number> => {
+        const lists = await Promise.all([session, elsewhere].map((one) => children(one, path)));
+        return lists.flat().length;
+      };
+      nerve.write('d/web.yaml', service(path, { ...keys, zk_hosts: [another.address] }));
+      await eventually(
+        async () => {
+          least = Math.min(least, await both());
+          const [here, there] = [await children(session, path), await children(elsewhere, path)];
+          return here.length === 0 && there.length === 1;
+        },
+        { what: 'it has moved', timeoutMs: 10_000, intervalMs: 2 },
+      );
+      expect(least).toBe(1);
+      await nerve.stop('SIGTERM');
+      expect(await both()).toBe(0);
+    },
+  );
 
   it('keeps the old definition of a service whose file breaks, and says where; the others go on', async () => {
     const [good, broken, late] = [freshPath(), freshPath(), freshPath()];

@@ -2,6 +2,7 @@ export * from './admin/index.js';
 export * from './atomicFile.js';
 export * from './backoff.js';
 export * from './clock.js';
+export * from './clockJumps.js';
 export * from './coalesce.js';
 export * from './config/index.js';
 export { fingerprint } from './diskLook.js';

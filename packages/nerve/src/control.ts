@@ -50,6 +50,11 @@ export class Control {
     return this.#orders.host;
   }
 
+  /** True after the start while nobody knows what is drained: then nothing is registered. Not for long. */
+  get isUnread(): boolean {
+    return this.#orders.isUnread;
+  }
+
   /** Whether this drain is over for whoever calls the service: they have let go, or had their time. */
   isLeft(service: string): boolean {
     return this.#services.find(service)?.presence.status.drain?.phase === 'left';

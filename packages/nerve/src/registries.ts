@@ -6,6 +6,7 @@ import {
   EtcdPool,
   openSession,
   SessionPool,
+  SharedNodes,
 } from '@smartstack/registry';
 import type { ServiceDefinition } from './config/service.js';
 import type { NerveMetrics } from './metrics.js';
@@ -50,12 +51,14 @@ export class Registries implements Reporting {
         events.zkWrote(op, elapsedMs, hosts.split(','), path);
       },
     };
+    const shared = new SharedNodes();
     this.sessions = new SessionPool((session) =>
       openSession({
         ...session,
         clock,
         logger: logger.child({ component: 'zookeeper' }),
         metrics: zookeeper,
+        shared,
       }),
     );
     const etcdLogger = logger.child({ component: 'etcd' });

@@ -78,8 +78,14 @@ export class Service {
     this.#bucket = newBucket(definition.rateLimit, deps.clock.monotonic());
     this.#roundAt = deps.clock.monotonic();
     this.#since = this.#roundAt;
+    const goesOn = predecessor && isDeepStrictEqual(tested(predecessor.definition), tested(definition));
+    const context = { service: name, host: instance.host, port: instance.port };
+    this.#checklist = goesOn
+      ? predecessor.#checklist
+      : new Checklist(definition.mocked ? [] : checks, context, deps);
     const orders = () => deps.orders.of(name, lifecycle.ignoresHostDrain);
     const presenceDeps = { ...deps, logger: this.#logger, orders };
+    // Whatever can be refused has been looked at: from here on the predecessor has nothing left to end.
     this.presence = new Presence(definition, reporter, presenceDeps, predecessor?.presence);
     if (predecessor) {
       this.#transitions = predecessor.#transitions;
@@ -89,14 +95,10 @@ export class Service {
       if (isDeepStrictEqual(predecessor.definition.rateLimit, definition.rateLimit))
         this.#bucket = predecessor.#bucket;
     }
-    if (predecessor && isDeepStrictEqual(tested(predecessor.definition), tested(definition))) {
-      this.#checklist = predecessor.#checklist;
+    if (goesOn) {
       this.#verdict = predecessor.#verdict;
       this.#health = predecessor.#health;
       this.#takeOver(predecessor);
-    } else {
-      const context = { service: name, host: instance.host, port: instance.port };
-      this.#checklist = new Checklist(definition.mocked ? [] : checks, context, deps);
     }
     this.presence.update();
   }

@@ -135,7 +135,7 @@ export class Services {
 
   #start(definition: ServiceDefinition, before: Running | undefined): void {
     const { name } = definition;
-    let slot: Slot;
+    let slot: Slot | undefined;
     let service: Service;
     try {
       slot = this.#slots.obtain(definition);
@@ -144,6 +144,7 @@ export class Services {
     } catch (error) {
       this.#failures.set(name, describeError(error));
       this.#logger.error('cannot use a definition', { service: name, error: describeError(error) });
+      if (slot !== undefined) this.#slots.giveBack(slot, before?.service.definition);
       return;
     }
     slot.owner?.stop.abort();

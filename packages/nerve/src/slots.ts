@@ -76,6 +76,17 @@ export class Slots {
     return slot;
   }
 
+  /**
+   * For one that was obtained for a definition that turned out to be of no use. With `before`, it is that one's again.
+   * Without, whatever an earlier run of the agent has left in the registry stays, as with any definition that is refused.
+   */
+  giveBack(slot: Slot, before: ServiceDefinition | undefined): void {
+    if (before !== undefined) this.obtain(before);
+    else if (slot.turn === 0) this.#dispose(slot);
+    // It was on its way out.
+    else this.withdraw(slot.service);
+  }
+
   /** Stops what feeds a service's, withdraws, and lets go of the registry once that has forgotten it. */
   withdraw(service: string): void {
     const slot = this.#slots.get(service);

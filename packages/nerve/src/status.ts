@@ -46,6 +46,7 @@ export function statusPage(view: View): unknown {
 /** Whether the registry holds what it should: every healthy service that nothing keeps out, and no other. */
 export function readiness(view: View, started: boolean): HealthReport {
   const reasons = started ? [] : ['starting'];
+  if (view.control.isUnread) reasons.push('what operators ordered is not read yet');
   for (const { hosts, state } of sessions(view.pool)) {
     if (state.kind !== 'connected') reasons.push(`zookeeper ${hosts} is ${state.kind}`);
   }

@@ -10,6 +10,7 @@ export * from './zookeeper/errors.js';
 export * from './zookeeper/metrics.js';
 export * from './zookeeper/pool.js';
 export * from './zookeeper/session.js';
+export { SharedNodes } from './zookeeper/sharedNodes.js';
 export * from './zookeeper/tlsSettings.js';
 export * from './zookeeper/transport.js';
 export * from './zookeeper/types.js';

@@ -116,6 +116,18 @@ describe('checks from modules', () => {
     ['waits for ever', 'await new Promise(() => setInterval(() => {}, 1000))', /not loaded within 1\.5 s/],
     ['blocks', 'for (;;);', /not loaded within 1\.5 s/],
     ['takes all memory', 'const all = []; for (;;) all.push(new Array(1e5).fill(all.length));', /memory/],
+    ['exports a function that blocks', 'export default () => { for (;;); }', /makes nothing within 1\.5 s/],
+    [
+      'exports a function that blocks after a while',
+      'export default async ({ z }) => { await z.string().parseAsync("a"); for (;;); }',
+      /makes nothing within 1\.5 s/,
+    ],
+    ['exports a function that ends the process', 'export default () => process.exit(0)', /ends its process/],
+    [
+      'exports a function that takes all memory',
+      'export default () => { const all = []; for (;;) all.push(new Array(1e5).fill(all.length)); }',
+      /memory/,
+    ],
     ['exports nothing', '', /default export is no check/],
     ['exports garbage', 'export default 7', /default export is no check/],
     ['exports a function that throws', 'export default () => { throw 1 }', /module: 1$/],
@@ -126,7 +138,10 @@ describe('checks from modules', () => {
       'd/other.yaml': service(),
       ...(text === undefined ? {} : { 'd/coffee.mjs': text }),
     };
-    const loaded = await loadFiles(files, message.source.includes('not loaded within') ? hasty : patient);
+    const loaded = await loadFiles(
+      files,
+      /loaded within|nothing within/.test(message.source) ? hasty : patient,
+    );
     expect(issues(loaded)).toEqual([expect.stringMatching(message) as string]);
     expect(issues(loaded)[0]).toMatch(/^d\/web\.yaml:6:29 checks\[0\]\.module: /);
     expect([...loaded.services.keys()]).toEqual(['other']);

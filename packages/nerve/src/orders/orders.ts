@@ -7,19 +7,20 @@ import {
   watchFiles,
   within,
 } from '@smartstack/agent';
-import { isDeepStrictEqual } from 'node:util';
-import { type Drain, isEmpty, type Order, pruned, type WeightOrder } from './order.js';
-import { logChange, type Origin } from './orderLog.js';
-import { hostKey, type OrderKey, orderKey, type Spool } from './spool.js';
+import { type OrdersOfService, OrderBook, type Origin } from './book.js';
+import { Hold } from './hold.js';
+import { judge } from './judge.js';
+import { type Drain, isEmpty, type Order, pruned } from './order.js';
+import { isAbsent, type OrderKey, type Spool } from './spool.js';
+import { Turns } from './turns.js';
+
+export type { OrdersOfService } from './book.js';
 
 /** How often to look whether something has expired or still has to be written, in milliseconds. */
 const tickMs = 1_000;
-/** A file this young may still be in the middle of being written, in milliseconds. */
-const freshMs = 2_000;
-/** A file that is emptied and then written is empty for no longer, in milliseconds. */
-const bareMs = 500;
 /** A disk that takes longer is not waited for, in milliseconds. */
 const patienceMs = 2_000;
+const hung = 'the file system does not answer';
 
 /** What orders need. */
 export interface OrdersDeps {
@@ -29,16 +30,6 @@ export interface OrdersDeps {
   readonly logger: Logger;
 }
 
-/** What applies to one service. */
-export interface OrdersOfService {
-  /** Its own, before the host's. */
-  readonly drain: Drain | undefined;
-  readonly scope: 'service' | 'host';
-  readonly weight: WeightOrder | undefined;
-}
-
-const nothing: OrdersOfService = { drain: undefined, scope: 'service', weight: undefined };
-
 /**
  * What operators want of services until they take it back: in memory, and in a spool that survives a restart and
  * that people and scripts may change by hand. The memory goes before a file that could not be written.
@@ -46,62 +37,60 @@ const nothing: OrdersOfService = { drain: undefined, scope: 'service', weight: u
 export class Orders {
   readonly #deps: OrdersDeps;
   readonly #spool: Spool | undefined;
-  readonly #orders = new Map<OrderKey, Order>();
+  readonly #book: OrderBook;
   /** Changed, and not in the spool yet. */
   readonly #unsaved = new Set<OrderKey>();
-  /** Counts the changes of each key, so that a reading that began before one does not undo it. */
-  readonly #changes = new Map<OrderKey, number>();
-  readonly #listeners = new Set<() => void>();
   /** One thing at a time happens to the spool. */
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   /** The spool cannot be used now, and that was said. */
   #failing = false;
   #again = false;
-  /** How much was given to the spool and is not done yet. */
-  #waiting = 0;
-  /** Keys whose file cannot be read, which was said. */
-  readonly #unreadable = new Set<OrderKey>();
+  /** The spool was read once, as far as it can be. Before that nothing is written to it. */
+  #isRead = false;
+  /** Changes from before that: they are made once more, to what is read. */
+  readonly #early: { readonly key: OrderKey; readonly next: (before: Order) => Order }[] = [];
+  readonly #hold: Hold | undefined;
+  /** Files that cannot be read, with what was said of them. */
+  #unreadable: ReadonlyMap<OrderKey, string> = new Map();
 
   constructor(deps: OrdersDeps) {
     this.#deps = deps;
     this.#spool = deps.spool;
+    this.#book = new OrderBook(deps.logger);
+    if (deps.spool !== undefined) this.#hold = new Hold(deps.spool.directory, deps);
   }
 
   /** The host's drain, if there is one. */
   get host(): Drain | undefined {
-    return this.#orders.get(hostKey)?.drain;
+    return this.#book.host;
+  }
+
+  /** True after the start while it is not known who is drained: then nothing is registered. Not for long. */
+  get isUnread(): boolean {
+    return this.#hold?.isOn === true;
   }
 
   /** What applies to a service, whether it is configured or not. */
   of(service: string, ignoresHost = false): OrdersOfService {
-    if (this.#orders.size === 0) return nothing;
-    const own = this.#orders.get(orderKey(service));
-    const host = ignoresHost ? undefined : this.host;
-    return {
-      drain: own?.drain ?? host,
-      scope: own?.drain || !host ? 'service' : 'host',
-      weight: own?.weight,
-    };
+    const found = this.#book.of(service, ignoresHost);
+    return this.isUnread ? { ...found, isUnread: true } : found;
   }
 
   /** Calls `listener` after any change. */
   onChange(listener: () => void): void {
-    this.#listeners.add(listener);
+    this.#book.onChange(listener);
   }
 
   /** Reads the spool. Never rejects: without one, orders are kept in memory only, which is said once. */
   async load(): Promise<void> {
-    if (this.#spool === undefined) return;
-    const read = this.#enqueue(async (spool) => {
+    const spool = this.#spool;
+    if (spool === undefined) return;
+    const read = this.#turns.take('load', async () => {
       await spool.prepare().catch((error: unknown) => this.#failed(error));
       await this.#read(spool);
     });
-    const done = await within(
-      read.then(() => true),
-      patienceMs,
-      this.#deps.clock,
-    );
-    if (done === undefined) this.#failed('the file system does not answer');
+    if (!(await this.#wait(read))) this.#failed(hung);
+    this.#hold?.announce();
   }
 
   /** Follows changes by hand and what expires, until `signal` aborts. */
@@ -114,75 +103,78 @@ export class Orders {
    * then they do not survive a restart yet, and writing is tried again.
    */
   async change(key: OrderKey, next: (before: Order) => Order, by?: string): Promise<boolean> {
-    this.#set(key, next(this.#orders.get(key) ?? {}), by === undefined ? {} : { by });
+    this.#set(key, next(this.#book.get(key)), by === undefined ? {} : { by });
     if (this.#spool === undefined) return false;
-    const saved = this.#save(key);
-    return (await within(saved, patienceMs, this.#deps.clock)) ?? false;
+    if (!this.#isRead) this.#early.push({ key, next });
+    return (await within(this.#save(this.#spool, key), patienceMs, this.#deps.clock)) ?? false;
   }
 
   #set(key: OrderKey, order: Order, origin: Origin): void {
-    const before = this.#orders.get(key) ?? {};
-    if (isDeepStrictEqual(before, order)) return;
-    if (isEmpty(order)) this.#orders.delete(key);
-    else this.#orders.set(key, order);
-    this.#changes.set(key, (this.#changes.get(key) ?? 0) + 1);
-    logChange(this.#deps.logger, key, [before, order], origin);
+    if (!this.#book.set(key, order, origin)) return;
     if (origin.from !== 'file') this.#unsaved.add(key);
-    for (const listener of this.#listeners) listener();
+    this.#book.notify();
   }
 
-  #save(key: OrderKey): Promise<boolean> {
-    return this.#enqueue(async (spool) => {
-      if (!this.#unsaved.has(key)) return true;
-      const change = this.#changes.get(key);
+  #save(spool: Spool, key: OrderKey): Promise<boolean> {
+    return this.#turns.take(`save ${key}`, async () => {
+      if (!this.#unsaved.has(key)) return this.#isRead;
+      // What is there may be more than what is known.
+      if (!this.#isRead) return false;
+      const change = this.#book.changesOf(key);
       try {
-        await spool.write(key, this.#orders.get(key) ?? {});
+        await spool.write(key, this.#book.get(key));
       } catch (error) {
         this.#failed(error);
         return false;
       }
       this.#failing = false;
-      if (this.#changes.get(key) === change) this.#unsaved.delete(key);
+      if (this.#book.changesOf(key) === change) this.#unsaved.delete(key);
       return true;
     });
   }
 
   async #tick(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#deps;
+    let busyRounds = 0;
     for (let round = 1; ; round += 1) {
-      await clock.sleep(tickMs, signal);
+      await this.#deps.clock.sleep(tickMs, signal);
       this.#prune();
-      if (this.#spool === undefined) continue;
-      // While the disk hangs, what waits for it must not grow.
-      if (this.#waiting > 0) continue;
-      const due = round % 2 === 0 ? [...this.#unsaved] : [];
-      if (due.length > 0) {
-        // Whoever removed the directory did not mean the orders.
-        await within(
-          this.#enqueue((spool) => spool.prepare().catch(() => undefined)),
-          patienceMs,
-          clock,
-          signal,
-        );
-        for (const key of due) await within(this.#save(key), patienceMs, clock, signal);
+      if (this.#hold?.expire()) this.#book.notify();
+      const spool = this.#spool;
+      if (spool === undefined) continue;
+      if (this.#turns.isBusy) {
+        // Whatever else there is to do does not go faster when it is asked for again.
+        busyRounds += 1;
+        if (busyRounds * tickMs > patienceMs) this.#failed(hung);
+        continue;
       }
-      if (this.#again)
-        await within(
-          this.#enqueue((spool) => this.#read(spool)),
-          patienceMs,
-          clock,
-          signal,
-        );
+      if (busyRounds * tickMs > patienceMs) this.#failing = false;
+      busyRounds = 0;
+      if (round % 2 === 0 && this.#unsaved.size > 0) await this.#saveAll(spool, signal);
+      if (this.#again) await this.#readSoon(spool, signal);
     }
+  }
+
+  async #saveAll(spool: Spool, signal: AbortSignal): Promise<void> {
+    // Whoever removed the directory did not mean the orders.
+    const prepared = this.#turns.take('prepare', () => spool.prepare().catch(() => undefined));
+    if (!(await this.#wait(prepared, signal))) return;
+    for (const key of [...this.#unsaved]) if (!(await this.#wait(this.#save(spool, key), signal))) return;
+  }
+
+  async #readSoon(spool: Spool, signal: AbortSignal): Promise<void> {
+    await this.#wait(
+      this.#turns.take('read', () => this.#read(spool)),
+      signal,
+    );
   }
 
   #prune(): void {
     const now = this.#deps.clock.now();
-    for (const [key, order] of this.#orders) {
+    for (const [key, order] of this.#book.entries) {
       const rest = pruned(order, now);
       if (rest === order) continue;
       this.#set(key, rest, { from: 'expiry' });
-      if (this.#spool) this.#save(key).catch(() => undefined);
+      if (this.#spool) this.#save(this.#spool, key).catch(() => undefined);
     }
   }
 
@@ -193,10 +185,7 @@ export class Orders {
       return;
     }
     const { clock, logger } = this.#deps;
-    const read = async (both: AbortSignal): Promise<void> => {
-      const reading = this.#enqueue(() => this.#read(spool));
-      await within(reading, patienceMs, clock, both);
-    };
+    const read = (both: AbortSignal): Promise<void> => this.#readSoon(spool, both);
     // A disk that hangs must not keep the agent from stopping.
     const watching = watchFiles({ paths: [spool.directory], clock, logger, onChange: read });
     const watch = await Promise.race([watching, untilAborted(signal)]);
@@ -208,78 +197,83 @@ export class Orders {
 
   async #read(spool: Spool): Promise<void> {
     this.#again = false;
-    const changes = new Map(this.#changes);
+    const book = this.#book;
+    const before = book.changes;
     let found;
     try {
       found = await spool.read();
     } catch (error) {
       this.#failed(error);
+      this.#again = !isAbsent(error);
+      if (this.#again) return;
       // Somebody removed it; what is known is written again.
-      for (const key of this.#orders.keys()) this.#unsaved.add(key);
+      for (const [key] of book.entries) this.#unsaved.add(key);
+      this.#noteRead();
       return;
     }
-    for (const key of new Set([...found.keys(), ...this.#orders.keys()])) {
-      if (this.#unsaved.has(key) || this.#changes.get(key) !== changes.get(key)) continue;
+    const isFirst = !this.#isRead;
+    const unreadable = new Map<OrderKey, string>();
+    for (const key of new Set([...found.keys(), ...book.entries.map(([known]) => known)])) {
       const entry = found.get(key);
-      if (entry?.kind !== 'unreadable') this.#unreadable.delete(key);
-      if (entry?.kind === 'unreadable') this.#assume(key, entry.problem);
-      else if (entry?.kind === 'garbage') await this.#refuse(spool, key, entry);
-      else if (entry?.isBare && this.#age(entry) < bareMs) this.#again = true;
-      else this.#set(key, entry?.order ?? {}, { from: 'file' });
+      if (entry?.kind === 'unreadable') unreadable.set(key, this.#tellUnreadable(spool, key, entry.problem));
+      const isOurs = this.#unsaved.has(key) || book.changesOf(key) !== (before.get(key) ?? 0);
+      if (isOurs && !isFirst) continue;
+      const judged = judge(entry, { isFirst, isKnown: !isEmpty(book.get(key)) }, this.#deps.clock.now());
+      if (judged.kind === 'later') this.#again = true;
+      else if (judged.kind === 'refused') await this.#refuse(spool, key, judged.problem);
+      else if (isFirst) this.#merge(spool, key, judged.order);
+      else this.#set(key, judged.order, { from: 'file' });
     }
+    this.#unreadable = unreadable;
+    this.#again ||= unreadable.size > 0;
+    this.#noteRead();
     this.#prune();
   }
 
-  /** What was in force stays so. Where nothing is known, the file is taken for a drain, as an empty one is: it is there. */
-  #assume(key: OrderKey, problem: string): void {
-    this.#again = true;
-    if (!this.#unreadable.has(key)) {
-      const file = this.#spool?.pathOf(key);
-      this.#deps.logger.warn('an order cannot be read', { file, problem });
-      this.#unreadable.add(key);
+  /** Takes over what is in a file that nobody has seen so far, with what was changed meanwhile. */
+  #merge(spool: Spool, key: OrderKey, order: Order): void {
+    const early = this.#early.filter((change) => change.key === key);
+    if (early.length === 0) {
+      this.#set(key, order, { from: 'file' });
+      return;
     }
-    if (this.#orders.has(key)) return;
-    const drain = { since: this.#deps.clock.now(), reason: `its order cannot be read: ${problem}` };
-    this.#set(key, { drain }, { from: 'file' });
+    const merged = early.reduce((known, { next }) => next(known), order);
+    this.#set(key, merged, {});
+    this.#unsaved.add(key);
+    this.#save(spool, key).catch(() => undefined);
+  }
+
+  #noteRead(): void {
+    this.#isRead = true;
+    this.#early.length = 0;
+    if (this.#hold?.end()) this.#book.notify();
+  }
+
+  #tellUnreadable(spool: Spool, key: OrderKey, problem: string): string {
+    if (this.#unreadable.get(key) !== problem)
+      this.#deps.logger.warn('an order cannot be read', { file: spool.path(key), problem });
+    return problem;
   }
 
   /** What was in force stays so: a slip of the pen must not bring traffic back. */
-  async #refuse(
-    spool: Spool,
-    key: OrderKey,
-    entry: { readonly problem: string; readonly writtenAt: number },
-  ): Promise<void> {
+  async #refuse(spool: Spool, key: OrderKey, problem: string): Promise<void> {
     const { logger } = this.#deps;
-    if (this.#age(entry) < freshMs) {
-      this.#again = true;
-      return;
-    }
     try {
       const file = await spool.setAside(key);
-      const { problem } = entry;
       logger.warn('an order cannot be understood, its file is set aside', { file, problem });
     } catch (error) {
       this.#failed(error);
       return;
     }
-    if (!this.#orders.has(key)) return;
+    if (isEmpty(this.#book.get(key))) return;
     this.#unsaved.add(key);
-    this.#save(key).catch(() => undefined);
+    this.#save(spool, key).catch(() => undefined);
   }
 
-  /** In milliseconds; one from the future is as old as can be. */
-  #age({ writtenAt }: { readonly writtenAt: number }): number {
-    const age = this.#deps.clock.now() - writtenAt;
-    return age < 0 ? Infinity : age;
-  }
-
-  #enqueue<T>(work: (spool: Spool) => Promise<T>): Promise<T> {
-    const spool = this.#spool;
-    if (spool === undefined) return Promise.reject(new Error('there is no spool'));
-    const done = this.#queue.then(() => work(spool));
-    this.#waiting += 1;
-    this.#queue = done.catch(() => undefined).finally(() => (this.#waiting -= 1));
-    return done;
+  /** False when it takes too long; it goes on then. */
+  async #wait(work: Promise<unknown>, signal?: AbortSignal): Promise<boolean> {
+    const done = work.then(() => true);
+    return (await within(done, patienceMs, this.#deps.clock, signal)) ?? false;
   }
 
   #failed(error: unknown): void {

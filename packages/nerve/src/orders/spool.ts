@@ -34,7 +34,7 @@ export type SpoolEntry =
       readonly isBare: boolean;
     }
   | { readonly kind: 'garbage'; readonly problem: string; readonly writtenAt: number }
-  /** It is there, and what it says cannot be had now. */
+  /** Not known: the file could not be opened, or not be read. */
   | { readonly kind: 'unreadable'; readonly problem: string };
 
 /** A directory with one JSON file for each service that has orders. */
@@ -43,6 +43,11 @@ export class Spool {
 
   constructor(directory: string) {
     this.directory = directory;
+  }
+
+  /** Where a key's orders are. */
+  path(key: OrderKey): string {
+    return join(this.directory, `${key}.json`);
   }
 
   /** Makes the directory fit for use. Rejects when it cannot be made, or not be written to. */
@@ -72,18 +77,18 @@ export class Spool {
   /** Writes a key's orders; no orders, no file. Rejects when that fails, and then the old file is there. */
   async write(key: OrderKey, order: Order): Promise<void> {
     if (!isEmpty(order)) {
-      await writeFileAtomic(this.pathOf(key), formatOrder(order), { mode: 0o640 });
+      await writeFileAtomic(this.path(key), formatOrder(order), { mode: 0o640 });
       return;
     }
-    await unlink(this.pathOf(key)).catch((error: unknown) => {
+    await unlink(this.path(key)).catch((error: unknown) => {
       if (codeOf(error) !== 'ENOENT') throw error;
     });
   }
 
   /** Renames a file that cannot be understood, so that it is kept and does not count. Returns its new path. */
   async setAside(key: OrderKey): Promise<string> {
-    const aside = `${this.pathOf(key)}.bad`;
-    await rename(this.pathOf(key), aside);
+    const aside = `${this.path(key)}.bad`;
+    await rename(this.path(key), aside);
     return aside;
   }
 
@@ -93,7 +98,7 @@ export class Spool {
     const garbage = (problem: string): SpoolEntry => ({ kind: 'garbage', problem, writtenAt });
     try {
       // Opening a pipe must not wait for a writer.
-      const file = await open(this.pathOf(key), constants.O_RDONLY | constants.O_NONBLOCK);
+      const file = await open(this.path(key), constants.O_RDONLY | constants.O_NONBLOCK);
       try {
         const stat = await file.stat();
         writtenAt = Math.floor(stat.mtimeMs);
@@ -109,15 +114,18 @@ export class Spool {
         await file.close();
       }
     } catch (error) {
-      // Whatever it says: not ours to read, or the disk's trouble.
-      return codeOf(error) === 'ENOENT' ? undefined : { kind: 'unreadable', problem: describeError(error) };
+      const code = codeOf(error);
+      if (code === 'ENOENT') return undefined;
+      // A socket.
+      if (code === 'ENXIO') return garbage('not a regular file');
+      return { kind: 'unreadable', problem: describeError(error) };
     }
   }
+}
 
-  /** Where the orders of a key stand. */
-  pathOf(key: OrderKey): string {
-    return join(this.directory, `${key}.json`);
-  }
+/** Whether an error of `Spool.read` says that there is no directory, and so no order. */
+export function isAbsent(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '');
 }
 
 /** Two spellings of one service's name must not contradict each other. */

@@ -1,8 +1,7 @@
-import * as values from '../config/values.js';
-
 /** What modules get, for nothing of nerve can be imported from outside. */
 async function kit() {
-  return { z: (await import('../checks/clients/zod.js')).z, values };
+  const { z, values } = await import('../checks/clients/zod.js');
+  return { z, values };
 }
 
 /** What a module defines: its default export, or what that makes of the tools that it is handed. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { OrdersOfService } from '../orders/orders.js';
 import { orderKey } from '../orders/spool.js';
 import { fakeDeps } from '../testing/deps.js';
 import { definitionOf } from '../testing/definitions.js';
@@ -100,5 +101,23 @@ describe('Presence', () => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  it('registers nothing while it is not known whether it is drained', () => {
+    const { deps } = fakeDeps();
+    let found: OrdersOfService = { drain: undefined, scope: 'service', weight: undefined, isUnread: true };
+    const reporter = new FakeReporter('zk');
+    const presence = new Presence(definitionOf('web'), reporter, { ...deps, orders: () => found });
+    presence.set(true);
+    expect(reporter.log).toEqual([]);
+    expect(presence.held).toBe('what operators ordered could not be read yet');
+    presence.set(false);
+    expect(presence.held).toBeUndefined();
+    presence.set(true);
+    expect(reporter.published).toBeUndefined();
+    found = { drain: undefined, scope: 'service', weight: undefined };
+    presence.update();
+    expect(reporter.published).toBeDefined();
+    expect(presence.held).toBeUndefined();
   });
 });

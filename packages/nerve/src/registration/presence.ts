@@ -95,7 +95,10 @@ export class Presence {
 
   /** Why it is not registered although it is healthy and not drained. */
   get held(): string | undefined {
-    return this.isDrained ? undefined : (this.#distrusted ?? this.#unprepared);
+    const { drain, isUnread } = this.#deps.orders();
+    if (drain !== undefined) return undefined;
+    const unread = isUnread && this.#up ? 'what operators ordered could not be read yet' : undefined;
+    return this.#distrusted ?? unread ?? this.#unprepared;
   }
 
   get status(): PresenceStatus {
@@ -127,9 +130,10 @@ export class Presence {
   /** Looks again at everything: for whoever changed an order. */
   update(): void {
     if (this.#ended) return;
-    const { drain } = this.#deps.orders();
+    const { drain, isUnread } = this.#deps.orders();
     if (drain !== undefined || this.#up === false) this.#withdraw();
-    else if (this.#up) this.#register();
+    // It may be drained. What is registered already stays until that is known.
+    else if (this.#up && !isUnread) this.#register();
     if (drain === undefined) {
       this.#departure?.end();
       this.#departure = undefined;

@@ -106,13 +106,27 @@ class EtcdReporter implements Reporter<EtcdReporterSettings> {
   readonly #stopListening: () => void;
   readonly #path: string;
   #keys: readonly { readonly prefix: string; readonly key: EtcdKey }[] = [];
+  readonly #end = new AbortController();
   #lease: string | undefined;
+  #instance: Instance | undefined;
 
   constructor(settings: EtcdReporterSettings, { clock, logger, random, etcd }: ReporterContext) {
     this.#share = etcd.acquire(leaseSettings(settings));
     this.#path = settings.etcdPath;
-    this.#carrier = new Carrier({ clock, logger, random, carry: (wanted) => this.#carry(wanted) });
     const { lease } = this.#share;
+    this.#carrier = new Carrier({
+      clock,
+      logger,
+      random,
+      carry: async (wanted, begun) => {
+        if (wanted !== undefined) await lease.asked;
+        return await lease.turn(() => {
+          begun();
+          // What was wanted when it had to queue may be history.
+          return this.#carry(this.#instance);
+        }, this.#end.signal);
+      },
+    });
     this.#lease = lease.id;
     this.#stopListening = lease.onChange(() => {
       if (lease.id === this.#lease) return;
@@ -130,6 +144,7 @@ class EtcdReporter implements Reporter<EtcdReporterSettings> {
   }
 
   report(instance: Instance | undefined): void {
+    this.#instance = instance;
     this.#carrier.want(instance);
   }
 
@@ -152,7 +167,8 @@ class EtcdReporter implements Reporter<EtcdReporterSettings> {
 
   async dispose(deadlineMs?: number): Promise<void> {
     this.#stopListening();
-    // What is under way ends with the connection.
+    // What waits for its turn never begins; what is under way ends with the connection.
+    this.#end.abort();
     this.#carrier.dispose();
     for (const { key } of this.#keys) key.release();
     await this.#share.release(deadlineMs);

@@ -1,9 +1,9 @@
 import { mkdir, mkdtemp, readdir, rm, stat, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '@smartstack/agent';
-import { RecordingLogger } from '@smartstack/agent/testing';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { type Clock, systemClock } from '@smartstack/agent';
+import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { fileReporter } from './file.js';
 import { Folders } from './folder.js';
 import type { Reporter, ReporterContext } from './reporter.js';
@@ -18,10 +18,10 @@ async function folder(): Promise<string> {
 }
 
 /** One run of the agent. */
-function run(owner: string) {
+function run(owner: string, clock: Clock = systemClock) {
   const logger = new RecordingLogger();
-  const folders = new Folders({ clock: systemClock, logger, owner });
-  const context = { clock: systemClock, logger, random: () => 0, folders } as unknown as ReporterContext;
+  const folders = new Folders({ clock, logger, owner });
+  const context = { clock, logger, random: () => 0, folders } as unknown as ReporterContext;
   return (fileDirectory: string): Reporter => {
     const reporter = fileReporter.create({ fileDirectory, fileTtl: 30 }, context, registrant);
     onTestFinished(() => reporter.dispose());
@@ -48,6 +48,22 @@ describe('the file reporter', () => {
     // A run that has not touched it yet takes it for left behind.
     await carried(run('C')(dir), false);
     expect(await readdir(dir)).toEqual([]);
+  });
+
+  it.each([3_600_000, -3_600_000])('is fresh again at once when the clock jumps by %i ms', async (byMs) => {
+    const dir = await folder();
+    const clock = new FakeClock(1_700_000_000_000);
+    const reporter = run('A', clock)(dir);
+    await carried(reporter, true);
+    const file = join(dir, 'web@i.json');
+    // The first look finds it as it is, and touches it: what a write leaves has the time of the disk's clock.
+    await clock.advance(10_000);
+    await vi.waitFor(async () => expect((await stat(file)).mtimeMs).toBe(clock.now()));
+    clock.jumpWallClock(byMs);
+    await clock.advance(500);
+    await vi.waitFor(async () => expect((await stat(file)).mtimeMs).toBe(clock.now()));
+    await reporter.dispose();
+    await vi.waitFor(() => expect(clock.pending).toBe(0));
   });
 
   it('makes a folder that others can read, whatever the umask', async () => {

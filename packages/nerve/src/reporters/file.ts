@@ -45,6 +45,7 @@ class FileReporter implements Reporter<FileReporterSettings> {
   readonly #carrier: Carrier<Instance>;
   readonly #clock: ReporterContext['clock'];
   readonly #service: string;
+  readonly #stopFollowing: () => void;
   #settings: FileReporterSettings;
   #instance: Instance | undefined;
   /** The file that we answer for. */
@@ -71,6 +72,10 @@ class FileReporter implements Reporter<FileReporterSettings> {
           return this.#carry(wanted);
         }),
       renewMs: () => (this.#settings.fileTtl * 1000) / 3,
+    });
+    // Whoever compares a file's time with a clock that jumped ahead takes the file for left behind.
+    this.#stopFollowing = this.#folder.onJump(() => {
+      if (this.#instance !== undefined) this.#carrier.again();
     });
   }
 
@@ -107,6 +112,7 @@ class FileReporter implements Reporter<FileReporterSettings> {
 
   dispose(): Promise<void> {
     this.#carrier.dispose();
+    this.#stopFollowing();
     this.#folder.unclaim(this.#name);
     this.#folders.release(this.#folder);
     return Promise.resolve();

@@ -4,6 +4,7 @@ import {
   AgentError,
   type Clock,
   describeError,
+  followJumps,
   type Logger,
   writeFileAtomic,
   type Timer,
@@ -46,6 +47,8 @@ export class Folder {
   #last: Promise<unknown> = Promise.resolve();
   #timer: Timer | undefined;
   #users = 0;
+  readonly #listeners = new Set<() => void>();
+  #stopFollowing = (): void => undefined;
 
   constructor(path: string, options: FolderOptions) {
     this.path = path;
@@ -58,14 +61,28 @@ export class Folder {
 
   acquire(): void {
     this.#users += 1;
-    if (this.#users === 1) this.#plan(0);
+    if (this.#users > 1) return;
+    this.#plan(0);
+    this.#stopFollowing = followJumps(this.#options.clock, (byMs) => {
+      this.#options.logger.info('the clock was set, registrations are renewed', { path: this.path, byMs });
+      for (const listener of [...this.#listeners]) listener();
+    });
+  }
+
+  /** Calls `listener` when the times of all files are wrong: the clock was set. Returns how to stop that. */
+  onJump(listener: () => void): () => void {
+    const entry = (): void => listener();
+    this.#listeners.add(entry);
+    return () => void this.#listeners.delete(entry);
   }
 
   /** True when that was the last user. */
   release(): boolean {
     this.#users -= 1;
-    if (this.#users === 0) this.#timer?.cancel();
-    return this.#users === 0;
+    if (this.#users > 0) return false;
+    this.#timer?.cancel();
+    this.#stopFollowing();
+    return true;
   }
 
   claim(name: string, instanceId: string): void {

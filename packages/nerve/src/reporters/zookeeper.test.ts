@@ -135,6 +135,13 @@ describe('zookeeperReporter', () => {
       false,
     );
     expect(clash(at({ node_type: 'ephemeral' }), at({}))).toBe(false);
+    const persistent = { node_type: 'persistent' };
+    expect(clash(at(persistent), at({ ...persistent, zk_hosts: ['b:2181'] }))).toBe(false);
+    expect(clash(at(persistent), at({ ...persistent, zk_auth: 'digest:a:b' }))).toBe(false);
+    const closed = { ...persistent, zk_acl: ['auth::cdrwa'], zk_auth: 'digest:a:b' };
+    expect(clash(at(persistent), at(closed))).toBe(true);
+    expect(clash(at(closed), at({ ...closed, zk_auth: 'digest:a:c' }))).toBe(true);
+    expect(clash(at(closed), at({ ...closed, zk_hosts: ['b:2181'] }))).toBe(false);
     expect(place(at({ use_path_encoding: true, ttl_seconds: 5 }))).toBe(place(at({})));
     expect(place(at({ node_type: 'ephemeral' }))).not.toBe(place(at({})));
   });

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { describeError } from '@smartstack/agent';
 import {
   credentialProblem,
@@ -65,13 +66,22 @@ export const zookeeperReporter = defineReporter<'zookeeper', typeof keys, ZooKee
   ],
   place: (settings) =>
     JSON.stringify([placeOfEnsemble(settings), settings.zkPath, settings.nodeType, settings.zkAcl]),
-  // Without a sequence number both would be the same node, of which only one session can be the owner.
+  // Without a sequence number both would be the same node, of which only one session can be the owner. A persistent
+  // one has none: the later takes it as it is, unless its list of who may do what would have to be another.
   clash: (before, after) =>
     before.zkPath === after.zkPath &&
-    [before, after].every(({ nodeType }) => !nodeType.endsWith('sequential')),
+    [before, after].every(({ nodeType }) => !nodeType.endsWith('sequential')) &&
+    !([before, after].every(({ nodeType }) => nodeType === 'persistent') && sameAccess(before, after)),
   create: (settings, context, registrant) => new ZooKeeperReporter(settings, context, registrant),
   list: (settings, { sessions, signal, timeoutMs }) => listNodes(settings, sessions, { signal, timeoutMs }),
 });
+
+/** Whether the node of the one serves the other: under `auth::` it belongs to the identity of its session. */
+function sameAccess(before: ZooKeeperSettings, after: ZooKeeperSettings): boolean {
+  const access = ({ zkAcl, zkAuth, zkAuthFile, zkTls }: ZooKeeperSettings): unknown =>
+    zkAcl && [zkAcl, zkAuth, zkAuthFile, zkTls];
+  return isDeepStrictEqual(access(before), access(after));
+}
 
 async function problem(
   key: string,

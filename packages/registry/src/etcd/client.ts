@@ -13,7 +13,7 @@ export interface EtcdClientOptions extends EtcdSettings {
   readonly timeoutMs: number;
 }
 
-/** etcd's JSON gateway: one call at a time to whichever member answers. */
+/** etcd's JSON gateway, at whichever member answers. Each call is sent at once, and its time begins then. */
 export class EtcdClient {
   readonly #options: EtcdClientOptions;
   readonly #credentials: CredentialReader;

@@ -5,8 +5,6 @@ import { errorOf } from './messages.js';
 
 /** A lease of ten thousand keys lists them in less. */
 const maxAnswerBytes = 16 * 1024 * 1024;
-/** A host's registrations share a few connections. */
-const maxSockets = 4;
 
 /** Connections to the members of one cluster. */
 export interface Connections {
@@ -22,11 +20,14 @@ export interface Connections {
   end(): void;
 }
 
-/** Opens connections as they are needed. With `tls`, they are encrypted. */
+/**
+ * Opens connections as they are needed. With `tls`, they are encrypted. There are as many as questions at once, and
+ * none waits for another here: whoever asks bounds them, before the time for an answer begins.
+ */
 export async function openConnections(tls: ConnectionOptions | undefined): Promise<Connections> {
   // Agents that talk to no etcd never load either.
   const { Agent, request } = tls === undefined ? await import('node:http') : await import('node:https');
-  const agent: Agent = new Agent({ keepAlive: true, maxSockets, ...tls });
+  const agent: Agent = new Agent({ keepAlive: true, ...tls });
   return {
     end: () => agent.destroy(),
     post: (endpoint, path, body, token, signal) => {

@@ -1,4 +1,6 @@
+export type { EtcdClient } from './client.js';
 export { EtcdKey } from './key.js';
+export { EtcdLease } from './lease.js';
 export { declareEtcdMetrics, type EtcdMetrics } from './metrics.js';
 export * from './pool.js';
 export type * from './types.js';

@@ -1,4 +1,6 @@
 import { Backoff, type Clock, describeError, type Logger } from '@smartstack/agent';
+import { deferred } from '../zookeeper/deferred.js';
+import { Limiter } from '../zookeeper/limiter.js';
 import { Listeners } from '../zookeeper/listeners.js';
 import type { EtcdClient } from './client.js';
 import { EtcdError } from './errors.js';
@@ -29,6 +31,8 @@ export interface Claim {
 /** What hangs on the lease is compared with what should: as often as its time to live, and no more often than this, in milliseconds. */
 const verifyMs = 2_000;
 const keptLeases = 16;
+/** The keys of a host share a few connections; what keeps the lease has one of its own. */
+const maxTurns = 4;
 
 /**
  * One lease of one cluster, kept alive; a new one is taken when etcd forgot it. Whoever has keys on it hears of that
@@ -41,6 +45,8 @@ export class EtcdLease {
   readonly #backoff: Backoff;
   readonly #claims = new Map<string, Claim>();
   readonly #past = new Set<string>();
+  readonly #asked = deferred<undefined>();
+  readonly #turns = new Limiter(maxTurns);
   readonly #running: Promise<void>;
   #id: string | undefined;
   #state: LeaseState;
@@ -48,6 +54,7 @@ export class EtcdLease {
   #revision = 0n;
   #heardAt = -Infinity;
   #verifiedAt = -Infinity;
+  #verifying = false;
   #wake: (() => void) | undefined;
 
   constructor(options: EtcdLeaseOptions) {
@@ -81,6 +88,22 @@ export class EtcdLease {
   /** Calls `listener` when the id or the state changes. Returns how to stop that. */
   onChange(listener: () => void): () => void {
     return this.#listeners.add(listener);
+  }
+
+  /** Resolves when etcd was asked for a lease once, whatever it said. Before that there is nothing to tell of. */
+  get asked(): Promise<undefined> {
+    return this.#asked.promise;
+  }
+
+  /**
+   * Runs `task`, which asks etcd one thing after the other, once few enough others do, in order. Thousands of keys wait
+   * for each other here; renewing the lease waits for none of them. Rejects when `signal` aborts before the turn comes.
+   */
+  async turn<T>(task: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    return await this.#turns.run(async () => {
+      signal.throwIfAborted();
+      return await task();
+    });
   }
 
   /** A key below `prefix` that no other of ours has: numbered as etcd 2 numbers those that it creates in order. */
@@ -131,6 +154,7 @@ export class EtcdLease {
         this.#missed(error);
         pauseMs = this.#backoff.next();
       }
+      this.#asked.resolve(undefined);
       if (pauseMs > 0) await this.#pause(pauseMs, signal);
     }
   }
@@ -153,7 +177,16 @@ export class EtcdLease {
     }
     this.#heardAt = asked;
     this.#enter({ kind: 'held', since: clock.now() });
-    if (asked - this.#verifiedAt >= Math.max(verifyMs, this.#ttlMs)) await this.#verify(id);
+    // Aside: the next renewal waits for no comparison.
+    if (!this.#verifying && asked - this.#verifiedAt >= Math.max(verifyMs, this.#ttlMs)) {
+      this.#verifying = true;
+      this.turn(() => this.#verify(id), this.#stop.signal)
+        .catch((error: unknown) => {
+          this.#missed(error);
+          this.#wake?.();
+        })
+        .finally(() => (this.#verifying = false));
+    }
   }
 
   #taken(grant: { id: string; ttlSeconds: number; revision: string }, askedAt: number): void {

@@ -2,6 +2,7 @@ import type { Clock, Logger } from '@smartstack/agent';
 import type { ZkConnection } from './connection.js';
 import type { Limiter } from './limiter.js';
 import type { ZooKeeperMetrics } from './metrics.js';
+import type { SharedNodes } from './sharedNodes.js';
 import type { SessionState, ZkPath } from './types.js';
 import type { WatchTable } from './watchTable.js';
 
@@ -22,6 +23,8 @@ export interface SessionLink {
   readonly watches: WatchTable;
   /** Nodes that registrations of this session hold. */
   readonly claims: Set<ZkPath>;
+  /** Persistent nodes that registrations of any session hold. */
+  readonly shared: SharedNodes;
   /** Bounds the reads of all watchers together. */
   readonly reads: Limiter;
   readonly operationTimeoutMs: number;

@@ -1,9 +1,10 @@
 import { isZooKeeperError } from './errors.js';
 import { type Live, type SessionLink, timed } from './link.js';
 import { baseName, childPath, isSequenced } from './paths.js';
+import { identityOf, type NodeHolder } from './sharedNodes.js';
 import { isOurs, listSequenced, obtainNode, readNode } from './registrationObtain.js';
 import { sweepLeftBehind } from './registrationSweep.js';
-import type { RegistrationNode, RegistrationSpec, ZkPath } from './types.js';
+import type { RegistrationNode, RegistrationSpec, Stat, ZkPath } from './types.js';
 
 export interface RegistrationNodesEvents {
   /** Something happened to our node: reconcile. */
@@ -23,6 +24,8 @@ interface Held {
   readonly name: string;
   /** Creation transaction, which tells the node from a later namesake. Undefined until it was read. */
   czxid?: bigint;
+  /** Under which a persistent node is shared with other sessions of ours; undefined while it is not. */
+  identity?: string | undefined;
   /** Its data as the server has them; undefined when in doubt. */
   data?: Buffer | undefined;
   /** Read on the present connection, with a watch, and nothing has happened since. */
@@ -39,6 +42,7 @@ export class RegistrationNodes {
   readonly #spec: RegistrationSpec;
   readonly #events: RegistrationNodesEvents;
   readonly #sequential: boolean;
+  readonly #holder: NodeHolder;
   #own: Held | undefined;
   readonly #retired = new Map<ZkPath, Held>();
   /** What this registration tried to create in this epoch: only such nodes may be adopted after a doubt. */
@@ -60,6 +64,13 @@ export class RegistrationNodes {
     this.#events = events;
     this.diesWithSession = spec.mode.startsWith('ephemeral');
     this.#sequential = spec.mode.endsWith('sequential');
+    this.#holder = {
+      acl: spec.acl,
+      look: () => {
+        if (this.#own) this.#own.verified = false;
+        events.onEvent();
+      },
+    };
     this.#swept = spec.leftBehind === undefined;
   }
 
@@ -136,11 +147,27 @@ export class RegistrationNodes {
   #drop(held: Held | undefined): void {
     if (!held) return;
     held.unsubscribe();
+    this.#unshare(held);
     this.#link.claims.delete(held.path);
   }
 
+  #share(held: Held, stat: Stat): void {
+    if (this.diesWithSession) return;
+    held.identity = identityOf(held.path, stat);
+    this.#link.shared.hold(held.identity, this.#holder);
+  }
+
+  #unshare(held: Held): void {
+    const { identity } = held;
+    held.identity = undefined;
+    if (identity !== undefined) this.#link.shared.release(identity, this.#holder);
+  }
+
   #retireOwn(): void {
-    if (this.#own) this.#retired.set(this.#own.path, this.#own);
+    if (this.#own) {
+      this.#retired.set(this.#own.path, this.#own);
+      this.#unshare(this.#own);
+    }
     this.#own = undefined;
   }
 
@@ -205,10 +232,13 @@ export class RegistrationNodes {
           return;
         }
         own.czxid = stat.czxid;
+        this.#share(own, stat);
         this.#firstCzxid ??= stat.czxid;
         own.data = data;
       }
       if (own.data?.equals(wanted.data)) return;
+      // Whoever has come to replace us has written what counts now.
+      if (own.identity !== undefined && this.#link.shared.hasLater(own.identity, this.#holder)) return;
       own.data = undefined;
       await timed(this.#link, 'save', this.#spec.parent, () =>
         connection.request('setData', { path, data: wanted.data, version: -1 }, operationTimeoutMs),
@@ -254,7 +284,8 @@ export class RegistrationNodes {
     const { operationTimeoutMs } = this.#link;
     const { path, czxid } = held;
     const stat = await connection.request('exists', { path, watch: false }, operationTimeoutMs);
-    if (stat && isOurs(stat, this.#spec, live) && (czxid ?? stat.czxid) === stat.czxid) {
+    const isOther = stat && this.#link.shared.servesAnother(identityOf(path, stat), this.#holder);
+    if (stat && !isOther && isOurs(stat, this.#spec, live) && (czxid ?? stat.czxid) === stat.czxid) {
       try {
         await timed(this.#link, 'delete', this.#spec.parent, () =>
           connection.request('delete', { path, version: -1 }, operationTimeoutMs),

@@ -2,6 +2,7 @@ import { isZooKeeperError } from './errors.js';
 import { type Live, type SessionLink, timed } from './link.js';
 import { childPath } from './paths.js';
 import { readNode } from './registrationObtain.js';
+import { identityOf } from './sharedNodes.js';
 import type { RegistrationSpec, ZkPath } from './types.js';
 
 /**
@@ -25,6 +26,8 @@ export async function sweepLeftBehind(
     // What is bound to a session for the one kind of registration is none of the other kind's.
     if ((ephemeralOwner !== 0n) !== spec.mode.startsWith('ephemeral')) continue;
     if (before !== undefined && czxid >= before) continue;
+    // Of another session of ours, which lives.
+    if (link.shared.isHeld(identityOf(path, node.stat))) continue;
     try {
       await timed(link, 'delete', spec.parent, () =>
         live.connection.request('delete', { path, version }, link.operationTimeoutMs),

@@ -12,6 +12,7 @@ import { noMetrics, type ZooKeeperMetrics } from './metrics.js';
 import { SessionOperations } from './operations.js';
 import { addChroot, removeChroot } from './paths.js';
 import { Registration } from './registration.js';
+import { SharedNodes } from './sharedNodes.js';
 import { createTransport } from './transport.js';
 import type {
   ChildrenWatch,
@@ -47,6 +48,8 @@ export interface SessionTuning {
   readonly resolve?: Resolve;
   readonly transport?: ZkTransport;
   readonly random?: () => number;
+  /** The same for all sessions whose registrations may replace each other. Default: its own. */
+  readonly shared?: SharedNodes;
 }
 
 /** A first reading takes so many round trips fewer; a server takes a thousand at a time from all its clients. */
@@ -123,6 +126,7 @@ class Session implements ZkSession {
       onChange: (listener) => changes.add(listener),
       watches,
       claims: new Set(),
+      shared: options.shared ?? new SharedNodes(),
       reads: new Limiter(maxReadsInFlight),
       operationTimeoutMs,
       clock,
