@@ -28,6 +28,7 @@ import type { GeneratorTable } from './generators/types.js';
 import { createSynapseMetrics, type SynapseMetrics } from './metrics.js';
 import { ReconcileLoop } from './reconcile.js';
 import { ServiceSet } from './services.js';
+import { FolderPool } from './watchers/files/folderPool.js';
 import {
   createWatcher,
   type Discovery,
@@ -95,6 +96,7 @@ export class Synapse {
     const firstPasses = [...this.#generators.values()].map((generator) => this.#createLoop(generator));
     this.#loops = firstPasses.map(({ loop }) => loop);
     this.#started = Promise.all(firstPasses.map(({ passed }) => passed)).then(() => undefined);
+    const folders = new FolderPool(clock, logger);
     this.#services = new ServiceSet({
       catalog: this.#catalog,
       createWatcher: (service, discovery, log) =>
@@ -102,6 +104,7 @@ export class Synapse {
           service,
           generators: [...this.#generators.keys()],
           acquireSession: (hosts) => this.#acquireSession(hosts),
+          folders,
           onEvent: () => {
             for (const generator of this.#generators.values()) generator.expect?.();
           },

@@ -1,2 +1,3 @@
 export * from './fakeSession.js';
 export * from './recordingGenerator.js';
+export * from './watcherBed.js';

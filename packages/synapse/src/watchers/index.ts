@@ -1,16 +1,18 @@
 import * as z from 'zod';
 
 import type { BlockIssue, Watcher } from '../catalog/types.js';
+import { fileWatcher } from './file.js';
 import { staticWatcher } from './static.js';
 import type { WatcherContext } from './types.js';
 import { zookeeperWatcher } from './zookeeper.js';
 
 /** Every discovery method: the key is `discovery.method`. */
-export const watchers = { base: staticWatcher, zookeeper: zookeeperWatcher } as const;
+export const watchers = { base: staticWatcher, file: fileWatcher, zookeeper: zookeeperWatcher } as const;
 
 /** The options of any discovery method. */
 export const discoverySchema = z.discriminatedUnion('method', [
   watchers.base.options,
+  watchers.file.options,
   watchers.zookeeper.options,
 ]);
 export type Discovery = z.output<typeof discoverySchema>;
@@ -44,6 +46,8 @@ export function createWatcher(discovery: Discovery, context: WatcherContext): Wa
   switch (discovery.method) {
     case 'base':
       return staticWatcher.create(discovery, context);
+    case 'file':
+      return fileWatcher.create(discovery, context);
     case 'zookeeper':
       return zookeeperWatcher.create(discovery, context);
   }

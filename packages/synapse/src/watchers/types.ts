@@ -4,6 +4,7 @@ import type { SessionLease } from '@smartstack/registry';
 import type * as z from 'zod';
 
 import type { DiscoveryMetrics } from '../metrics.js';
+import type { FolderPool } from './files/folderPool.js';
 
 /** What a watcher may use. */
 export interface WatcherContext {
@@ -12,6 +13,8 @@ export interface WatcherContext {
   readonly generators: readonly string[];
   /** A share of the session with these ZooKeeper hosts; to be released. */
   readonly acquireSession: (hosts: readonly string[]) => SessionLease;
+  /** Folders of registrations, each looked at once for all. */
+  readonly folders: Pick<FolderPool, 'follow'>;
   /** To be called when the source says that something changed, before it is read. Costs little. */
   readonly onEvent?: () => void;
   readonly clock: Clock;

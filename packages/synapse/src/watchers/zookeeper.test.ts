@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import type { Snapshot } from '../catalog/types.js';
 import { FakeSession } from '../testing/index.js';
+import { FolderPool } from './files/folderPool.js';
 import { zookeeperWatcher } from './zookeeper.js';
 
 const encoded =
@@ -48,6 +49,7 @@ function watch(more: Readonly<Record<string, unknown>> = {}) {
       acquired(hosts);
       return session.acquire();
     },
+    folders: new FolderPool(clock, logger),
     clock,
     logger,
     metrics: { undecodable },
