@@ -23,6 +23,9 @@ const labelFilter: z.ZodType<LabelFilter> = z.strictObject({
   condition: z.enum(['equals', 'not-equals']),
 });
 
+/** The labels of an instance. */
+export const labels = z.record(z.string(), json);
+
 /** Keys that every discovery method takes. */
 export const discoveryBase = {
   label_filters: z
@@ -41,7 +44,7 @@ export const configuredInstance = z
     id: z.int().min(0).optional(),
     weight: z.number().min(0).optional(),
     haproxy_server_options: z.string().optional(),
-    labels: z.record(z.string(), json).optional(),
+    labels: labels.optional(),
   })
   .transform(({ haproxy_server_options, host, port: at, ...rest }): Instance => {
     const entries = Object.entries({ ...rest, haproxyServerOptions: haproxy_server_options });

@@ -1,17 +1,24 @@
 import * as z from 'zod';
 
 import type { BlockIssue, Watcher } from '../catalog/types.js';
+import { dnsWatcher } from './dns.js';
 import { fileWatcher } from './file.js';
 import { staticWatcher } from './static.js';
 import type { WatcherContext } from './types.js';
 import { zookeeperWatcher } from './zookeeper.js';
 
 /** Every discovery method: the key is `discovery.method`. */
-export const watchers = { base: staticWatcher, file: fileWatcher, zookeeper: zookeeperWatcher } as const;
+export const watchers = {
+  base: staticWatcher,
+  dns: dnsWatcher,
+  file: fileWatcher,
+  zookeeper: zookeeperWatcher,
+} as const;
 
 /** The options of any discovery method. */
 export const discoverySchema = z.discriminatedUnion('method', [
   watchers.base.options,
+  watchers.dns.options,
   watchers.file.options,
   watchers.zookeeper.options,
 ]);
@@ -22,7 +29,6 @@ export const unsupportedMethods: readonly string[] = [
   'zookeeper_poll',
   'zookeeper_dns',
   'zookeeper_dns_poll',
-  'dns',
   'docker',
   'ec2tag',
   'marathon',
@@ -46,6 +52,8 @@ export function createWatcher(discovery: Discovery, context: WatcherContext): Wa
   switch (discovery.method) {
     case 'base':
       return staticWatcher.create(discovery, context);
+    case 'dns':
+      return dnsWatcher.create(discovery, context);
     case 'file':
       return fileWatcher.create(discovery, context);
     case 'zookeeper':

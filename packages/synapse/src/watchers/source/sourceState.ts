@@ -2,6 +2,7 @@ import type { Instance } from '@smartstack/registry';
 
 import type { Snapshot, SourceProblem } from '../../catalog/types.js';
 import type { WatcherContext } from '../types.js';
+import { LossLog } from './lossLog.js';
 
 /** No service of ours has more, and whatever shows them must go on working. */
 export const maxInstances = 10_000;
@@ -22,7 +23,7 @@ export class SourceState {
   readonly #source: string;
   readonly #emit: (snapshot: Snapshot) => void;
   #known: SourceReading | undefined;
-  #lost: string | undefined;
+  readonly #loss: LossLog;
   #told: ReadonlySet<string> = new Set();
 
   /** `source` names it in the log and in problems. */
@@ -34,30 +35,19 @@ export class SourceState {
     this.#context = context;
     this.#source = source;
     this.#emit = emit;
-  }
-
-  /** True once there was a reading. */
-  get known(): boolean {
-    return this.#known !== undefined;
+    this.#loss = new LossLog(context.logger, source);
   }
 
   /** The source was read completely. */
   live(reading: SourceReading): void {
-    if (this.#lost !== undefined)
-      this.#context.logger.info('the source answers again', { source: this.#source });
-    this.#lost = undefined;
+    this.#loss.back();
     this.#take(reading);
     this.#show();
   }
 
   /** It cannot be read, for a reason; or only in part, which is `reading`. The last instances stay. */
   lost(reason: string, reading?: SourceReading): void {
-    if (reason !== this.#lost)
-      this.#context.logger.warn('the source cannot be read, its last instances stay', {
-        source: this.#source,
-        reason,
-      });
-    this.#lost = reason;
+    this.#loss.lost(reason);
     if (reading !== undefined) this.#take(reading);
     this.#show();
   }
@@ -93,9 +83,10 @@ export class SourceState {
     // Nothing known is no empty list.
     if (this.#known === undefined) return;
     const { instances, problems: bad = [] } = this.#known;
-    const problems = this.#lost === undefined ? bad : [{ path: this.#source, reason: this.#lost }, ...bad];
+    const { reason } = this.#loss;
+    const problems = reason === undefined ? bad : [{ path: this.#source, reason }, ...bad];
     this.#emit({
-      status: this.#lost === undefined ? 'live' : 'stale',
+      status: reason === undefined ? 'live' : 'stale',
       instances,
       ...(problems.length > 0 && { problems }),
     });
