@@ -28,6 +28,9 @@ const discovery = z.discriminatedUnion('method', [
   z.strictObject(watchers.dns.options.shape),
   z.strictObject(watchers.file.options.shape),
   z.strictObject(watchers.zookeeper.options.shape),
+  z.strictObject(watchers.zookeeper_dns.options.shape),
+  z.strictObject(watchers.zookeeper_dns_poll.options.shape),
+  z.strictObject(watchers.zookeeper_poll.options.shape),
 ]);
 const synapseService = z.strictObject({
   discovery: discovery.describe('Where the instances come from.'),

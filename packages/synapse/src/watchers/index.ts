@@ -6,6 +6,8 @@ import { fileWatcher } from './file.js';
 import { staticWatcher } from './static.js';
 import type { WatcherContext } from './types.js';
 import { zookeeperWatcher } from './zookeeper.js';
+import { zookeeperDnsPollWatcher, zookeeperDnsWatcher } from './zookeeperDns.js';
+import { zookeeperPollWatcher } from './zookeeperPoll.js';
 
 /** Every discovery method: the key is `discovery.method`. */
 export const watchers = {
@@ -13,6 +15,9 @@ export const watchers = {
   dns: dnsWatcher,
   file: fileWatcher,
   zookeeper: zookeeperWatcher,
+  zookeeper_dns: zookeeperDnsWatcher,
+  zookeeper_dns_poll: zookeeperDnsPollWatcher,
+  zookeeper_poll: zookeeperPollWatcher,
 } as const;
 
 /** The options of any discovery method. */
@@ -21,19 +26,14 @@ export const discoverySchema = z.discriminatedUnion('method', [
   watchers.dns.options,
   watchers.file.options,
   watchers.zookeeper.options,
+  watchers.zookeeper_dns.options,
+  watchers.zookeeper_dns_poll.options,
+  watchers.zookeeper_poll.options,
 ]);
 export type Discovery = z.output<typeof discoverySchema>;
 
 /** Methods of the Ruby pair that there is no watcher for yet. */
-export const unsupportedMethods: readonly string[] = [
-  'zookeeper_poll',
-  'zookeeper_dns',
-  'zookeeper_dns_poll',
-  'docker',
-  'ec2tag',
-  'marathon',
-  'multi',
-];
+export const unsupportedMethods: readonly string[] = ['docker', 'ec2tag', 'marathon', 'multi'];
 
 /** The keys that a method knows; undefined for a method that does not exist. */
 export function discoveryKeys(method: string): readonly string[] | undefined {
@@ -44,19 +44,38 @@ export function discoveryKeys(method: string): readonly string[] | undefined {
 
 /** Advice on valid options. Paths are relative to `discovery`. */
 export function lintDiscovery(discovery: Discovery): readonly BlockIssue[] {
-  return discovery.method === 'zookeeper' ? (zookeeperWatcher.lint?.(discovery) ?? []) : [];
+  switch (discovery.method) {
+    case 'zookeeper':
+      return watchers.zookeeper.lint?.(discovery) ?? [];
+    case 'zookeeper_dns':
+      return watchers.zookeeper_dns.lint?.(discovery) ?? [];
+    case 'zookeeper_dns_poll':
+      return watchers.zookeeper_dns_poll.lint?.(discovery) ?? [];
+    case 'zookeeper_poll':
+      return watchers.zookeeper_poll.lint?.(discovery) ?? [];
+    case 'base':
+    case 'dns':
+    case 'file':
+      return [];
+  }
 }
 
 /** The watcher that a service's `discovery` asks for. */
 export function createWatcher(discovery: Discovery, context: WatcherContext): Watcher {
   switch (discovery.method) {
     case 'base':
-      return staticWatcher.create(discovery, context);
+      return watchers.base.create(discovery, context);
     case 'dns':
-      return dnsWatcher.create(discovery, context);
+      return watchers.dns.create(discovery, context);
     case 'file':
-      return fileWatcher.create(discovery, context);
+      return watchers.file.create(discovery, context);
     case 'zookeeper':
-      return zookeeperWatcher.create(discovery, context);
+      return watchers.zookeeper.create(discovery, context);
+    case 'zookeeper_dns':
+      return watchers.zookeeper_dns.create(discovery, context);
+    case 'zookeeper_dns_poll':
+      return watchers.zookeeper_dns_poll.create(discovery, context);
+    case 'zookeeper_poll':
+      return watchers.zookeeper_poll.create(discovery, context);
   }
 }
