@@ -26,6 +26,7 @@ export interface JsonSchema {
 const discovery = z.discriminatedUnion('method', [
   z.strictObject(watchers.base.options.shape),
   z.strictObject(watchers.dns.options.shape),
+  z.strictObject(watchers.etcd.options.shape),
   z.strictObject(watchers.file.options.shape),
   z.strictObject(watchers.zookeeper.options.shape),
   z.strictObject(watchers.zookeeper_dns.options.shape),

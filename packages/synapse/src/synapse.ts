@@ -10,6 +10,7 @@ import {
   run,
 } from '@smartstack/agent';
 import {
+  EtcdWatchPool,
   type InstanceList,
   instanceList,
   type SessionLease,
@@ -97,6 +98,7 @@ export class Synapse {
     this.#loops = firstPasses.map(({ loop }) => loop);
     this.#started = Promise.all(firstPasses.map(({ passed }) => passed)).then(() => undefined);
     const folders = new FolderPool(clock, logger);
+    const etcd = new EtcdWatchPool({ clock, logger, random: Math.random });
     this.#services = new ServiceSet({
       catalog: this.#catalog,
       createWatcher: (service, discovery, log) =>
@@ -105,6 +107,7 @@ export class Synapse {
           generators: [...this.#generators.keys()],
           acquireSession: (hosts) => this.#acquireSession(hosts),
           folders,
+          etcd,
           onEvent: () => {
             for (const generator of this.#generators.values()) generator.expect?.();
           },

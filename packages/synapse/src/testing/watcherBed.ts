@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '@smartstack/agent';
 import { RecordingLogger } from '@smartstack/agent/testing';
-import type { Instance } from '@smartstack/registry';
+import { EtcdWatchPool, type Instance } from '@smartstack/registry';
 
 import type { Snapshot, Watcher } from '../catalog/types.js';
 import { FolderPool } from '../watchers/files/folderPool.js';
@@ -24,6 +24,7 @@ export class WatcherBed {
       generators: ['haproxy'],
       acquireSession: () => this.session.acquire(),
       folders: new FolderPool(clock, this.logger),
+      etcd: new EtcdWatchPool({ clock, logger: this.logger, random: () => 0 }),
       clock,
       logger: this.logger,
       metrics: { undecodable: () => (this.undecodable += 1) },

@@ -2,6 +2,7 @@ import * as z from 'zod';
 
 import type { BlockIssue, Watcher } from '../catalog/types.js';
 import { dnsWatcher } from './dns.js';
+import { etcdWatcher } from './etcd.js';
 import { fileWatcher } from './file.js';
 import { staticWatcher } from './static.js';
 import type { WatcherContext } from './types.js';
@@ -13,6 +14,7 @@ import { zookeeperPollWatcher } from './zookeeperPoll.js';
 export const watchers = {
   base: staticWatcher,
   dns: dnsWatcher,
+  etcd: etcdWatcher,
   file: fileWatcher,
   zookeeper: zookeeperWatcher,
   zookeeper_dns: zookeeperDnsWatcher,
@@ -24,6 +26,7 @@ export const watchers = {
 export const discoverySchema = z.discriminatedUnion('method', [
   watchers.base.options,
   watchers.dns.options,
+  watchers.etcd.options,
   watchers.file.options,
   watchers.zookeeper.options,
   watchers.zookeeper_dns.options,
@@ -55,6 +58,7 @@ export function lintDiscovery(discovery: Discovery): readonly BlockIssue[] {
       return watchers.zookeeper_poll.lint?.(discovery) ?? [];
     case 'base':
     case 'dns':
+    case 'etcd':
     case 'file':
       return [];
   }
@@ -67,6 +71,8 @@ export function createWatcher(discovery: Discovery, context: WatcherContext): Wa
       return watchers.base.create(discovery, context);
     case 'dns':
       return watchers.dns.create(discovery, context);
+    case 'etcd':
+      return watchers.etcd.create(discovery, context);
     case 'file':
       return watchers.file.create(discovery, context);
     case 'zookeeper':

@@ -1,6 +1,6 @@
 import type { BlockIssue, Watcher } from '../catalog/types.js';
 import type { Clock, Logger } from '@smartstack/agent';
-import type { SessionLease } from '@smartstack/registry';
+import type { EtcdWatchPool, SessionLease } from '@smartstack/registry';
 import type * as z from 'zod';
 
 import type { DiscoveryMetrics } from '../metrics.js';
@@ -15,6 +15,8 @@ export interface WatcherContext {
   readonly acquireSession: (hosts: readonly string[]) => SessionLease;
   /** Folders of registrations, each looked at once for all. */
   readonly folders: Pick<FolderPool, 'follow'>;
+  /** Watches of etcd, which share connections. */
+  readonly etcd: Pick<EtcdWatchPool, 'watch'>;
   /** To be called when the source says that something changed, before it is read. Costs little. */
   readonly onEvent?: () => void;
   readonly clock: Clock;

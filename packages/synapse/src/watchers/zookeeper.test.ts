@@ -1,4 +1,5 @@
 import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
+import { EtcdWatchPool } from '@smartstack/registry';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import type { Snapshot } from '../catalog/types.js';
@@ -50,6 +51,7 @@ function watch(more: Readonly<Record<string, unknown>> = {}) {
       return session.acquire();
     },
     folders: new FolderPool(clock, logger),
+    etcd: new EtcdWatchPool({ clock, logger, random: () => 0 }),
     clock,
     logger,
     metrics: { undecodable },

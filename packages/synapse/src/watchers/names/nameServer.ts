@@ -31,8 +31,8 @@ export interface NameServer {
 /** Asks the name servers that `nameservers` lists, each an address with or without a port; else those of the system. */
 export type OpenNameServer = (nameservers: readonly string[] | undefined) => Promise<NameServer>;
 
-/** For each of the two attempts, in milliseconds, before the next server is asked. */
-const timeoutMs = 2_000;
+/** For the first of two attempts, in milliseconds, before the next server is asked; the second may take twice as long. */
+const timeoutMs = 1_500;
 
 const noRecords: ReadonlySet<unknown> = new Set(['ENOTFOUND', 'ENODATA']);
 

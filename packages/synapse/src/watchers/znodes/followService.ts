@@ -12,7 +12,7 @@ import {
 
 import type { GeneratorBlocks, Snapshot, SourceProblem } from '../../catalog/types.js';
 import type { WatcherContext } from '../types.js';
-import { ChildReader } from './childReader.js';
+import { ChildReader } from '../source/childReader.js';
 import { parseGeneratorConfig } from './generatorConfig.js';
 import { jitterMsOf, type ZnodeOptions } from './keys.js';
 
