@@ -25,6 +25,7 @@ export interface JsonSchema {
 // The agents read these leniently and warn about unknown keys; an editor should underline them.
 const discovery = z.discriminatedUnion('method', [
   z.strictObject(watchers.base.options.shape),
+  z.strictObject(watchers.consul.options.shape),
   z.strictObject(watchers.dns.options.shape),
   z.strictObject(watchers.etcd.options.shape),
   z.strictObject(watchers.file.options.shape),

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 
 import type { BlockIssue, Watcher } from '../catalog/types.js';
+import { consulWatcher } from './consul.js';
 import { dnsWatcher } from './dns.js';
 import { etcdWatcher } from './etcd.js';
 import { fileWatcher } from './file.js';
@@ -13,6 +14,7 @@ import { zookeeperPollWatcher } from './zookeeperPoll.js';
 /** Every discovery method: the key is `discovery.method`. */
 export const watchers = {
   base: staticWatcher,
+  consul: consulWatcher,
   dns: dnsWatcher,
   etcd: etcdWatcher,
   file: fileWatcher,
@@ -25,6 +27,7 @@ export const watchers = {
 /** The options of any discovery method. */
 export const discoverySchema = z.discriminatedUnion('method', [
   watchers.base.options,
+  watchers.consul.options,
   watchers.dns.options,
   watchers.etcd.options,
   watchers.file.options,
@@ -57,6 +60,7 @@ export function lintDiscovery(discovery: Discovery): readonly BlockIssue[] {
     case 'zookeeper_poll':
       return watchers.zookeeper_poll.lint?.(discovery) ?? [];
     case 'base':
+    case 'consul':
     case 'dns':
     case 'etcd':
     case 'file':
@@ -69,6 +73,8 @@ export function createWatcher(discovery: Discovery, context: WatcherContext): Wa
   switch (discovery.method) {
     case 'base':
       return watchers.base.create(discovery, context);
+    case 'consul':
+      return watchers.consul.create(discovery, context);
     case 'dns':
       return watchers.dns.create(discovery, context);
     case 'etcd':

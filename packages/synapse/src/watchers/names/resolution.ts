@@ -4,6 +4,7 @@ import { describeError } from '@smartstack/agent';
 import type { Instance } from '@smartstack/registry';
 
 import type { SourceProblem } from '../../catalog/types.js';
+import { fittingWeights } from '../source/weights.js';
 import type { NameServer, ServiceRecord } from './nameServer.js';
 
 /** A server as it is configured or registered: its host is a name, or an address. */
@@ -167,12 +168,11 @@ class Round {
   }
 }
 
-/** SRV weights as shares: up to 65535 there, up to 256 with HAProxy; 0 among others means a little, not nothing. */
+/** SRV weights as shares: 0 among others means a little, not nothing. */
 function weightsOf(records: readonly ServiceRecord[]): ReadonlyMap<ServiceRecord, number> {
-  const largest = Math.max(0, ...records.map(({ weight }) => weight));
-  if (largest === 0) return new Map();
-  const scale = largest > 256 ? 256 / largest : 1;
-  return new Map(records.map((record) => [record, Math.max(1, Math.round(record.weight * scale))]));
+  if (records.every(({ weight }) => weight === 0)) return new Map();
+  const weights = fittingWeights(records.map(({ weight }) => weight));
+  return new Map(records.map((record, index) => [record, weights[index] ?? 1]));
 }
 
 function compare(a: string, b: string): number {
