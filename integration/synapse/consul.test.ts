@@ -88,7 +88,7 @@ describe('method: consul', () => {
     consul.set({ web: [instance('1')] });
     const synapse = await startSynapse({ web: discovery({ token_file: file }) }, { startupDeadlineMs: 100 });
     await eventually(
-      () => synapse.log.records.some(({ fields }) => `${String(fields.reason)}`.includes('token')),
+      () => synapse.log.records.some(({ fields }) => String(fields.reason).includes('token')),
       {
         what: 'it is told',
       },

@@ -132,12 +132,9 @@ describe('method: etcd against a real etcd', () => {
     };
     const synapse = await startSynapse(services, { startupDeadlineMs: 500 });
     await synapse.sees('tls', []);
-    await eventually(
-      () => synapse.log.records.some(({ fields }) => `${String(fields.reason)}`.includes('auth')),
-      {
-        what: 'it is refused',
-      },
-    );
+    await eventually(() => synapse.log.records.some(({ fields }) => String(fields.reason).includes('auth')), {
+      what: 'it is refused',
+    });
     expect(sourceOf(synapse, 'web')).toBe('pending');
     writeFileSync(file, 'secret\n');
     await synapse.sees('web', ['10.0.0.1:80']);

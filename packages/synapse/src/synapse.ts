@@ -10,7 +10,6 @@ import {
   run,
 } from '@smartstack/agent';
 import {
-  EtcdWatchPool,
   type InstanceList,
   instanceList,
   type SessionLease,
@@ -29,7 +28,6 @@ import type { GeneratorTable } from './generators/types.js';
 import { createSynapseMetrics, type SynapseMetrics } from './metrics.js';
 import { ReconcileLoop } from './reconcile.js';
 import { ServiceSet } from './services.js';
-import { FolderPool } from './watchers/files/folderPool.js';
 import {
   createWatcher,
   type Discovery,
@@ -38,6 +36,7 @@ import {
   lintDiscovery,
   unsupportedMethods,
 } from './watchers/index.js';
+import { sharedSources } from './watchers/sharedSources.js';
 
 /** What synapse stands on; all of it replaceable in tests. */
 export interface SynapseOptions {
@@ -97,8 +96,7 @@ export class Synapse {
     const firstPasses = [...this.#generators.values()].map((generator) => this.#createLoop(generator));
     this.#loops = firstPasses.map(({ loop }) => loop);
     this.#started = Promise.all(firstPasses.map(({ passed }) => passed)).then(() => undefined);
-    const folders = new FolderPool(clock, logger);
-    const etcd = new EtcdWatchPool({ clock, logger, random: Math.random });
+    const shared = sharedSources(clock, logger);
     this.#services = new ServiceSet({
       catalog: this.#catalog,
       createWatcher: (service, discovery, log) =>
@@ -106,8 +104,7 @@ export class Synapse {
           service,
           generators: [...this.#generators.keys()],
           acquireSession: (hosts) => this.#acquireSession(hosts),
-          folders,
-          etcd,
+          ...shared,
           onEvent: () => {
             for (const generator of this.#generators.values()) generator.expect?.();
           },

@@ -83,7 +83,7 @@ export class EtcdWatchPool {
     while (!signal.aborted) {
       await this.#options.clock.sleep(pulseMs, signal).catch(() => undefined);
       const [one] = cluster.prefixes;
-      if (one === undefined || signal.aborted) continue;
+      if (one === undefined) continue;
       try {
         await cluster.client.call('/v3/kv/range', countOf(one.prefix));
       } catch (error) {

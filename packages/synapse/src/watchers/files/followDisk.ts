@@ -28,12 +28,17 @@ export async function followDisk(
         const task = await watchFiles({ paths: [path], seen: '', onChange, clock, logger });
         await task(inner);
       } catch (error) {
-        if (inner.aborted) return;
-        logger.warn('cannot watch files, looking periodically', { error: describeError(error) });
+        // It rejects, too, when it is stopped; then the pause is none.
+        if (!isStopped(inner))
+          logger.warn('cannot watch files, looking periodically', { error: describeError(error) });
         await clock.sleep(rewatchMs, inner).catch(() => undefined);
         repeater.trigger();
       }
     }
   };
   await run([(inner) => repeater.run(look, inner), watch], signal);
+}
+
+function isStopped(signal: AbortSignal): boolean {
+  return signal.aborted;
 }

@@ -1,4 +1,4 @@
-import type { Agent, IncomingHttpHeaders, RequestOptions } from 'node:http';
+import type { Agent, ClientRequest, IncomingHttpHeaders, RequestOptions } from 'node:http';
 import type { ConnectionOptions } from 'node:tls';
 
 import { type Clock, describeError } from '@smartstack/agent';
@@ -21,6 +21,8 @@ export interface JsonRequest {
   readonly timeoutMs: number;
 }
 
+type Request = (options: RequestOptions) => ClientRequest;
+
 /** No source of ours has more to say in one answer. */
 const maxAnswerBytes = 16 * 1024 * 1024;
 
@@ -28,7 +30,7 @@ const maxAnswerBytes = 16 * 1024 * 1024;
 export class JsonClient {
   readonly #clock: Clock;
   readonly #readTls: (signal: AbortSignal) => Promise<ConnectionOptions | undefined>;
-  #connections: Promise<{ agent: Agent; request: typeof import('node:http').request }> | undefined;
+  #connections: Promise<{ agent: Agent; request: Request }> | undefined;
 
   /** `readTls` is asked before the first request, and again after one that failed; undefined: plain HTTP. */
   constructor(clock: Clock, readTls: (signal: AbortSignal) => Promise<ConnectionOptions | undefined>) {
@@ -74,7 +76,7 @@ export class JsonClient {
 }
 
 function exchange(
-  request: typeof import('node:http').request,
+  request: Request,
   agent: Agent,
   { endpoint, path, headers }: Omit<JsonRequest, 'timeoutMs'>,
   signal: AbortSignal,

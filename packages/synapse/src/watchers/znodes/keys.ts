@@ -49,10 +49,8 @@ export const znodeKeys = {
     .describe("Limits of the Ruby pair's attempts. Ignored: ours never gives up."),
 } as const;
 
-const shape = z.object(znodeKeys);
-
 /** The values of these keys. */
-export type ZnodeOptions = z.output<typeof shape>;
+export type ZnodeOptions = z.output<z.ZodObject<typeof znodeKeys>>;
 
 /** The longest wait after a change, in milliseconds. */
 export function jitterMsOf({ discovery_jitter: jitter }: ZnodeOptions): number {
