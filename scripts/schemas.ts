@@ -25,7 +25,14 @@ export interface JsonSchema {
 // The agents read these leniently and warn about unknown keys; an editor should underline them.
 const discovery = z.discriminatedUnion('method', [
   z.strictObject(watchers.base.options.shape),
+  z.strictObject(watchers.consul.options.shape),
+  z.strictObject(watchers.dns.options.shape),
+  z.strictObject(watchers.etcd.options.shape),
+  z.strictObject(watchers.file.options.shape),
   z.strictObject(watchers.zookeeper.options.shape),
+  z.strictObject(watchers.zookeeper_dns.options.shape),
+  z.strictObject(watchers.zookeeper_dns_poll.options.shape),
+  z.strictObject(watchers.zookeeper_poll.options.shape),
 ]);
 const synapseService = z.strictObject({
   discovery: discovery.describe('Where the instances come from.'),

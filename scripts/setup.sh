@@ -58,6 +58,7 @@ needs() {
     echo 'curl curl'
     echo 'procps pgrep'
     echo 'iproute2 ip'
+    echo 'dnsmasq-base dnsmasq'
     echo 'redis-server redis-server'
     echo 'rabbitmq-server /usr/lib/rabbitmq/bin/rabbitmq-server'
     echo 'postgresql pg_ctlcluster'

@@ -191,7 +191,7 @@ describe('watchFiles', () => {
     // One question for all that time: each takes a thread of the process until it is answered.
     expect(questions).toBe(2);
     expect(logger.records.splice(0).map(({ message }) => message)).toEqual([
-      'the file system of the configuration does not answer',
+      'a file system that is watched does not answer',
     ]);
     expect(changes).toBe(0);
     thaw?.();

@@ -109,7 +109,7 @@ class DiskWatch {
     this.#looking ??= look().finally(() => (this.#looking = undefined));
     const found = await within(this.#looking, hungMs, clock, signal);
     if (found === undefined && !signal.aborted && !this.#hangs)
-      logger.warn('the file system of the configuration does not answer', { paths });
+      logger.warn('a file system that is watched does not answer', { paths });
     this.#hangs = found === undefined;
     return found;
   }

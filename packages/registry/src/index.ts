@@ -5,7 +5,7 @@ export * from './instance.js';
 export * from './instanceList.js';
 export * from './nodeName.js';
 export { ensembleKey, parseHosts, type Ensemble, type HostPort } from './zookeeper/addresses.js';
-export { credentialProblem, parseAuth } from './zookeeper/credentials.js';
+export { credentialProblem, CredentialReader, parseAuth } from './zookeeper/credentials.js';
 export * from './zookeeper/errors.js';
 export * from './zookeeper/metrics.js';
 export * from './zookeeper/pool.js';

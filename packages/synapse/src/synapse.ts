@@ -41,6 +41,7 @@ import {
   unsupportedMethods,
 } from './watchers/index.js';
 import { protectFromMassLoss } from './watchers/protect.js';
+import { sharedSources } from './watchers/sharedSources.js';
 
 /** What synapse stands on; all of it replaceable in tests. */
 export interface SynapseOptions {
@@ -97,6 +98,7 @@ export class Synapse {
     const firstPasses = [...this.#generators.values()].map((generator) => this.#createLoop(generator));
     this.#loops = firstPasses.map(({ loop }) => loop);
     this.#started = Promise.all(firstPasses.map(({ passed }) => passed)).then(() => undefined);
+    const shared = sharedSources(clock, logger);
     this.#services = new ServiceSet({
       catalog: this.#catalog,
       createWatcher: (service, discovery, log, definition) =>
@@ -110,6 +112,7 @@ export class Synapse {
             }),
           generators: [...this.#generators.keys()],
           acquireSession: (hosts) => this.#acquireSession(hosts),
+          ...shared,
           onEvent: () => {
             for (const generator of this.#generators.values()) generator.expect?.();
           },

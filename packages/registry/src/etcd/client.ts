@@ -47,6 +47,37 @@ export class EtcdClient {
     }
   }
 
+  /**
+   * Asks the member that answered last for what comes in messages, until it ends that or `signal` aborts. The first must
+   * come within the time-out. Rejects with EtcdError.
+   */
+  async stream(
+    path: string,
+    body: unknown,
+    onMessage: (message: unknown) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock, timeoutMs } = this.#options;
+    const limit = new AbortController();
+    const late = (): void => limit.abort(new EtcdError(`no answer within ${timeoutMs} ms`));
+    const timer = clock.setTimeout(late, timeoutMs);
+    const any = AbortSignal.any([limit.signal, this.#closed.signal, signal]);
+    const take = (message: unknown): void => {
+      timer.cancel();
+      onMessage(message);
+    };
+    try {
+      const token = await this.#currentToken();
+      const connections = await this.#connect(timeoutMs, any);
+      await connections.stream(this.endpoint, path, body, token, take, any);
+    } catch (error) {
+      if (error instanceof EtcdError && error.stale) this.#token = undefined;
+      throw limit.signal.aborted ? limit.signal.reason : error;
+    } finally {
+      timer.cancel();
+    }
+  }
+
   /** Closes the connections; what is under way rejects. */
   close(): void {
     this.#closed.abort();
@@ -54,15 +85,17 @@ export class EtcdClient {
   }
 
   async #authorized(path: string, body: unknown): Promise<unknown> {
+    return await this.#anywhere(path, body, await this.#currentToken());
+  }
+
+  async #currentToken(): Promise<string | undefined> {
     this.#token ??= this.#authenticate();
-    let token: string | undefined;
     try {
-      token = await this.#token;
+      return await this.#token;
     } catch (error) {
       this.#token = undefined;
       throw error;
     }
-    return await this.#anywhere(path, body, token);
   }
 
   async #authenticate(): Promise<string | undefined> {

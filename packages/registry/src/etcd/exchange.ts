@@ -16,6 +16,15 @@ export interface Connections {
     token: string | undefined,
     signal: AbortSignal,
   ): Promise<unknown>;
+  /** The same for an answer that comes in lines for as long as it lasts. Resolves when the server ends it. */
+  stream(
+    endpoint: string,
+    path: string,
+    body: unknown,
+    token: string | undefined,
+    onMessage: (message: unknown) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
   /** Closes them all. */
   end(): void;
 }
@@ -28,26 +37,45 @@ export async function openConnections(tls: ConnectionOptions | undefined): Promi
   // Agents that talk to no etcd never load either.
   const { Agent, request } = tls === undefined ? await import('node:http') : await import('node:https');
   const agent: Agent = new Agent({ keepAlive: true, ...tls });
+  // What lasts must not wait for each other.
+  const streams: Agent = new Agent({ ...tls });
+  const open = (
+    through: Agent,
+    endpoint: string,
+    path: string,
+    text: string,
+    token: string | undefined,
+    signal: AbortSignal,
+  ): ClientRequest => {
+    const { hostname, port } = new URL(`http://${endpoint}`);
+    const options: RequestOptions = {
+      agent: through,
+      // An IPv6 address has brackets in a URL only.
+      host: hostname.replace(/^\[|\]$/g, ''),
+      port: port === '' ? 80 : port,
+      path,
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'content-length': Buffer.byteLength(text),
+        ...(token === undefined ? {} : { authorization: token }),
+      },
+      signal,
+    };
+    return request(options);
+  };
   return {
-    end: () => agent.destroy(),
+    end: () => {
+      agent.destroy();
+      streams.destroy();
+    },
     post: (endpoint, path, body, token, signal) => {
-      const { hostname, port } = new URL(`http://${endpoint}`);
       const text = JSON.stringify(body);
-      const options: RequestOptions = {
-        agent,
-        // An IPv6 address has brackets in a URL only.
-        host: hostname.replace(/^\[|\]$/g, ''),
-        port: port === '' ? 80 : port,
-        path,
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          'content-length': Buffer.byteLength(text),
-          ...(token === undefined ? {} : { authorization: token }),
-        },
-        signal,
-      };
-      return answerOf(request(options), text);
+      return answerOf(open(agent, endpoint, path, text, token, signal), text);
+    },
+    stream: (endpoint, path, body, token, onMessage, signal) => {
+      const text = JSON.stringify(body);
+      return messagesOf(open(streams, endpoint, path, text, token, signal), text, onMessage);
     },
   };
 }
@@ -77,6 +105,43 @@ function answerOf(request: ClientRequest, text: string): Promise<unknown> {
         } catch (error) {
           fail(error);
         }
+      });
+    });
+    request.end(text);
+  });
+}
+
+function messagesOf(
+  request: ClientRequest,
+  text: string,
+  onMessage: (message: unknown) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (cause: unknown): void => {
+      reject(cause instanceof EtcdError ? cause : new EtcdError('no answer', { cause }));
+    };
+    request.on('error', fail);
+    request.on('response', (response) => {
+      let rest = '';
+      response.setEncoding('utf8');
+      response.on('error', fail);
+      response.on('aborted', () => fail(new Error('the answer broke off')));
+      response.on('data', (chunk: string) => {
+        const lines = (rest + chunk).split('\n');
+        rest = lines.pop() ?? '';
+        try {
+          if (rest.length > maxAnswerBytes) throw new EtcdError(`more than ${maxAnswerBytes} bytes`);
+          if (response.statusCode === 200)
+            for (const line of lines) if (line.trim() !== '') onMessage(parse(line));
+        } catch (error) {
+          fail(error);
+          request.destroy();
+        }
+      });
+      response.on('end', () => {
+        const { statusCode = 0 } = response;
+        if (statusCode === 200) resolve();
+        else fail(errorOf(parse(rest), statusCode));
       });
     });
     request.end(text);

@@ -14,16 +14,18 @@ export type TxnResult =
   /** The condition did not hold; `found` is what is there instead. */
   | { readonly done: false; readonly found: KeyValue | undefined };
 
-type Fields = Readonly<Record<string, unknown>>;
+/** A JSON object of etcd's. */
+export type Fields = Readonly<Record<string, unknown>>;
 
-function fields(value: unknown): Fields {
+/** Throws EtcdError for what is no object. */
+export function fields(value: unknown): Fields {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new EtcdError('an answer that is none of etcd');
   return value as Fields;
 }
 
 /** A number of 64 bits; etcd leaves zeros out. */
-function int64(value: unknown): string {
+export function int64(value: unknown): string {
   if (value === undefined) return '0';
   const text = typeof value === 'number' ? String(value) : value;
   if (typeof text !== 'string' || !/^-?\d{1,20}$/.test(text)) throw new EtcdError('a number that is none');
@@ -38,7 +40,8 @@ function textOf(value: unknown): string {
   return Buffer.from(value, 'base64').toString();
 }
 
-function revisionOf(answer: Fields): string {
+/** The revision of the store that an answer was given at. */
+export function revisionOf(answer: Fields): string {
   return int64(fields(answer.header).revision);
 }
 

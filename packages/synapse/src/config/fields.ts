@@ -14,6 +14,15 @@ export function oneOrMore<T extends z.ZodType>(element: T) {
   return z.union([z.array(element).min(1), element.transform((one) => [one])]);
 }
 
+/** Where a server listens: `host:port`, an IPv6 address in brackets. */
+export const hostAndPort = z
+  .string()
+  .regex(/^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$/, 'expected host:port')
+  .refine((text) => {
+    const number = Number(text.slice(text.lastIndexOf(':') + 1));
+    return number >= 1 && number <= 65_535;
+  }, 'expected a port from 1 to 65535');
+
 const json: z.ZodType<Json> = z.json();
 
 /** One filter on the labels of instances. */
@@ -22,6 +31,9 @@ const labelFilter: z.ZodType<LabelFilter> = z.strictObject({
   value: json,
   condition: z.enum(['equals', 'not-equals']),
 });
+
+/** The labels of an instance. */
+export const labels = z.record(z.string(), json);
 
 /** Keys that every discovery method takes. */
 export const discoveryBase = {
@@ -41,7 +53,7 @@ export const configuredInstance = z
     id: z.int().min(0).optional(),
     weight: z.number().min(0).optional(),
     haproxy_server_options: z.string().optional(),
-    labels: z.record(z.string(), json).optional(),
+    labels: labels.optional(),
   })
   .transform(({ haproxy_server_options, host, port: at, ...rest }): Instance => {
     const entries = Object.entries({ ...rest, haproxyServerOptions: haproxy_server_options });

@@ -156,7 +156,7 @@ describe('loadConfiguration', () => {
       'synapse.yaml:1:17 haproxy.port',
       'synapse.yaml:5:6 services.a',
       'services/broken.yaml:1:5',
-      'services/dns.yaml:1:22 discovery.method',
+      'services/dns.yaml:1:36 discovery.servers',
       'services/multi.yaml:1:2 discovery_multi',
       'services/ruby.yaml:1:7',
       'services/typo.yaml:1:22 discovery.method',

@@ -1,9 +1,10 @@
 import type { BlockIssue, Watcher } from '../catalog/types.js';
 import type { Clock, Logger } from '@smartstack/agent';
-import type { SessionLease } from '@smartstack/registry';
+import type { EtcdWatchPool, SessionLease } from '@smartstack/registry';
 import type * as z from 'zod';
 
 import type { DiscoveryMetrics } from '../metrics.js';
+import type { FolderPool } from './files/folderPool.js';
 
 /** What a watcher may use. */
 export interface WatcherContext {
@@ -14,6 +15,10 @@ export interface WatcherContext {
   readonly acquireSession: (hosts: readonly string[]) => SessionLease;
   /** The watcher's snapshots with what its source lost all at once, as the service wishes. */
   readonly protect: (watcher: Watcher) => Watcher;
+  /** Folders of registrations, each looked at once for all. */
+  readonly folders: Pick<FolderPool, 'follow'>;
+  /** Watches of etcd, which share connections. */
+  readonly etcd: Pick<EtcdWatchPool, 'watch'>;
   /** To be called when the source says that something changed, before it is read. Costs little. */
   readonly onEvent?: () => void;
   readonly clock: Clock;

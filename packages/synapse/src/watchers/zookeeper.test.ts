@@ -1,8 +1,10 @@
 import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
+import { EtcdWatchPool } from '@smartstack/registry';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import type { Snapshot } from '../catalog/types.js';
 import { FakeSession } from '../testing/index.js';
+import { FolderPool } from './files/folderPool.js';
 import { zookeeperWatcher } from './zookeeper.js';
 
 const encoded =
@@ -48,6 +50,8 @@ function watch(more: Readonly<Record<string, unknown>> = {}) {
       acquired(hosts);
       return session.acquire();
     },
+    folders: new FolderPool(clock, logger),
+    etcd: new EtcdWatchPool({ clock, logger, random: () => 0 }),
     clock,
     logger,
     metrics: { undecodable },

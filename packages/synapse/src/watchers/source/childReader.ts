@@ -1,5 +1,10 @@
 import { describeError } from '@smartstack/agent';
-import type { ChildResult, ChildrenSnapshot, Instance, Zxid } from '@smartstack/registry';
+import type { ChildResult, Instance, Stat, Zxid } from '@smartstack/registry';
+
+/** A child as it was read; `mzxid` tells one version of its data from another. */
+export type ReadChild =
+  | Exclude<ChildResult, { kind: 'data' }>
+  | { readonly kind: 'data'; readonly data: Buffer; readonly stat: Pick<Stat, 'mzxid'> };
 
 /** Makes an instance of a child; `data` is undefined when its name should tell everything. Throws when it is none. */
 export type DecodeChild = (name: string, data: Buffer | undefined) => Instance;
@@ -48,7 +53,7 @@ export class ChildReader {
   }
 
   /** Instances in the order of the children, and the children that are bad in a way not told before. */
-  read(children: ChildrenSnapshot['children']): {
+  read(children: ReadonlyMap<string, ReadChild>): {
     readonly instances: readonly Instance[];
     readonly newlyBad: readonly BadChild[];
   } {
@@ -71,7 +76,7 @@ export class ChildReader {
     return { instances: [...good.values()].map(({ instance }) => instance), newlyBad };
   }
 
-  #decode(name: string, child: ChildResult, before: Good | undefined): Good {
+  #decode(name: string, child: ReadChild, before: Good | undefined): Good {
     switch (child.kind) {
       case 'error':
         throw child.error;

@@ -1,4 +1,4 @@
-import type { GeneratorBlocks } from '../catalog/types.js';
+import type { GeneratorBlocks } from '../../catalog/types.js';
 
 /** What the data of a znode say about generators. */
 export type ParsedGeneratorConfig =
