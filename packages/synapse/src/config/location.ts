@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { describeError } from '@smartstack/agent';
 import * as z from 'zod';
@@ -7,18 +8,21 @@ import { levelName, type Location } from '../catalog/locality.js';
 /** Longest value, in bytes: a label, not a document. */
 const maxBytes = 256;
 
-const plain = z.union([z.string().min(1), z.number(), z.boolean()]).transform(String);
-const reference = z.union([
-  z.strictObject({ file: z.string().startsWith('/', 'expected an absolute path') }),
-  z.strictObject({ env: z.string().min(1) }),
-]);
+const expected = 'expected text, {file: /path} or {env: NAME}';
+const value = z.union(
+  [
+    z.string(expected),
+    z.number(expected),
+    z.boolean(expected),
+    z.strictObject({ file: z.string().startsWith('/', 'expected an absolute path') }, expected),
+    z.strictObject({ env: z.string().min(1) }, expected),
+  ],
+  expected,
+);
 
 /** The `location` key of agent.yaml: labels of this host, or where they are to be found. */
 export const locationSchema = z
-  .record(
-    z.string().regex(levelName, "expected letters, digits, '_', '.' and '-'"),
-    z.union([plain, reference], 'expected text, {file: /path} or {env: NAME}'),
-  )
+  .record(z.string().regex(levelName, "expected letters, digits, '_', '.' and '-'"), value)
   .nullish()
   .describe(
     'Where this host is, from which services prefer near instances (`locality`): labels as instances have them, such as `zone: a`. A value is text, `{file: /path}` (its only line, read at start) or `{env: NAME}`.',
@@ -33,9 +37,9 @@ interface LocationProblem {
   readonly problem: string;
 }
 
-/** Reads no more than a label may have: what is named may be a device, or endless. */
+/** Reads no more than a label may have, and waits for nobody: what is named may be a pipe, or endless. */
 async function textIn(path: string): Promise<string> {
-  const file = await open(path, 'r');
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     if (!(await file.stat()).isFile()) throw new Error('it is no plain file');
     const { buffer, bytesRead } = await file.read(Buffer.alloc(maxBytes + 2), 0, maxBytes + 2, 0);
@@ -46,20 +50,20 @@ async function textIn(path: string): Promise<string> {
 }
 
 async function valueOf(
-  value: Value,
+  stated: Value,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<{ readonly value: string } | { readonly problem: string }> {
   let text: string | undefined;
   let source = 'it';
-  if (typeof value === 'string') text = value;
-  else if ('env' in value) {
-    source = `the environment variable ${value.env}`;
-    text = env[value.env];
+  if (typeof stated !== 'object') text = String(stated);
+  else if ('env' in stated) {
+    source = `the environment variable ${stated.env}`;
+    text = env[stated.env];
     if (text === undefined) return { problem: `${source} is not set; write the value, or set it` };
   } else {
-    source = value.file;
+    source = stated.file;
     try {
-      text = await textIn(value.file);
+      text = await textIn(source);
     } catch (error) {
       return { problem: `${source} cannot be read: ${describeError(error)}` };
     }

@@ -125,7 +125,7 @@ class DesiredBuilder {
     const problem =
       service === undefined ? 'its backend has no valid name' : this.#nameProblem(owner, service, view.name);
     if (service === undefined || problem !== undefined) {
-      const reason = `locality: ${problem}: there is no tier ${level}`;
+      const reason = `locality: there is no tier ${level}: ${problem}`;
       this.#issues.push({ severity: 'error', reason, service: owner });
       return;
     }

@@ -143,18 +143,17 @@ export function withoutLostTiers(state: DesiredState): DesiredState {
   if (!state.services.some(({ frontend }) => frontend !== undefined && tiersIn(frontend).length > 0))
     return state;
   const there = new Set(state.services.map(({ service, backend }) => `${ownerOf(service)} ${backend.name}`));
-  let isWhole = true;
   const services = state.services.map((sections) => {
     const { service, frontend } = sections;
     if (frontend === undefined) return sections;
     const isLost = (name: string): boolean => !there.has(`${service} ${name}`);
     if (!tiersIn(frontend).some(isLost)) return sections;
-    isWhole = false;
     const lines = frontend.lines.filter((line) => {
       const name = tierIn(line);
       return name === undefined || !isLost(name);
     });
     return cutTo(sections, frontend, lines);
   });
+  const isWhole = services.every((sections, index) => sections === state.services[index]);
   return isWhole ? state : { ...state, services };
 }
