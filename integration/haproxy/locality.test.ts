@@ -109,6 +109,28 @@ describe('saturation', () => {
   });
 });
 
+it('all near servers die at once: requests that are under way may fail, and none after that', async () => {
+  const clients = 3;
+  const backend = ['retries 10', 'retry-on conn-failure empty-response'];
+  // Checks alone would notice long after the test.
+  await bed.settle(service({ server_options: 'check inter 1m', backend }));
+  const start = (maxRequests: number) =>
+    startLoad({ port, clients, connections: 'fresh', maxRequests, paceMs: 5 });
+  const load = start(50_000);
+  await eventually(() => load.requests > 50, { what: 'requests' });
+  await Promise.all([upstreams.get('n1')!.stop(), upstreams.get('n2')!.stop()]);
+  const left = async (tier: string) => (await inRotation(haproxy.adminSocket, tier)).length;
+  await eventually(async () => (await left('web.zone')) === 0 && (await left('web.region')) === 1, {
+    what: 'both tiers know that the near servers are dead',
+  });
+  expect((await load.stop()).failures.length).toBeLessThanOrEqual(2 * clients);
+  const after = start(100);
+  await eventually(() => after.requests >= 100, { what: 'more requests' });
+  const { failures, byIdentity } = await after.stop();
+  expect(failures).toEqual([]);
+  expect([...byIdentity.keys()].sort()).toEqual(['f1', 'r1']);
+});
+
 describe('without a reload', () => {
   it.runIf(tested.dynamicServers)('servers of all tiers come, go and change', async () => {
     await bed.settle(service());

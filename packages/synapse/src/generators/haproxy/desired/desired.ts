@@ -265,7 +265,7 @@ export function desiredState(
   const unknown = new Set([...pending, ...(view.unreadable ?? [])]);
   if (unknown.size > 0) for (const name of memory.keys()) if (unknown.has(ownerOf(name))) unknown.add(name);
   const fresh = expireMemory(memory, nowSeconds, config.stateFileTtlSeconds, unknown);
-  const { tiers, missing } = withinReach(view, fresh, config.location);
+  const { tiers, missing } = withinReach(view, fresh, config);
   const all = { ...view, services: [...view.services, ...tiers.map((tier) => tier.view)] };
   const builder = new DesiredBuilder(
     config,

@@ -19,6 +19,8 @@ const all = [near, wide, far, bare];
 const locality = { levels: ['zone', 'region'] };
 const block = { port: 3213, backend_order: 'asc', server_options: 'check', locality };
 
+const notice = 'default-server observe layer4 error-limit 3 on-error mark-down';
+
 type Given = Parameters<typeof desireAt>[1];
 const desire = (views: readonly ServiceView[], given: Given = {}): DesiredResult =>
   desireAt(views, { location, ...given });
@@ -56,9 +58,10 @@ describe('the tiers of a service', () => {
         'server 10.0.0.3:80 10.0.0.3:80 id 3 check',
         'server 10.0.0.4:80 10.0.0.4:80 id 4 check',
       ],
-      ['backend web.zone', 'mode http', 'server 10.0.0.1:80 10.0.0.1:80 id 1 check'],
+      ['backend web.zone', notice, 'mode http', 'server 10.0.0.1:80 10.0.0.1:80 id 1 check'],
       [
         'backend web.region',
+        notice,
         'mode http',
         'server 10.0.0.1:80 10.0.0.1:80 id 1 check',
         'server 10.0.0.2:80 10.0.0.2:80 id 2 check',
@@ -100,7 +103,7 @@ describe('the tiers of a service', () => {
     expect(names(desired)).toEqual(['web', 'web@region']);
     const [own, tier] = desired.services;
     expect(tier?.frontend).toBeUndefined();
-    expect(tier?.backend).toMatchObject({ name: 'b.region', lines: own?.backend.lines });
+    expect(tier?.backend).toMatchObject({ name: 'b.region', lines: [notice, ...(own?.backend.lines ?? [])] });
     expect(tier?.backend.servers.map(renderServer)).toEqual(
       own?.backend.servers.slice(0, 2).map(renderServer),
     );
@@ -124,6 +127,24 @@ describe('the tiers of a service', () => {
       const reason = `locality: the location of this host (agent.yaml) has no ${missing[0]}: these levels, and those within them, are left out`;
       expect(issues).toEqual([{ severity: 'warning', reason }]);
     }
+  });
+
+  it.each([
+    ['its server_options', { server_options: 'check observe layer7' }, {}],
+    ['its default-server', { listen: ['default-server observe layer7'] }, {}],
+    ['the defaults', {}, { presets: { extra_defaults: ['default-server observe layer7'] } }],
+  ])('leave what errors mean for a server to the operator where %s say it', (_, more, top) => {
+    const { desired } = desire([web({ ...block, ...more })], { top: { stats: false, ...top } });
+    const [own, tier] = desired.services;
+    expect(tier?.backend.lines).toEqual(own?.backend.lines);
+  });
+
+  it('exist for services prepared ahead', () => {
+    const top = { stats: false, prepared_services: { web: block } };
+    const { desired } = desire([], { top });
+    expect(names(desired)).toEqual(['web', 'web@zone', 'web@region']);
+    const arrived = desire([web(null)], { top }).desired;
+    expect(frontend(arrived)).toEqual(frontend(desired));
   });
 
   it('are told where a service has no frontend that could choose', () => {

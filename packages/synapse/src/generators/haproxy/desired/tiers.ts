@@ -1,8 +1,12 @@
 import type { CatalogView, ServiceView } from '../../../catalog/types.js';
 import { instancesWithin, knownLevels, type Location } from '../../../catalog/locality.js';
 import { readServiceBlock } from '../block/blocks.js';
+import type { HaproxyConfig } from '../block/schema.js';
 import type { HaproxyServiceConfig } from '../block/serviceSchema.js';
+import { backendContext, effectiveDefaults } from './backendContext.js';
+import { sortLines } from './keywords.js';
 import { type Memory, serviceMemory } from './memory.js';
+import { parseOptions, splitWords } from './options.js';
 import { isUnknown } from './wishes.js';
 import { ownerOf, tierName } from './tierNames.js';
 import type { DesiredState, Section, ServiceSections } from '../types.js';
@@ -28,17 +32,34 @@ const ownKeys = new Set([
   ...['port', 'bind_address', 'bind_options', 'frontend', 'shared_frontend', 'locality'],
 ]);
 
-/** Blocks are values by which later steps know what did not change: the same block and name make the same one. */
-const blocks = new WeakMap<object, Map<string, Block>>();
+/**
+ * Lets requests themselves notice that a near server is dead: a request that was sent to a tier stays there, so that
+ * one whose servers died all at once would fail requests until the checks notice, while others have servers that serve.
+ * Without `check` HAProxy makes nothing of it.
+ */
+const noticeDeath = 'default-server observe layer4 error-limit 3 on-error mark-down';
 
-function blockOf(block: Block, backendName: string): Block {
-  const made = blocks.get(block) ?? new Map<string, Block>();
-  blocks.set(block, made);
-  const known = made.get(backendName);
+/** True where the operator says himself what errors of requests mean for a server. */
+function isObserved(service: HaproxyServiceConfig, config: HaproxyConfig): boolean {
+  const { backend } = sortLines(service, config.sectionKeywords);
+  const { defaultServer } = backendContext(effectiveDefaults(config.base), backend);
+  const options = [...defaultServer, ...parseOptions(splitWords(service.serverOptions))];
+  return options.some(({ keyword }) => keyword === 'observe');
+}
+
+/** Blocks are values by which later steps know what did not change: the same block and name make the same one. */
+const blocks = new WeakMap<object, { readonly config: HaproxyConfig; readonly made: Map<string, Block> }>();
+
+function blockOf(block: Block, service: HaproxyServiceConfig, name: string, config: HaproxyConfig): Block {
+  const before = blocks.get(block);
+  const { made } = before?.config === config ? before : { made: new Map<string, Block>() };
+  if (before?.config !== config) blocks.set(block, { config, made });
+  const known = made.get(name);
   if (known !== undefined) return known;
   const rest = Object.entries(block).filter(([key]) => !ownKeys.has(key));
-  const fresh = { ...Object.fromEntries(rest), backend_name: backendName };
-  made.set(backendName, fresh);
+  const backend = isObserved(service, config) ? service.backend : [noticeDeath, ...service.backend];
+  const fresh = { ...Object.fromEntries(rest), backend, backend_name: name };
+  made.set(name, fresh);
   return fresh;
 }
 
@@ -50,42 +71,43 @@ function backendName(backend: string, level: string): string {
 /** The same for views: what they were made of, and what came of it. */
 const views = new WeakMap<
   ServiceView,
-  { readonly block: Block; readonly location: Location; readonly tiers: readonly Tier[] }
+  { readonly block: Block; readonly config: HaproxyConfig; readonly tiers: readonly Tier[] }
 >();
 
 function tiersOf(
   view: ServiceView,
   block: Block,
-  { backendName: stated, locality }: HaproxyServiceConfig,
-  location: Location,
+  service: HaproxyServiceConfig,
+  config: HaproxyConfig,
 ): readonly Tier[] {
   const known = views.get(view);
-  if (known?.block === block && known.location === location) return known.tiers;
-  const levels = knownLevels(locality?.levels ?? [], location);
+  if (known?.block === block && known.config === config) return known.tiers;
+  const { location } = config;
+  const levels = knownLevels(service.locality?.levels ?? [], location);
   const tiers = levels.map((level, index): Tier => {
     const name = tierName(view.name, level);
-    const haproxy = blockOf(block, backendName(stated ?? view.name, level));
+    const haproxy = blockOf(block, service, backendName(service.backendName ?? view.name, level), config);
     const instances = instancesWithin(view.instances, levels.slice(index), location);
     // A tier that is empty is not unknown, as long as the service is not.
     const source = isUnknown(view) ? view.source : 'live';
     return { owner: view.name, level, view: { name, source, instances, blocks: { haproxy } } };
   });
-  views.set(view, { block, location, tiers });
+  views.set(view, { block, config, tiers });
   return tiers;
 }
 
 /** The tiers of all services. One whose block has errors has those of its last good block, which `memory` holds. */
-export function withinReach(view: CatalogView, memory: Memory, location: Location): Tiers {
+export function withinReach(view: CatalogView, memory: Memory, config: HaproxyConfig): Tiers {
   const missing = new Set<string>();
   const tiers = view.services.flatMap((service) => {
     const stated = service.blocks.haproxy;
     if (stated === undefined || stated === null) return [];
     const isUsable = readServiceBlock(stated).config !== undefined;
     const block = isUsable ? stated : serviceMemory(memory, service.name).block;
-    const { config } = readServiceBlock(block);
-    if (config?.locality === undefined || config.disabled) return [];
-    for (const level of config.locality.levels) if (!location.has(level)) missing.add(level);
-    return tiersOf(service, block as Block, config, location);
+    const { config: read } = readServiceBlock(block);
+    if (read?.locality === undefined || read.disabled) return [];
+    for (const level of read.locality.levels) if (!config.location.has(level)) missing.add(level);
+    return tiersOf(service, block as Block, read, config);
   });
   return { tiers, missing: [...missing] };
 }
