@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createMetrics, systemClock } from '@smartstack/agent';
 import { RecordingLogger } from '@smartstack/agent/testing';
 import type { Instance } from '@smartstack/registry';
+import { type Location, nowhere } from '../../packages/synapse/src/catalog/locality.ts';
 import type { CatalogView, Generator, ReconcileOutcome } from '../../packages/synapse/src/catalog/types.ts';
 import { withSeparateNames } from '../../packages/synapse/src/generators/haproxy/desired/frontendNames.ts';
 import { createHaproxyGenerator } from '../../packages/synapse/src/generators/haproxy/index.ts';
@@ -100,8 +101,12 @@ interface HaproxyStatus {
   readonly file: { readonly problem?: string };
 }
 
-/** Starts a generator on `block`. */
-export function startGenerator(block: unknown, timing: Partial<GeneratorTiming> = {}): GeneratorBed {
+/** Starts a generator on `block`, of a host at `location`. */
+export function startGenerator(
+  block: unknown,
+  timing: Partial<GeneratorTiming> = {},
+  location: Location = nowhere,
+): GeneratorBed {
   const logger = new RecordingLogger();
   const metrics = createMetrics();
   const generator = createHaproxyGenerator({
@@ -111,6 +116,7 @@ export function startGenerator(block: unknown, timing: Partial<GeneratorTiming> 
     metrics,
     timing,
     hostname: 'test',
+    location,
   });
   const stop = new AbortController();
   const state = { wakes: 0 };

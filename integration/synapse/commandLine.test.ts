@@ -144,6 +144,30 @@ describe('synapse -k', () => {
 });
 
 describe('synapse render', () => {
+  it('knows where this host is, and says so where it does not', () => {
+    const near = '{host: 10.0.0.1, port: 80, labels: {zone: a}}';
+    writeFileSync(
+      file,
+      [
+        'haproxy: {}',
+        'services:',
+        '  web:',
+        '    discovery: {method: base}',
+        `    default_servers: [${near}, {host: 10.0.0.2, port: 80}]`,
+        '    haproxy: {port: 3213, locality: {levels: [zone]}}',
+      ].join('\n'),
+    );
+    const missing = run(['render', '-c', file]);
+    expect(missing.stderr).toContain('the location of this host (agent.yaml) has no `zone`');
+    expect(missing.stdout).not.toContain('web.zone');
+    writeFileSync(join(folder, 'agent.yaml'), 'location: {zone: {env: ZONE}}');
+    const { stdout, stderr } = run(['render', '-c', file], { ZONE: 'a' });
+    expect(stderr).toBe('');
+    expect(stdout).toContain('\tuse_backend web.zone if { nbsrv(web.zone) ge 2 }');
+    expect(stdout.split('backend web.zone\n')[1]).not.toContain('10.0.0.2');
+    expect(run(['-k', '-c', file])).toMatchObject({ status: 1 });
+  });
+
   it('resolves host names, and says which have no address', () => {
     writeFileSync(file, `haproxy: {}\n${service}`);
     const catalog = join(folder, 'catalog.yaml');

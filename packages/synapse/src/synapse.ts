@@ -90,7 +90,8 @@ export class Synapse {
     this.#blocks = configuration.main.generators;
     this.#generators = new Map(
       [...this.#blocks].flatMap(([name, block]): [string, Generator][] => {
-        const context = { clock, logger: logger.child({ component: name }), metrics };
+        const { location } = settings;
+        const context = { clock, logger: logger.child({ component: name }), metrics, location };
         const generator = generators.get(name)?.create(block, context);
         return generator === undefined ? [] : [[name, generator]];
       }),

@@ -1,5 +1,7 @@
 import { type Clock, type ConfigIssue, exitCode, formatIssue } from '@smartstack/agent';
 
+import type { Location } from '../catalog/locality.js';
+import { defaultAgentSettings } from '../config/agentFile.js';
 import type { Configuration } from '../config/load.js';
 import { blockIssues, hasErrors } from '../config/source.js';
 import type { GeneratorTable } from '../generators/types.js';
@@ -22,7 +24,8 @@ export async function check(
   examiner: Examiner,
 ): Promise<number> {
   const { configuration } = loaded;
-  const found = configuration === undefined ? [] : await examined(configuration, examiner);
+  const { location } = loaded.settings ?? defaultAgentSettings;
+  const found = configuration === undefined ? [] : await examined(configuration, examiner, location);
   const issues = [...loaded.issues, ...found];
   for (const issue of issues) output.err(formatIssue(issue));
   if (configuration === undefined || hasErrors(issues)) {
@@ -38,11 +41,12 @@ export async function check(
 async function examined(
   configuration: Configuration<Discovery>,
   { generators, clock }: Examiner,
+  location: Location,
 ): Promise<readonly ConfigIssue[]> {
   const view = viewOf(configuration, new Map());
   const { parsed } = configuration.main;
   const found = [...configuration.main.generators].map(async ([name, block]) => {
-    const issues = (await generators.get(name)?.examine?.(block, view, clock)) ?? [];
+    const issues = (await generators.get(name)?.examine?.(block, view, clock, location)) ?? [];
     return blockIssues({ parsed, path: [name] }, issues);
   });
   return (await Promise.all(found)).flat();

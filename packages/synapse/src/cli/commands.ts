@@ -68,9 +68,10 @@ async function render(
 ): Promise<number> {
   try {
     const loaded = await load(files, host.env, generators);
-    const { configuration } = startable(loaded);
+    const { configuration, settings } = startable(loaded);
     const discovered = catalogFile === undefined ? new Map() : await readCatalog(catalogFile);
-    return await renderAll(configuration, viewOf(configuration, discovered), generators, host);
+    const view = viewOf(configuration, discovered);
+    return await renderAll(configuration, view, generators, host, settings.location);
   } catch (error) {
     if (error instanceof ConfigError) return printIssues(error, host);
     host.err(`synapse: ${describeError(error)}`);

@@ -20,7 +20,7 @@ export interface Loaded extends LoadResult<Discovery> {
 /** Reads all files. */
 export async function load(files: Files, env: Environment, generators: GeneratorTable): Promise<Loaded> {
   const { configFile: file, agentFile, agentFileNamed } = files;
-  const agent = await readAgentSettings(agentFile, !agentFileNamed);
+  const agent = await readAgentSettings(agentFile, !agentFileNamed, env);
   const { configuration, issues } = await loadConfiguration({ file, env, variants: variantsOf(generators) });
   const fatal = [...agent.issues, ...issues.filter((issue) => issue.file === file)];
   return {

@@ -10,6 +10,7 @@ import type { Instance } from '@smartstack/registry';
 import * as z from 'zod';
 
 import { Catalog } from '../catalog/catalog.js';
+import type { Location } from '../catalog/locality.js';
 import type { CatalogView } from '../catalog/types.js';
 import { configuredInstance } from '../config/fields.js';
 import { type Configuration, expandCopies } from '../config/load.js';
@@ -46,9 +47,10 @@ export async function renderAll<D extends DiscoveryOptions>(
   view: CatalogView,
   generators: GeneratorTable,
   output: Output,
+  location: Location,
 ): Promise<number> {
   for (const [name, block] of configuration.main.generators) {
-    const rendered = await generators.get(name)?.render(block, view, systemClock);
+    const rendered = await generators.get(name)?.render(block, view, systemClock, location);
     if (rendered === undefined) continue;
     for (const note of rendered.notes) output.err(note);
     output.out(rendered.text.replace(/\n$/, ''));

@@ -13,6 +13,8 @@ import { credentialProblem, tlsSettings, type ZkTls } from '@smartstack/registry
 import * as z from 'zod';
 
 import { massLossSettings, type MassLossSettings } from './massLoss.js';
+import { type Location, nowhere } from '../catalog/locality.js';
+import { locationSchema, readLocation } from './location.js';
 import { hasErrors, issueAt } from './source.js';
 
 const seconds = (max: number) => z.number().min(0).max(max);
@@ -26,6 +28,7 @@ const milliseconds = (value: number) => Math.round(value * 1000);
 export const agentFileSchema = z.strictObject({
   admin: adminSettings('127.0.0.1:3455'),
   log: logSettings,
+  location: locationSchema,
   reconcile: z
     .strictObject({
       holdoff: seconds(60)
@@ -64,6 +67,8 @@ export const agentFileSchema = z.strictObject({
 export interface AgentSettings {
   readonly admin: AdminSettings;
   readonly log: LogSettings;
+  /** Where this host is. */
+  readonly location: Location;
   readonly holdoffMs: number;
   readonly holdoffMaxMs: number;
   readonly startupDeadlineMs: number;
@@ -76,12 +81,13 @@ export interface AgentSettings {
   };
 }
 
-function toSettings(read: z.output<typeof agentFileSchema>): AgentSettings {
+function toSettings(read: z.output<typeof agentFileSchema>, location: Location): AgentSettings {
   const { admin, log, reconcile, zookeeper, mass_loss: massLoss } = read;
   const holdoffMs = milliseconds(reconcile.holdoff);
   return {
     admin,
     log,
+    location,
     holdoffMs,
     holdoffMaxMs: Math.max(milliseconds(reconcile.holdoff_max), holdoffMs),
     startupDeadlineMs: milliseconds(reconcile.startup_deadline),
@@ -96,12 +102,16 @@ function toSettings(read: z.output<typeof agentFileSchema>): AgentSettings {
 }
 
 /** What holds without a file. */
-export const defaultAgentSettings: AgentSettings = toSettings(agentFileSchema.parse({}));
+export const defaultAgentSettings: AgentSettings = toSettings(agentFileSchema.parse({}), nowhere);
 
-/** The settings in a file, or what is wrong with it. A file that is missing and `optional` says nothing. */
+/**
+ * The settings in a file, or what is wrong with it. A file that is missing and `optional` says nothing. `env` is where
+ * a location that names variables finds them.
+ */
 export async function readAgentSettings(
   file: string,
   optional: boolean,
+  env: Readonly<Record<string, string | undefined>>,
 ): Promise<{ readonly settings: AgentSettings | undefined; readonly issues: readonly ConfigIssue[] }> {
   if (optional && !(await exists(file))) return { settings: defaultAgentSettings, issues: [] };
   const parsed = await readConfigFile(file);
@@ -110,8 +120,12 @@ export async function readAgentSettings(
   const problem = await credentialProblem({ tls });
   const unusable =
     problem === undefined ? [] : [issueAt({ parsed, path: ['zookeeper', 'tls'] }, 'error', problem)];
-  const issues = [...parsed.issues, ...found, ...unusable];
-  const settings = value === undefined || hasErrors(issues) ? undefined : toSettings(value);
+  const { location, problems } = await readLocation(value?.location, env);
+  const misplaced = problems.map(({ level, problem: why }) =>
+    issueAt({ parsed, path: ['location', level] }, 'error', why),
+  );
+  const issues = [...parsed.issues, ...found, ...unusable, ...misplaced];
+  const settings = value === undefined || hasErrors(issues) ? undefined : toSettings(value, location);
   return { settings, issues };
 }
 

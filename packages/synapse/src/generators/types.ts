@@ -1,5 +1,6 @@
 import type { Clock, Logger, Metrics } from '@smartstack/agent';
 
+import type { Location } from '../catalog/locality.js';
 import type { BlockIssue, CatalogView, Generator } from '../catalog/types.js';
 import type { GeneratorRules } from '../config/serviceReader.js';
 
@@ -8,6 +9,8 @@ export interface GeneratorContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Where this host is; absent where nobody said. */
+  readonly location?: Location;
 }
 
 /** One kind of generator: the rules of its blocks (pure), and its constructor. */
@@ -18,12 +21,22 @@ export interface GeneratorKind extends GeneratorRules {
    * What it would write for `view`, without any memory; looks up host names, for a bounded time. `block`
    * passed `check`.
    */
-  readonly render: (block: unknown, view: CatalogView, clock: Clock) => Promise<Rendered>;
+  readonly render: (
+    block: unknown,
+    view: CatalogView,
+    clock: Clock,
+    location?: Location,
+  ) => Promise<Rendered>;
   /**
    * For `--check-config`: what is wrong beyond single blocks, and what `block`, which passed `check`, needs of this
    * machine and does not find. Changes nothing.
    */
-  readonly examine?: (block: unknown, view: CatalogView, clock: Clock) => Promise<readonly BlockIssue[]>;
+  readonly examine?: (
+    block: unknown,
+    view: CatalogView,
+    clock: Clock,
+    location?: Location,
+  ) => Promise<readonly BlockIssue[]>;
 }
 
 /** The text of a file, and one line for each thing that was left out of it. */

@@ -8,6 +8,7 @@ import { capabilitiesOf } from './plan/capabilities.js';
 import type { Kept } from './file/configKeeper.js';
 import { FileFollower } from './file/fileFollower.js';
 import { isSameState } from './desired/sameState.js';
+import { ownBackends } from './desired/tierNames.js';
 import type { Desire } from './desire.js';
 import { planChanges } from './plan/plan.js';
 import { structureOf } from './plan/planStructure.js';
@@ -154,10 +155,9 @@ export class Converger {
       metrics.applied(applied);
       logger.info('servers changed at run time', { socket, ...summaryOf(applied) });
     }
-    const names = new Set(desired.services.map(({ backend }) => backend.name));
     metrics.observed(
       targets.flatMap(({ observation }) => (observation === undefined ? [] : [observation.state])),
-      names,
+      ownBackends(desired),
     );
     if (failures.length > 0) {
       // HAProxy cannot be talked to now, but should it restart by itself, the file is to be right.

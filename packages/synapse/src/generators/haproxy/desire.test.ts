@@ -142,3 +142,38 @@ describe('addLastGood', () => {
     expect(addLastGood(emptyMemory, { ...desired, services: [gone] }, 7)).toEqual(emptyMemory);
   });
 });
+
+describe('a service with tiers', () => {
+  const location = new Map([['zone', 'a']]);
+  const placed = readHaproxyBlock({ stats: false, bind_address: '127.0.0.1' }, 'h', location).config!;
+  const near: Instance = { ...one, labels: { zone: 'a' } };
+  const haproxy = { ...block, locality: { levels: ['zone'] } };
+  const place = (views: readonly ServiceView[], lastGood?: DesiredState, memory: Memory = emptyMemory) =>
+    desire({ services: views }, { config: placed, memory, hosts, lastGood, now });
+  const other: ServiceView = { ...live([two], { port: 3299 }), name: 'zz' };
+  const sections = ({ desired }: Desire) => desired.services.map(({ service }) => service);
+
+  it.each([
+    ['nothing is known', pending],
+    ['its block is refused', live([near, two], { port: 'x' })],
+  ])('keeps them with its last good sections while %s', async (_, view) => {
+    const before = await place([live([near, two], haproxy), other]);
+    expect(sections(before)).toEqual(['web', 'web@zone', 'zz']);
+    const after = await place([view, other], before.desired);
+    expect(render(after.desired)).toBe(render(before.desired));
+  });
+
+  it('has none before its service is known anew', async () => {
+    const before = await place([live([near, two]), other]);
+    const after = await place([{ ...pending, blocks: { haproxy } }, other], before.desired);
+    expect(render(after.desired)).toBe(render(before.desired));
+    const known = await place([live([near, two], haproxy), other], after.desired);
+    expect(sections(known)).toEqual(['web', 'web@zone', 'zz']);
+  });
+
+  it('loses them with the key', async () => {
+    const before = await place([live([near, two], haproxy)]);
+    const after = await place([live([near, two])], before.desired, before.memory);
+    expect(render(after.desired)).toBe(render((await place([live([near, two])])).desired));
+  });
+});

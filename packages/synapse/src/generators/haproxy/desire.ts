@@ -9,6 +9,8 @@ import { isAddress, serverName } from './desired/names.js';
 import type { SectionCache } from './desired/sectionCache.js';
 import { type Memory, serviceMemory } from './desired/memory.js';
 import { withPrepared } from './desired/prepared.js';
+import { ownerOf } from './desired/tierNames.js';
+import { withoutLostTiers } from './desired/tiers.js';
 import type { SharedLines } from './file/quarantineStore.js';
 import type { HaproxyConfig } from './block/schema.js';
 import type { DesiredState, ForeignIds } from './types.js';
@@ -91,12 +93,13 @@ function keepLastGood(
   lastGood: DesiredState | undefined,
   view: CatalogView,
 ): DesiredState {
-  const kept = lastGood?.services.filter(({ service }) => keep.has(service)) ?? [];
+  // A service and its tiers stay together: its last good frontend leads to those of its time.
+  const kept = lastGood?.services.filter(({ service }) => keep.has(ownerOf(service))) ?? [];
   if (kept.length === 0) return desired;
-  const replaced = new Set(kept.map(({ service }) => service));
+  const replaced = new Set(kept.map(({ service }) => ownerOf(service)));
   const order = new Map(view.services.map(({ name }, index) => [name, index]));
-  const rank = (service: string): number => order.get(service) ?? view.services.length;
-  const others = desired.services.filter(({ service }) => !replaced.has(service));
+  const rank = (service: string): number => order.get(ownerOf(service)) ?? view.services.length;
+  const others = desired.services.filter(({ service }) => !replaced.has(ownerOf(service)));
   const services = [...others, ...kept].sort((a, b) => rank(a.service) - rank(b.service));
   return { ...desired, services };
 }
@@ -121,7 +124,7 @@ export async function desire(discovered: CatalogView, context: DesireContext): P
   // of the last run says more about it than any memory of its servers.
   const unknown = view.services.filter((service) => isUnknown(service) && !isDisabled(service));
   const keep = new Set([...result.refused, ...unknown.map(({ name }) => name), ...(view.unreadable ?? [])]);
-  const desired = keepLastGood(result.desired, keep, lastGood, view);
+  const desired = withoutLostTiers(keepLastGood(result.desired, keep, lastGood, view));
   return {
     desired: separateNames ? withSeparateNames(desired) : desired,
     shared: sharedLinesOf(view),

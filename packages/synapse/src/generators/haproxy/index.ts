@@ -1,5 +1,6 @@
 import { hostname as systemHostname } from 'node:os';
 import { AgentError } from '@smartstack/agent';
+import { type Location, nowhere } from '../../catalog/locality.js';
 import type { BlockIssue, Generator } from '../../catalog/types.js';
 import type { GeneratorContext, GeneratorKind } from '../types.js';
 import { readHaproxyBlock, readServiceBlock } from './block/blocks.js';
@@ -25,8 +26,8 @@ export interface CreateHaproxyGeneratorOptions extends GeneratorContext {
   readonly lookup?: Lookup;
 }
 
-function configOf(block: unknown, hostname: string): HaproxyConfig {
-  const { config, issues } = readHaproxyBlock(block, hostname);
+function configOf(block: unknown, hostname: string, location: Location = nowhere): HaproxyConfig {
+  const { config, issues } = readHaproxyBlock(block, hostname, location);
   if (config !== undefined) return config;
   const problems = issues.map(({ path, message }) => `${['haproxy', ...path].join('.')}: ${message}`);
   throw new AgentError('config', problems.join('; '));
@@ -42,11 +43,12 @@ export function createHaproxyGenerator(options: CreateHaproxyGeneratorOptions): 
     lookup,
     random = Math.random,
     hostname = systemHostname(),
+    location = nowhere,
   } = options;
   return new HaproxyGenerator({
     ...{ clock, logger, random, turn: new Turn() },
-    config: configOf(block, hostname),
-    readConfig: (next) => readHaproxyBlock(next, hostname).config,
+    config: configOf(block, hostname, location),
+    readConfig: (next) => readHaproxyBlock(next, hostname, location).config,
     metrics: createHaproxyMetrics(metrics),
     traffic: new Traffic(clock, createTrafficMetrics(metrics)),
     timing: { ...defaultGeneratorTiming, ...options.timing },
@@ -62,6 +64,8 @@ export const haproxyKind: GeneratorKind = {
   checkService: (_service, block) => readServiceBlock(block).issues,
   portOverride: (block) => readServiceBlock(block).config?.serverPortOverride,
   create: (block, context) => createHaproxyGenerator({ ...context, block }),
-  render: (block, view, clock) => preview(configOf(block, systemHostname()), view, { clock }),
-  examine: (block, view, clock) => examine(configOf(block, systemHostname()), view, clock),
+  render: (block, view, clock, location) =>
+    preview(configOf(block, systemHostname(), location), view, { clock }),
+  examine: (block, view, clock, location) =>
+    examine(configOf(block, systemHostname(), location), view, clock),
 };

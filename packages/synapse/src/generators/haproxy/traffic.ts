@@ -1,5 +1,5 @@
 import type { Clock } from '@smartstack/agent';
-import { type Counts, minus, noCounts } from './counters/counts.js';
+import { type Counts, minus, noCounts, plus } from './counters/counts.js';
 import { rowKey } from './counters/statTable.js';
 import {
   advance,
@@ -10,6 +10,7 @@ import {
   type Reading,
   type Totals,
 } from './counters/totals.js';
+import { ownerOf } from './desired/tierNames.js';
 import type { TrafficMetrics } from './trafficMetrics.js';
 import type { ServiceSections } from './types.js';
 
@@ -44,9 +45,39 @@ function rowsOf(sections: ServiceSections): ServiceRows {
   return named;
 }
 
+/** The sections of each service: its own, and those of its tiers. */
+type Families = ReadonlyMap<string, readonly ServiceSections[]>;
+
+function familiesOf(services: readonly ServiceSections[]): Families {
+  const families = new Map<string, ServiceSections[]>();
+  for (const sections of services) {
+    const owner = ownerOf(sections.service);
+    const family = families.get(owner);
+    if (family === undefined) families.set(owner, [sections]);
+    else family.push(sections);
+  }
+  return families;
+}
+
+function sumOf(counts: readonly (Counts | undefined)[]): Counts | undefined {
+  const known = counts.filter((each) => each !== undefined);
+  return known.length === 0 ? undefined : known.reduce(plus);
+}
+
 /** For people: what is not zero. */
 function shown(counts: Counts | undefined): Readonly<Record<string, number>> {
   return Object.fromEntries(Object.entries(counts ?? {}).filter(([, value]) => value > 0));
+}
+
+/** A server of a tier is one of its service's, too. */
+function shownServers(
+  family: readonly ServiceRows[],
+  counted: (key: string) => Counts | undefined,
+): Readonly<Record<string, unknown>> {
+  const keys = new Map<string, string[]>();
+  for (const { name, key } of family.flatMap(({ servers }) => servers))
+    keys.set(name, [...(keys.get(name) ?? []), key]);
+  return Object.fromEntries([...keys].map(([name, all]) => [name, shown(sumOf(all.map(counted)))]));
 }
 
 /**
@@ -58,7 +89,7 @@ export class Traffic {
   readonly #metrics: TrafficMetrics;
   readonly #startedAt: number;
   #totals: Totals = noTotals;
-  #services: ReadonlyMap<string, ServiceSections> = new Map();
+  #services: Families = new Map();
   /** What the metrics have of each row already. */
   readonly #published = new Map<string, Counts>();
   /** What they follow from: mostly nothing was read since they were published. */
@@ -75,7 +106,7 @@ export class Traffic {
   /** Whose sections are counted for whom, from now on. A service that left loses its series. */
   serve(services: readonly ServiceSections[]): void {
     const before = this.#services;
-    this.#services = new Map(services.map((sections) => [sections.service, sections]));
+    this.#services = familiesOf(services);
     for (const service of before.keys()) {
       if (this.#services.has(service)) continue;
       this.#metrics.remove(service);
@@ -106,16 +137,25 @@ export class Traffic {
     const basis = [this.#totals, this.#services, live.join()];
     if (basis.every((value, index) => value === this.#basis[index])) return;
     this.#basis = basis;
-    for (const [service, sections] of this.#services) {
-      const { backend, frontend } = rowsOf(sections);
-      const row = this.#totals.sums.get(backend);
-      if (row === undefined) continue;
-      const open = openNow(this.#totals, live, backend);
+    for (const [service, family] of this.#services) {
+      const own = family.map(rowsOf);
+      const backends = own.map(({ backend }) => backend);
+      const frontend = own.find((rows) => rows.frontend !== undefined)?.frontend;
+      const sums = backends.map((backend) => this.#totals.sums.get(backend));
+      const isHttp = sums.find((sum) => sum !== undefined)?.http;
+      if (isHttp === undefined) continue;
+      const open = backends.reduce((sum, backend) => sum + openNow(this.#totals, live, backend), 0);
       const refused = frontend === undefined ? undefined : this.#totals.sums.get(frontend);
-      const [shownBefore, shownNow] = [this.#shown.get(service), [backend, row, open, frontend, refused]];
-      if (shownBefore?.every((value, index) => value === shownNow[index]) === true) continue;
+      const shownBefore = this.#shown.get(service);
+      const shownNow = [...backends, ...sums, open, frontend, refused];
+      if (
+        shownBefore?.length === shownNow.length &&
+        shownBefore.every((value, index) => value === shownNow[index])
+      )
+        continue;
       this.#shown.set(service, shownNow);
-      this.#metrics.gained(service, row.http, this.#gained(backend), open);
+      const gain = sumOf(backends.map((backend) => this.#gained(backend))) ?? noCounts;
+      this.#metrics.gained(service, isHttp, gain, open);
       if (frontend !== undefined) this.#metrics.refused(service, this.#gained(frontend).ereq);
     }
   }
@@ -123,18 +163,15 @@ export class Traffic {
   /** Totals by service, and of the servers of each while they are few. */
   status(): unknown {
     const { sums } = this.#totals;
-    const services = [...this.#services].map(([service, sections]) => [service, rowsOf(sections)] as const);
-    const servers = services.reduce((count, [, own]) => count + own.servers.length, 0);
+    const services = [...this.#services].map(([service, family]) => [service, family.map(rowsOf)] as const);
+    const servers = services.reduce((count, [, [own]]) => count + (own?.servers.length ?? 0), 0);
+    const counted = (key: string): Counts | undefined => sums.get(key)?.counts;
     return Object.fromEntries(
-      services.map(([service, own]) => [
+      services.map(([service, family]) => [
         service,
         {
-          ...shown(sums.get(own.backend)?.counts),
-          ...(servers <= maxServersShown && {
-            servers: Object.fromEntries(
-              own.servers.map(({ name, key }) => [name, shown(sums.get(key)?.counts)]),
-            ),
-          }),
+          ...shown(sumOf(family.map(({ backend }) => counted(backend)))),
+          ...(servers <= maxServersShown && { servers: shownServers(family, counted) }),
         },
       ]),
     );
@@ -154,7 +191,9 @@ export class Traffic {
 
   #forgetServers(): void {
     const keep = new Set(
-      [...this.#services.values()].flatMap((sections) => rowsOf(sections).servers.map(({ key }) => key)),
+      [...this.#services.values()]
+        .flat()
+        .flatMap((sections) => rowsOf(sections).servers.map(({ key }) => key)),
     );
     const isServer = (key: string): boolean => this.#totals.sums.get(key)?.kind === 'server';
     // Sections stay: they are few, and their sums must not begin again should they come back.

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type * as z from 'zod';
+import { type Location, nowhere } from '../../../catalog/locality.js';
 import type { BlockIssue } from '../../../catalog/types.js';
 import { type HaproxyConfig, haproxySchema } from './schema.js';
 import { type HaproxyServiceConfig, haproxyServiceSchema } from './serviceSchema.js';
@@ -48,18 +49,23 @@ export function seedOfHost(hostname: string): bigint {
 }
 
 /**
- * Reads the top-level `haproxy` block. Without `server_order_seed` the seed comes from `hostname`, so
+ * Reads the top-level `haproxy` block for a host at `location`. Without `server_order_seed` the seed comes from `hostname`, so
  * that hosts differ in which server they try first but each keeps its order across restarts.
  */
-export function readHaproxyBlock(block: unknown, hostname: string): ReadBlock<HaproxyConfig> {
+export function readHaproxyBlock(
+  block: unknown,
+  hostname: string,
+  location: Location = nowhere,
+): ReadBlock<HaproxyConfig> {
   // `haproxy:` with nothing below it asks for the presets.
   const { config, issues } = read(haproxySchema, block ?? {});
   const seeded =
     typeof block === 'object' &&
     block !== null &&
     (block as Record<string, unknown>).server_order_seed !== undefined;
-  if (config === undefined || seeded) return { config, issues };
-  return { config: { ...config, serverOrderSeed: seedOfHost(hostname) }, issues };
+  if (config === undefined) return { config, issues };
+  const placed = { ...config, location };
+  return { config: seeded ? placed : { ...placed, serverOrderSeed: seedOfHost(hostname) }, issues };
 }
 
 const cache = new WeakMap<object, ReadBlock<HaproxyServiceConfig>>();

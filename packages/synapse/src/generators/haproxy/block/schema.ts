@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
+import { type Location, nowhere } from '../../../catalog/locality.js';
 import { defaultStatsAddress, presetDefaults, presetGlobal, presetsSchema, statsSection } from './presets.js';
 import {
   bigInteger,
@@ -159,6 +160,8 @@ export interface HaproxyConfig {
   readonly probeNewServers: 'tcp' | 'off' | 'strict';
   readonly registryServerOptions: 'strict' | 'any';
   readonly sectionKeywords: 'ruby' | 'modern';
+  /** Where this host is: from agent.yaml, not from the block. */
+  readonly location: Location;
 }
 
 /** True when synapse knows the paths itself: its own global section, or an HAProxy that it starts. */
@@ -221,6 +224,7 @@ function toConfig(keys: Keys): HaproxyConfig {
       ...Object.entries(keys.extra_sections ?? {}).map(([title, content]) => ({ title, lines: content })),
     ],
     sharedFrontend: keys.shared_frontend,
+    location: nowhere,
     bindAddress: keys.bind_address ?? 'localhost',
     preparedServices: keys.prepared_services ?? {},
     doWrites: keys.do_writes,

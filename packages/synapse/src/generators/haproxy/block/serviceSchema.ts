@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { levelName } from '../../../catalog/locality.js';
 import { flag, integer, lines, sectionName, text } from './schemaFields.js';
 import { templateProblem } from '../desired/template.js';
 
@@ -12,6 +13,20 @@ const port = z
     portMessage,
   )
   .transform(String);
+
+const locality = z
+  .strictObject({
+    levels: z
+      .array(z.string().regex(levelName, "must be the name of a label: letters, digits, '_', '.' and '-'"))
+      .min(1, 'must name a level')
+      .max(8, 'must be 8 levels at most')
+      .refine((levels) => new Set(levels).size === levels.length, 'must name each level once')
+      .describe('Labels that say where an instance is, from near to far, such as [zone, region].'),
+    minimum: integer(1, 65_535)
+      .default(2)
+      .describe('Servers of a level that must be up; with fewer, the next wider level is used.'),
+  })
+  .describe('Prefer instances near this host, whose `location` is in agent.yaml.');
 
 /** The `haproxy` block of a service, as written. */
 export const haproxyServiceKeys = z.strictObject({
@@ -57,6 +72,7 @@ export const haproxyServiceKeys = z.strictObject({
     .nullable()
     .optional()
     .describe("Port of every instance. Deprecated: use the service's backend_port_override."),
+  locality: locality.nullable().optional().meta({ description: locality.description }),
 });
 
 /** The `haproxy` block of a service after defaults. */
@@ -76,6 +92,8 @@ export interface HaproxyServiceConfig {
   readonly cookieValue: 'hash' | 'name';
   /** Applied by the catalog, like `backend_port_override`. */
   readonly serverPortOverride: number | undefined;
+  /** Levels from near to far, and how many servers of one must be up for it to be used. */
+  readonly locality: { readonly levels: readonly string[]; readonly minimum: number } | undefined;
 }
 
 function order(value: string | null | undefined): HaproxyServiceConfig['backendOrder'] {
@@ -97,4 +115,5 @@ export const haproxyServiceSchema = haproxyServiceKeys.transform((keys): Haproxy
   sharedFrontend: keys.shared_frontend,
   cookieValue: keys.cookie_value_method === 'hash' ? 'hash' : 'name',
   serverPortOverride: keys.server_port_override ?? undefined,
+  locality: keys.locality ?? undefined,
 }));

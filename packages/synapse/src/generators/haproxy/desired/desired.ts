@@ -19,6 +19,8 @@ import { SectionCache, type ServiceParts } from './sectionCache.js';
 import { backendServers, type BackendServers } from './servers.js';
 import { serviceLines } from './serviceLines.js';
 import type { HaproxyServiceConfig } from '../block/serviceSchema.js';
+import { isTier, ownerOf } from './tierNames.js';
+import { type Tier, tierLines, withinReach, withoutLostTiers } from './tiers.js';
 import { bindLine, heldIn, isUnknown } from './wishes.js';
 import type { DesiredState, ForeignIds, Section, ServiceSections } from '../types.js';
 
@@ -56,6 +58,8 @@ const maxVanished = 1000;
 
 class DesiredBuilder {
   readonly #services: ServiceSections[] = [];
+  /** Sections of tiers by their service, nearest first. */
+  readonly #tiers = new Map<string, ServiceSections[]>();
   readonly #issues: HaproxyIssue[] = [];
   readonly #refused: string[] = [];
   readonly #shared: string[] = [];
@@ -108,10 +112,37 @@ class DesiredBuilder {
       this.#refused.push(view.name);
       return;
     }
-    this.#addSections(view, service, report);
+    if (service.locality !== undefined && service.port === undefined)
+      report('warning', 'locality: without a `port` there is no frontend of its own that could choose');
+    this.#services.push(this.#sections(view, service, report));
+    if (service.sharedFrontend !== undefined) this.#share(service.sharedFrontend, report);
   }
 
-  #nameProblem(name: string, service: HaproxyServiceConfig): string | undefined {
+  /** Says what is wrong with a tier; what is wrong with its lines or instances is said of its service already. */
+  addTier({ owner, level, view }: Tier): void {
+    if (this.#refused.includes(owner)) return;
+    const { config: service } = readServiceBlock(view.blocks.haproxy);
+    const problem =
+      service === undefined ? 'its backend has no valid name' : this.#nameProblem(owner, service, view.name);
+    if (service === undefined || problem !== undefined) {
+      const reason = `locality: there is no tier ${level}: ${problem}`;
+      this.#issues.push({ severity: 'error', reason, service: owner });
+      return;
+    }
+    const tiers = this.#tiers.get(owner) ?? [];
+    tiers.push(this.#sections(view, service, () => undefined));
+    this.#tiers.set(owner, tiers);
+  }
+
+  /** Says that nothing can be near to this host at these levels. */
+  lackLevels(levels: readonly string[]): void {
+    if (levels.length === 0) return;
+    const list = levels.map((level) => `\`${level}\``).join(', ');
+    const reason = `locality: the location of this host (agent.yaml) has no ${list}: these levels, and those within them, are left out`;
+    this.#issues.push({ severity: 'warning', reason });
+  }
+
+  #nameProblem(name: string, service: HaproxyServiceConfig, holder = name): string | undefined {
     if (!sectionName.test(name)) {
       return "its name cannot be a section's: only letters, digits, '_', '.', ':' and '-' can";
     }
@@ -120,24 +151,23 @@ class DesiredBuilder {
       ...(service.port === undefined ? [] : [['frontend', name] as const]),
     ] as const;
     for (const [kind, section] of kinds) {
-      const owner = this.#claims.owner(kind, section, name);
+      const owner = this.#claims.owner(kind, section, holder);
       if (owner?.startsWith('section')) return `there is already a ${owner}`;
       if (owner !== undefined) return `its ${kind} ${section} is already that of ${owner}: it is left out`;
     }
-    for (const [kind, section] of kinds) this.#claims.section(kind, section, `service ${name}`);
+    for (const [kind, section] of kinds) this.#claims.section(kind, section, `service ${holder}`);
     return undefined;
   }
 
-  #addSections(view: ServiceView, service: HaproxyServiceConfig, report: Report): void {
+  #sections(view: ServiceView, service: HaproxyServiceConfig, report: Report): ServiceSections {
     const name = service.backendName ?? view.name;
     const { sorted, made } = this.#parts(view, service);
     for (const warning of sorted.warnings) report('warning', warning);
     const frontend = this.#frontend(view.name, name, service, sorted.frontend, report);
     for (const { reason, instance } of made.refusals) report('error', reason, instance);
     for (const { reason, instance } of made.warnings) report('warning', reason, instance);
-    this.#services.push(this.cache.sections(view.name, name, frontend));
     if (!isUnknown(view)) this.#remember(view, made);
-    if (service.sharedFrontend !== undefined) this.#share(service.sharedFrontend, report);
+    return this.cache.sections(view.name, name, frontend);
   }
 
   #frontend(
@@ -155,7 +185,8 @@ class DesiredBuilder {
       report('error', `${address} already belongs to ${owner}: the service gets no frontend`);
       return undefined;
     }
-    return { title: `frontend ${title}`, lines: [...lines, bind, `default_backend ${backend}`] };
+    const near = tierLines(service, backend, this.config.location);
+    return { title: `frontend ${title}`, lines: [...lines, bind, ...near, `default_backend ${backend}`] };
   }
 
   #parts(view: ServiceView, service: HaproxyServiceConfig): ServiceParts {
@@ -182,7 +213,9 @@ class DesiredBuilder {
     const remembered = serviceMemory(this.#memory, view.name);
     const limit = keepVanished ? maxServerId : maxVanished;
     const isStated = readServiceBlock(view.blocks.haproxy).config !== undefined;
-    const block = rememberedBlock(isStated ? view.blocks.haproxy : remembered.block);
+    const stated = isStated ? view.blocks.haproxy : remembered.block;
+    // That of a tier follows from its service's.
+    const block = isTier(view.name) ? undefined : rememberedBlock(stated);
     this.#memory.set(view.name, { ...remember(remembered, live, limit, this.nowSeconds), block });
   }
 
@@ -198,12 +231,13 @@ class DesiredBuilder {
 
   finish(): DesiredResult {
     const shared = { title: 'frontend shared-frontend', lines: this.#shared };
+    const services = this.#services.flatMap((own) => [own, ...(this.#tiers.get(own.service) ?? [])]);
     return {
-      desired: {
+      desired: withoutLostTiers({
         base: this.config.base,
-        services: this.#services,
+        services,
         ...(this.config.sharedFrontend === undefined ? {} : { sharedFrontend: shared }),
-      },
+      }),
       memory: this.#memory,
       issues: this.#issues,
       refused: this.#refused,
@@ -229,7 +263,10 @@ export function desiredState(
   const nowSeconds = Math.floor(now / 1000);
   const pending = view.services.filter(isUnknown).map(({ name }) => name);
   const unknown = new Set([...pending, ...(view.unreadable ?? [])]);
+  if (unknown.size > 0) for (const name of memory.keys()) if (unknown.has(ownerOf(name))) unknown.add(name);
   const fresh = expireMemory(memory, nowSeconds, config.stateFileTtlSeconds, unknown);
+  const { tiers, missing } = withinReach(view, fresh, config);
+  const all = { ...view, services: [...view.services, ...tiers.map((tier) => tier.view)] };
   const builder = new DesiredBuilder(
     config,
     fresh,
@@ -237,9 +274,12 @@ export function desiredState(
     nowSeconds,
     foreignIds,
     cache,
-    heldIn(view, config, lastGood),
+    heldIn(all, config, lastGood),
   );
   for (const service of view.services) builder.add(service);
+  // After all services: no tier takes a name from one.
+  for (const tier of tiers) builder.addTier(tier);
+  builder.lackLevels(missing);
   cache.turn();
   return builder.finish();
 }

@@ -10,23 +10,25 @@ import { SectionCache } from './sectionCache.js';
 const configs = [
   { stats: false },
   { stats: false, state_file_path: '/x', state_file_ttl: 40, use_nerve_weights: true },
-].map((block) => readHaproxyBlock(block, 'h').config!);
+].map((block, n) => readHaproxyBlock(block, 'h', new Map([['zone', n === 0 ? 'a' : 'b']])).config!);
 
 const blocks = [
   { port: 3000, server_options: 'check' },
   { port: 3000, backend_order: 'asc', listen: ['mode tcp'] },
   { port: 'bad' },
   { disabled: true },
+  { port: 3000, server_options: 'check', locality: { levels: ['zone'] } },
 ].map((haproxy) => ({ haproxy }));
 
 const instance = fc.record({
   host: fc.constantFrom('10.0.0.1', '10.0.0.2', 'a.example', 'b.example', 'not a host'),
   port: fc.constantFrom(80, 81),
   weight: fc.constantFrom(1, 5, 300),
+  labels: fc.constantFrom(undefined, { zone: 'a' }, { zone: 'b' }),
 }) as fc.Arbitrary<Instance>;
 
 const view = fc.record({
-  name: fc.constantFrom('web', 'users', 'bad name'),
+  name: fc.constantFrom('web', 'users', 'web.zone', 'bad name'),
   source: fc.constantFrom<ServiceView['source'][]>('live', 'live', 'live', 'pending', 'previous'),
   instances: fc.array(instance, { maxLength: 4 }),
   blocks: fc.constantFrom(...blocks),

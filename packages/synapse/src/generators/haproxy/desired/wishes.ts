@@ -3,6 +3,7 @@ import { readServiceBlock } from '../block/blocks.js';
 import type { HaproxyConfig } from '../block/schema.js';
 import type { HaproxyServiceConfig } from '../block/serviceSchema.js';
 import { bindAddresses, holders, type Wish } from './claims.js';
+import { ownerOf } from './tierNames.js';
 import type { DesiredState } from '../types.js';
 
 /**
@@ -48,7 +49,7 @@ export function heldIn(view: CatalogView, config: HaproxyConfig, lastGood: Desir
   const unreadable = new Set(view.unreadable);
   return holders(lastGood, (name) => {
     const service = services.get(name);
-    if (unreadable.has(name)) return 'all';
+    if (unreadable.has(ownerOf(name))) return 'all';
     return service === undefined ? undefined : wishOf(service, config);
   });
 }

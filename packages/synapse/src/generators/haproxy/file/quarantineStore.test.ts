@@ -232,3 +232,50 @@ describe('advanceLoaded', () => {
     expect(after.services[0]?.backend).toEqual({ ...loaded.services[0]?.backend, servers: [a] });
   });
 });
+
+describe('the tiers of a service', () => {
+  const line = (name: string) => `use_backend ${name} if { nbsrv(${name}) ge 2 } # locality: zone`;
+  const tier = (lines?: readonly string[]) => aService([a], { service: 'web@zone', ...(lines && { lines }) });
+  const own = (names: readonly string[], lines?: readonly string[]) => {
+    const { frontend, ...rest } = aService([a, b], lines && { lines });
+    const all = [...names.map(line), ...(frontend?.lines ?? [])];
+    return { ...rest, frontend: { title: 'frontend web', lines: all } };
+  };
+  /** With the backend of the tier under its own name. */
+  const state = (...[web, zone]: readonly ReturnType<typeof aService>[]): DesiredState =>
+    aState([
+      web!,
+      ...(zone ? [{ service: zone.service, backend: { ...zone.backend, name: 'web.zone' } }] : []),
+    ]);
+  const linesOf = ({ services }: DesiredState) =>
+    services[0]?.frontend?.lines.filter((each) => each.startsWith('use_backend'));
+
+  it('leave the file together with the line that leads to them', () => {
+    const quarantine = new Quarantine();
+    const desired = state(own(['web.zone']), tier(['bad']));
+    quarantine.hold({ kind: 'service', service: 'web@zone' }, 'bad', desired, undefined, none);
+    const cleared = quarantine.clear(desired, undefined, none);
+    expect(cleared.services.map(({ service }) => service)).toEqual(['web']);
+    expect(linesOf(cleared)).toEqual([]);
+    expect(quarantine.clear(state(own(['web.zone']), tier()), undefined, none).services).toHaveLength(2);
+  });
+
+  it('are not missed by a last good frontend that led to them', () => {
+    const quarantine = new Quarantine();
+    const lastGood = state(own(['web.zone']), tier());
+    const desired = state(own([], ['bad']));
+    quarantine.hold({ kind: 'service', service: 'web' }, 'bad', desired, lastGood, none);
+    const cleared = quarantine.clear(desired, lastGood, none);
+    expect(cleared.services[0]?.backend.lines).toEqual(['balance roundrobin']);
+    expect(linesOf(cleared)).toEqual([]);
+  });
+
+  it('keep their last good lines, as their service does', () => {
+    const quarantine = new Quarantine();
+    const lastGood = state(own(['web.zone']), tier());
+    const desired = state(own(['web.zone'], ['bad']), tier(['bad']));
+    for (const service of ['web', 'web@zone'])
+      quarantine.hold({ kind: 'service', service }, 'bad', desired, lastGood, none);
+    expect(quarantine.clear(desired, lastGood, none)).toEqual(lastGood);
+  });
+});

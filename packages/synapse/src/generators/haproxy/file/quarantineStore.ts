@@ -1,5 +1,6 @@
 import type { Culprit } from './blame.js';
 import { withSeparateNames } from '../desired/frontendNames.js';
+import { withoutLostTiers } from '../desired/tiers.js';
 import type { DesiredState, Section, Server, ServiceSections } from '../types.js';
 
 /** Something that HAProxy rejected and that is therefore not written. */
@@ -156,7 +157,7 @@ export class Quarantine {
     const dropped = new Set(
       [...shared].flatMap(([service, lines]) => (this.#held.has(`shared-lines ${service}`) ? lines : [])),
     );
-    const cleared: DesiredState = {
+    const cleared = withoutLostTiers({
       base: base.map((section) => this.#clearBinds(section, lastGood)),
       services,
       ...(sharedFrontend && {
@@ -168,7 +169,7 @@ export class Quarantine {
           lastGood,
         ),
       }),
-    };
+    });
     // What was good before an upgrade of HAProxy may have names that the new one refuses.
     return desired.separateNames === true ? withSeparateNames(cleared) : cleared;
   }

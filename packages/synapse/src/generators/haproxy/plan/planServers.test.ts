@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { plan, web, withServer } from '../testing/plans.js';
-import { afterReload, aServer } from '../testing/sections.js';
+import { afterReload, aServer, aService, aState } from '../testing/sections.js';
 
 const [a, b, c] = [aServer('a'), aServer('b'), aServer('c')];
 
@@ -31,4 +31,16 @@ describe('servers that are all replaced by others that only a reload brings', ()
     const changed = { ...a, options: ['check', 'inter', '9s'] };
     expect(plan(web([changed], lines), { loaded, observed, version })).toEqual([reload.replace('/c', '/a')]);
   });
+});
+
+it('the only server of a tier is replaced without a reload: the wider ones carry the load', () => {
+  const state = (service: string, options: readonly string[]) =>
+    aState([aService([aServer('a', { options })], { service })]);
+  const steps = (service: string) =>
+    plan(state(service, ['check', 'inter', '9s']), { loaded: state(service, ['check']) });
+  expect(steps('web')).toEqual([expect.stringMatching(/^RELOAD server-needs-reload: web\/a/)]);
+  expect(steps('web@zone')).toEqual([
+    'remove-server web@zone/a',
+    expect.stringMatching(/^add-server web@zone\/a .*\[check inter 9s\]/),
+  ]);
 });

@@ -1,4 +1,5 @@
 import type { BackendContext } from '../desired/backendContext.js';
+import { isTier } from '../desired/tierNames.js';
 import {
   effectiveWeight,
   isAgentDriven,
@@ -149,7 +150,8 @@ class BackendPlanner {
   #change(changed: readonly Server[], others: number): void {
     const inRotation = (server: Server): boolean => isInRotation(this.difference.running.get(server.name));
     const busy = changed.filter(inRotation);
-    const reload = busy.length === 1 && others === 0;
+    // Requests for a tier have the wider ones to go to.
+    const reload = busy.length === 1 && others === 0 && !isTier(this.difference.desired.service);
     for (const server of changed) {
       if (this.difference.reloading && inRotation(server)) continue;
       const addition = this.#addition(server);

@@ -1,4 +1,5 @@
 import type { Instance } from '@smartstack/registry';
+import type { Location } from '../../../catalog/locality.js';
 import type { ServiceView } from '../../../catalog/types.js';
 import { readHaproxyBlock } from '../block/blocks.js';
 import { desiredState, type DesiredResult } from '../desired/desired.js';
@@ -26,12 +27,14 @@ interface Given {
   readonly addresses?: ReadonlyMap<string, string>;
   readonly now?: number;
   readonly lastGood?: DesiredState;
+  /** Where this host is. */
+  readonly location?: Location;
 }
 
 /** The outcome for these services under our presets, or the top-level block given. Throws when that has issues. */
 export function desire(views: readonly ServiceView[], given: Given = {}): DesiredResult {
   const { top = { stats: false }, memory = emptyMemory, addresses = noAddresses, now = at } = given;
-  const { config, issues } = readHaproxyBlock(top, 'h');
+  const { config, issues } = readHaproxyBlock(top, 'h', given.location);
   if (config === undefined || issues.length > 0) throw new Error(JSON.stringify(issues));
   const view = withPrepared({ services: views }, config);
   return desiredState(config, view, memory, addresses, now, { lastGood: given.lastGood });
