@@ -3,6 +3,10 @@ import { fileSchema as nerveFile } from '../packages/nerve/src/config/schema.ts'
 import { serviceSchema as nerveService } from '../packages/nerve/src/config/service.ts';
 import { agentFileSchema } from '../packages/synapse/src/config/agentFile.ts';
 import { serviceShape } from '../packages/synapse/src/config/service.ts';
+import {
+  fileOutputKeys,
+  fileOutputServiceKeys,
+} from '../packages/synapse/src/generators/fileOutput/blocks.ts';
 import { haproxyKeys } from '../packages/synapse/src/generators/haproxy/block/schema.ts';
 import { haproxyServiceKeys } from '../packages/synapse/src/generators/haproxy/block/serviceSchema.ts';
 import { watchers } from '../packages/synapse/src/watchers/index.ts';
@@ -31,6 +35,7 @@ const synapseService = z.strictObject({
   discovery: discovery.describe('Where the instances come from.'),
   ...serviceShape,
   haproxy: haproxyServiceKeys.optional().describe("What the service's part of haproxy.cfg looks like."),
+  file_output: fileOutputServiceKeys().optional().describe('Whether the service has a file.'),
 });
 const synapseFile = z.strictObject({
   services: z.record(z.string(), synapseService).nullish().describe('The services, by name.'),
@@ -41,7 +46,9 @@ const synapseFile = z.strictObject({
     .describe('A directory of services, <service>.yaml or <service>.json, which go before those here.'),
   haproxy: haproxyKeys
     .nullable()
+    .optional()
     .describe('The HAProxy that is kept in step. Empty, or {}, takes every preset.'),
+  file_output: fileOutputKeys().optional().describe('Write the instances of each service into a file.'),
 });
 
 function toJsonSchema(schema: z.ZodType, title: string): JsonSchema {

@@ -1,5 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
-
 import {
   type Clock,
   type ConfigIssue,
@@ -19,14 +17,13 @@ import {
 } from '@smartstack/registry';
 
 import { Catalog } from './catalog/catalog.js';
-import type { Generator } from './catalog/types.js';
 import type { AgentSettings } from './config/agentFile.js';
 import { type Configuration, expandCopies, type LoadOptions } from './config/load.js';
 import type { Variants } from './config/serviceReader.js';
 import { LiveConfiguration } from './configuration.js';
 import type { GeneratorTable } from './generators/types.js';
+import { GeneratorSet } from './generatorSet.js';
 import { createSynapseMetrics, type SynapseMetrics } from './metrics.js';
-import { ReconcileLoop } from './reconcile.js';
 import { ServiceSet } from './services.js';
 import {
   createWatcher,
@@ -51,9 +48,6 @@ export interface SynapseOptions {
   readonly version: string;
 }
 
-/** Bounds of the retries of a generator, and when a pass counts as stuck, in milliseconds. */
-const timing = { retryMinMs: 100, retryMaxMs: 15_000, stuckMs: 120_000 };
-
 /** So long what would take time from the first routes waits for them, in milliseconds. */
 const routesFirstMs = 1_000;
 
@@ -73,10 +67,7 @@ export class Synapse {
   readonly #sessions: SessionPool;
   readonly #configuration: LiveConfiguration<Discovery>;
   readonly #services: ServiceSet<Discovery>;
-  readonly #generators: ReadonlyMap<string, Generator>;
-  readonly #loops: readonly ReconcileLoop[];
-  readonly #started: Promise<void>;
-  #blocks: ReadonlyMap<string, unknown>;
+  readonly #generators: GeneratorSet;
 
   constructor(options: SynapseOptions) {
     const { configuration, settings, generators, clock, logger, metrics } = options;
@@ -84,32 +75,24 @@ export class Synapse {
     this.#metrics = createSynapseMetrics(metrics);
     this.#metrics.build(options.version);
     this.#sessions = new SessionPool(options.openSession);
-    this.#blocks = configuration.main.generators;
-    this.#generators = new Map(
-      [...this.#blocks].flatMap(([name, block]): [string, Generator][] => {
-        const context = { clock, logger: logger.child({ component: name }), metrics };
-        const generator = generators.get(name)?.create(block, context);
-        return generator === undefined ? [] : [[name, generator]];
-      }),
-    );
-    const firstPasses = [...this.#generators.values()].map((generator) => this.#createLoop(generator));
-    this.#loops = firstPasses.map(({ loop }) => loop);
-    this.#started = Promise.all(firstPasses.map(({ passed }) => passed)).then(() => undefined);
+    this.#generators = new GeneratorSet({
+      ...{ catalog: this.#catalog, settings, clock, logger, metrics, passes: this.#metrics },
+      table: generators,
+      blocks: configuration.main.generators,
+    });
     this.#services = new ServiceSet({
       catalog: this.#catalog,
       createWatcher: (service, discovery, log) =>
         createWatcher(discovery, {
           service,
-          generators: [...this.#generators.keys()],
+          generators: this.#generators.names,
           acquireSession: (hosts) => this.#acquireSession(hosts),
-          onEvent: () => {
-            for (const generator of this.#generators.values()) generator.expect?.();
-          },
+          onEvent: () => this.#generators.expect(),
           clock,
           logger: log,
           metrics: this.#metrics,
         }),
-      onChange: () => this.#trigger(),
+      onChange: () => this.#generators.trigger(),
       patienceMs: settings.startupDeadlineMs,
       clock,
       logger,
@@ -127,14 +110,14 @@ export class Synapse {
 
   /** Resolves when each generator made its first pass, whether it succeeded or not. */
   get started(): Promise<void> {
-    return this.#started;
+    return this.#generators.started;
   }
 
   /** Resolves with the first pass, or after a second without. Never rejects. */
   async routesFirst(signal: AbortSignal): Promise<void> {
     const waiting = new AbortController();
     const late = this.#options.clock.sleep(routesFirstMs, AbortSignal.any([signal, waiting.signal]));
-    await Promise.race([this.#started, late.catch(() => undefined)]);
+    await Promise.race([this.started, late.catch(() => undefined)]);
     waiting.abort();
   }
 
@@ -149,10 +132,7 @@ export class Synapse {
           await this.routesFirst(inner);
           await this.#configuration.run(inner);
         },
-        ...this.#loops.map((loop) => (inner: AbortSignal) => loop.run(inner)),
-        ...[...this.#generators.values()].map(
-          (generator) => (inner: AbortSignal) => generator.run(() => this.#trigger(), inner),
-        ),
+        ...this.#generators.tasks,
       ],
       signal,
     );
@@ -165,22 +145,17 @@ export class Synapse {
 
   /** Resolves when everything known by now is carried out by every generator. */
   async settled(signal: AbortSignal): Promise<void> {
-    await Promise.all(this.#loops.map((loop) => loop.settled(signal)));
+    await this.#generators.settled(signal);
   }
 
   /** Whether the agent itself works: its loops move on, however they fare. */
   health(): HealthReport {
-    const stuck = this.#loops.filter((loop) => !loop.progresses()).map(({ status }) => status.generator);
-    return { ok: stuck.length === 0, stuck };
+    return this.#generators.health();
   }
 
   /** Whether the generators are in step with what is known. */
   ready(): HealthReport {
-    const behind = this.#loops
-      .map(({ status }) => status)
-      .filter(({ outcome, lastSuccessAt }) => lastSuccessAt === undefined || outcome === 'failed')
-      .map(({ generator, error, waitingFor }) => ({ generator, error, waitingFor }));
-    return { ok: behind.length === 0, behind };
+    return this.#generators.ready();
   }
 
   /** What `/status` shows. */
@@ -206,10 +181,7 @@ export class Synapse {
           problems: problems.slice(0, shownProblems),
           problemCount: problems.length,
         })),
-      generators: this.#loops.map(({ status }) => ({
-        ...status,
-        details: this.#generators.get(status.generator)?.status(),
-      })),
+      generators: this.#generators.status(),
     };
   }
 
@@ -236,55 +208,15 @@ export class Synapse {
     this.#metrics.show(this.#catalog.status(this.#options.clock.monotonic()));
   }
 
-  #createLoop(generator: Generator): { readonly loop: ReconcileLoop; readonly passed: Promise<void> } {
-    const { settings, clock, logger } = this.#options;
-    let onPassed = (): void => undefined;
-    const passed = new Promise<void>((resolve) => (onPassed = resolve));
-    const loop = new ReconcileLoop({
-      generator,
-      read: () => this.#catalog.read(clock.monotonic()),
-      isWaiting: () => this.#catalog.isWaiting(clock.monotonic()),
-      onActed: (view) => this.#catalog.introduce(view),
-      timing: {
-        ...timing,
-        holdoffMs: settings.holdoffMs,
-        holdoffMaxMs: settings.holdoffMaxMs,
-        resyncMs: settings.resyncMs,
-      },
-      clock,
-      logger: logger.child({ component: 'reconcile', generator: generator.name }),
-      metrics: {
-        passed: (...pass) => {
-          this.#metrics.passed(...pass);
-          onPassed();
-        },
-      },
-    });
-    return { loop, passed };
-  }
-
   #acquireSession(hosts: readonly string[]): SessionLease {
     const { sessionTimeoutMs, auth, tls } = this.#options.settings.zookeeper;
     const credentials = auth.map(({ scheme, data }) => ({ scheme, data: Buffer.from(data) }));
     return this.#sessions.acquire({ hosts, sessionTimeoutMs, auth: credentials, ...(tls && { tls }) });
   }
 
-  #trigger(): void {
-    for (const loop of this.#loops) loop.trigger();
-  }
-
   #apply(next: Configuration<Discovery>): void {
     const { logger } = this.#options;
-    for (const [name, block] of next.main.generators) {
-      const generator = this.#generators.get(name);
-      if (generator === undefined)
-        logger.warn('a new generator needs a restart of synapse', { generator: name });
-      else if (!isDeepStrictEqual(this.#blocks.get(name), block)) generator.configure(block);
-    }
-    for (const name of this.#generators.keys())
-      if (!next.main.generators.has(name))
-        logger.warn('a generator that is gone needs a restart of synapse', { generator: name });
-    this.#blocks = next.main.generators;
+    this.#generators.configure(next.main.generators);
     const difference = this.#services.apply(expandCopies(next.services), next.unreadable);
     logger.info('configuration applied', { ...difference });
   }

@@ -62,7 +62,7 @@ export async function runCommandLine(host: CommandHost, generators: GeneratorTab
 }
 
 async function render(
-  { files, catalogFile }: Extract<Invocation, { kind: 'render' }>,
+  { files, catalogFile, generator }: Extract<Invocation, { kind: 'render' }>,
   host: CommandHost,
   generators: GeneratorTable,
 ): Promise<number> {
@@ -70,7 +70,8 @@ async function render(
     const loaded = await load(files, host.env, generators);
     const { configuration } = startable(loaded);
     const discovered = catalogFile === undefined ? new Map() : await readCatalog(catalogFile);
-    return await renderAll(configuration, viewOf(configuration, discovered), generators, host);
+    const view = viewOf(configuration, discovered);
+    return await renderAll(configuration, view, { generators, only: generator }, host);
   } catch (error) {
     if (error instanceof ConfigError) return printIssues(error, host);
     host.err(`synapse: ${describeError(error)}`);

@@ -1,3 +1,5 @@
+import { dirname, resolve } from 'node:path';
+
 import { type ConfigIssue, type ParsedFile, validateConfig } from '@smartstack/agent';
 import * as z from 'zod';
 
@@ -6,7 +8,7 @@ import type { Variants } from './serviceReader.js';
 import { blockIssues, hasErrors, isMapping, issueAt } from './source.js';
 
 /** Generators of the Ruby pair that there are none of here yet. Their blocks are kept out, loudly. */
-const unsupportedGenerators: readonly string[] = ['file_output', 'nginx'];
+const unsupportedGenerators: readonly string[] = ['nginx'];
 
 const statsd = z.looseObject({ host: z.string().optional(), port: z.int().min(1).max(65535).optional() });
 
@@ -98,8 +100,29 @@ function readBlock<D extends DiscoveryOptions>(
 ): ReadBlock {
   // `haproxy:` with nothing below it asks for all the defaults.
   const block = raw ?? {};
-  const issues = blockIssues({ parsed, path: [name] }, variants.generators.get(name)?.check(block) ?? []);
+  const rules = variants.generators.get(name);
+  const found = rules?.check(block) ?? [];
+  const issues = [
+    ...blockIssues({ parsed, path: [name] }, found),
+    ...folderIssues(name, parsed, rules?.jsonFolders?.(block) ?? []),
+  ];
   return { name, block: hasErrors(issues) ? previous?.generators.get(name) : block, issues };
+}
+
+/** Where the configuration itself is, a generator would take it for its own files: and remove it. */
+function folderIssues(
+  name: string,
+  parsed: ParsedFile,
+  folders: readonly { readonly path: readonly PropertyKey[]; readonly directory: string }[],
+): readonly ConfigIssue[] {
+  const raw = isMapping(parsed.value) ? parsed.value.service_conf_dir : undefined;
+  const services = typeof raw === 'string' ? resolve(raw) : undefined;
+  const main = parsed.file.endsWith('.json') ? dirname(resolve(parsed.file)) : undefined;
+  return folders.flatMap(({ path, directory }) => {
+    if (directory !== services && directory !== main) return [];
+    const message = `The configuration is in ${directory}: choose a folder that nothing else is in`;
+    return [issueAt({ parsed, path: [name, ...path] }, 'error', message)];
+  });
 }
 
 function adviceOn(parsed: ParsedFile, raw: Readonly<Record<string, unknown>>): readonly ConfigIssue[] {
