@@ -2,6 +2,7 @@ import { globalRegistry, z } from 'zod';
 import { fileSchema as nerveFile } from '../packages/nerve/src/config/schema.ts';
 import { serviceSchema as nerveService } from '../packages/nerve/src/config/service.ts';
 import { agentFileSchema } from '../packages/synapse/src/config/agentFile.ts';
+import { statsdKeys } from '../packages/synapse/src/config/main.ts';
 import { serviceShape } from '../packages/synapse/src/config/service.ts';
 import {
   fileOutputKeys,
@@ -44,6 +45,10 @@ const synapseFile = z.strictObject({
     .min(1)
     .optional()
     .describe('A directory of services, <service>.yaml or <service>.json, which go before those here.'),
+  statsd: z
+    .strictObject(statsdKeys.shape)
+    .nullish()
+    .describe('Send metrics to DogStatsD, under the names of the Ruby synapse. Nowhere unless given.'),
   haproxy: haproxyKeys
     .nullable()
     .optional()

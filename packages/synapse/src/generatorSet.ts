@@ -16,6 +16,7 @@ import type { AgentSettings } from './config/agentFile.js';
 import type { GeneratorTable } from './generators/types.js';
 import type { ReconcileMetrics } from './metrics.js';
 import { ReconcileLoop } from './reconcile.js';
+import type { StatsdEvents } from './statsdEvents.js';
 
 export interface GeneratorSetOptions {
   readonly table: GeneratorTable;
@@ -27,6 +28,7 @@ export interface GeneratorSetOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly passes: ReconcileMetrics;
+  readonly events?: StatsdEvents;
 }
 
 /** Bounds of the retries of a generator, and when a pass counts as stuck, in milliseconds. */
@@ -47,13 +49,14 @@ export class GeneratorSet {
   #blocks: ReadonlyMap<string, unknown>;
 
   constructor(options: GeneratorSetOptions) {
-    const { table, blocks, clock, logger, metrics } = options;
+    const { table, blocks, clock, logger, metrics, events } = options;
     this.#options = options;
     this.#blocks = blocks;
     const passed: Promise<void>[] = [];
     this.#members = new Map(
       [...blocks].flatMap(([name, block]): [string, Member][] => {
-        const context = { clock, logger: logger.child({ component: name }), metrics };
+        const log = logger.child({ component: name });
+        const context = { clock, logger: log, metrics, ...(events && { events }) };
         const generator = table.get(name)?.create(block, context);
         if (generator === undefined) return [];
         let onPassed = (): void => undefined;
@@ -136,7 +139,7 @@ export class GeneratorSet {
   }
 
   #createLoop(generator: Generator, onPassed: () => void): ReconcileLoop {
-    const { catalog, settings, clock, logger, passes } = this.#options;
+    const { catalog, settings, clock, logger, passes, events } = this.#options;
     const { holdoffMs, holdoffMaxMs, resyncMs } = settings;
     return new ReconcileLoop({
       generator,
@@ -149,6 +152,7 @@ export class GeneratorSet {
       metrics: {
         passed: (...pass) => {
           passes.passed(...pass);
+          if (pass[1] === 'failed') events?.configFailed(generator.name);
           onPassed();
         },
       },

@@ -6,6 +6,7 @@ import {
   type Logger,
   type Metrics,
   run,
+  StatsdSender,
 } from '@smartstack/agent';
 import {
   type InstanceList,
@@ -25,6 +26,7 @@ import type { GeneratorTable } from './generators/types.js';
 import { GeneratorSet } from './generatorSet.js';
 import { createSynapseMetrics, type SynapseMetrics } from './metrics.js';
 import { ServiceSet } from './services.js';
+import { StatsdEvents } from './statsdEvents.js';
 import {
   createWatcher,
   type Discovery,
@@ -33,6 +35,7 @@ import {
   lintDiscovery,
   unsupportedMethods,
 } from './watchers/index.js';
+import { notedLease } from './zkEvents.js';
 
 /** What synapse stands on; all of it replaceable in tests. */
 export interface SynapseOptions {
@@ -51,6 +54,9 @@ export interface SynapseOptions {
 /** So long what would take time from the first routes waits for them, in milliseconds. */
 const routesFirstMs = 1_000;
 
+/** How often Ruby's main loop looked at its watchers, in milliseconds. */
+const pingEveryMs = 1_000;
+
 /** A source may be full of them. */
 const shownProblems = 50;
 
@@ -63,20 +69,27 @@ export function variantsOf(generators: GeneratorTable): Variants<Discovery> {
 export class Synapse {
   readonly #options: SynapseOptions;
   readonly #metrics: SynapseMetrics;
+  readonly #statsd: StatsdSender;
+  readonly #events: StatsdEvents;
   readonly #catalog = new Catalog();
   readonly #sessions: SessionPool;
   readonly #configuration: LiveConfiguration<Discovery>;
   readonly #services: ServiceSet<Discovery>;
   readonly #generators: GeneratorSet;
+  /** Since the last ping. */
+  #changed = true;
 
   constructor(options: SynapseOptions) {
     const { configuration, settings, generators, clock, logger, metrics } = options;
     this.#options = options;
     this.#metrics = createSynapseMetrics(metrics);
     this.#metrics.build(options.version);
+    this.#statsd = new StatsdSender({ clock, logger });
+    this.#events = new StatsdEvents(this.#statsd);
     this.#sessions = new SessionPool(options.openSession);
     this.#generators = new GeneratorSet({
       ...{ catalog: this.#catalog, settings, clock, logger, metrics, passes: this.#metrics },
+      events: this.#events,
       table: generators,
       blocks: configuration.main.generators,
     });
@@ -86,13 +99,23 @@ export class Synapse {
         createWatcher(discovery, {
           service,
           generators: this.#generators.names,
-          acquireSession: (hosts) => this.#acquireSession(hosts),
+          acquireSession: (hosts) => this.#acquireSession(service, hosts),
           onEvent: () => this.#generators.expect(),
           clock,
           logger: log,
-          metrics: this.#metrics,
+          metrics: {
+            undecodable: (name) => {
+              this.#metrics.undecodable(name);
+              this.#events.zkParseChildFailed();
+            },
+          },
+          events: this.#events,
         }),
-      onChange: () => this.#generators.trigger(),
+      onChange: () => {
+        this.#changed = true;
+        this.#generators.trigger();
+      },
+      events: this.#events,
       patienceMs: settings.startupDeadlineMs,
       clock,
       logger,
@@ -123,19 +146,37 @@ export class Synapse {
 
   /** Runs until `signal` aborts. HAProxy is left serving. */
   async run(signal: AbortSignal): Promise<void> {
-    const { services, unreadable } = this.#configuration.current;
-    this.#services.apply(expandCopies(services), unreadable);
-    await run(
-      [
-        (inner) => this.#services.run(inner),
-        async (inner) => {
-          await this.routesFirst(inner);
-          await this.#configuration.run(inner);
-        },
-        ...this.#generators.tasks,
-      ],
-      signal,
+    const { clock } = this.#options;
+    const { main, services, unreadable } = this.#configuration.current;
+    this.#statsd.configure(main.statsd);
+    this.#events.started();
+    const since = clock.monotonic();
+    this.started.then(
+      () => this.#events.watchersStarted(clock.monotonic() - since),
+      () => undefined,
     );
+    this.#services.apply(expandCopies(services), unreadable);
+    let failure: unknown;
+    try {
+      await run(
+        [
+          (inner) => this.#services.run(inner),
+          async (inner) => {
+            await this.routesFirst(inner);
+            await this.#configuration.run(inner);
+          },
+          (inner) => this.#ping(inner),
+          ...this.#generators.tasks,
+        ],
+        signal,
+      );
+    } catch (error) {
+      if (!signal.aborted) failure = error;
+      throw error;
+    } finally {
+      this.#events.stopped(clock.monotonic() - since, failure);
+      await this.#statsd.close();
+    }
   }
 
   /** Reads the configuration again. */
@@ -208,14 +249,33 @@ export class Synapse {
     this.#metrics.show(this.#catalog.status(this.#options.clock.monotonic()));
   }
 
-  #acquireSession(hosts: readonly string[]): SessionLease {
+  #acquireSession(service: string, hosts: readonly string[]): SessionLease {
     const { sessionTimeoutMs, auth, tls } = this.#options.settings.zookeeper;
     const credentials = auth.map(({ scheme, data }) => ({ scheme, data: Buffer.from(data) }));
-    return this.#sessions.acquire({ hosts, sessionTimeoutMs, auth: credentials, ...(tls && { tls }) });
+    const before = this.#sessions.sessions.size;
+    const lease = this.#sessions.acquire({ hosts, sessionTimeoutMs, auth: credentials, ...(tls && { tls }) });
+    const { clock } = this.#options;
+    const isNew = this.#sessions.sessions.size > before;
+    return notedLease(lease, { hosts, service }, isNew, { events: this.#events, clock });
+  }
+
+  /** What Ruby's main loop tells of each of its rounds. */
+  async #ping(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    while (!signal.aborted) {
+      if (this.#statsd.isConfigured) {
+        if (this.#changed) this.#events.configUpdated();
+        this.#changed = false;
+        for (const { name, staleMs } of this.#catalog.status(clock.monotonic()))
+          this.#events.pinged(name, staleMs === 0);
+      }
+      await clock.sleep(pingEveryMs, signal).catch(() => undefined);
+    }
   }
 
   #apply(next: Configuration<Discovery>): void {
     const { logger } = this.#options;
+    this.#statsd.configure(next.main.statsd);
     this.#generators.configure(next.main.generators);
     const difference = this.#services.apply(expandCopies(next.services), next.unreadable);
     logger.info('configuration applied', { ...difference });

@@ -1,8 +1,9 @@
 import { dirname, resolve } from 'node:path';
 
-import { type ConfigIssue, type ParsedFile, validateConfig } from '@smartstack/agent';
+import { type ConfigIssue, type ParsedFile, type StatsdSettings, validateConfig } from '@smartstack/agent';
 import * as z from 'zod';
 
+import { port } from './fields.js';
 import type { DiscoveryOptions } from './service.js';
 import type { Variants } from './serviceReader.js';
 import { blockIssues, hasErrors, isMapping, issueAt } from './source.js';
@@ -10,7 +11,15 @@ import { blockIssues, hasErrors, isMapping, issueAt } from './source.js';
 /** Generators of the Ruby pair that there are none of here yet. Their blocks are kept out, loudly. */
 const unsupportedGenerators: readonly string[] = ['nginx'];
 
-const statsd = z.looseObject({ host: z.string().optional(), port: z.int().min(1).max(65535).optional() });
+/** Where and how much is sent to DogStatsD. Ruby reads the port with `to_i`. */
+export const statsdKeys = z.looseObject({
+  host: z.string().min(1).nullish().describe('Where it listens.').meta({ default: 'localhost' }),
+  port: port.nullish().describe('Its UDP port.').meta({ default: 8125 }),
+  sample_rate: z
+    .record(z.string(), z.number().min(0).max(1))
+    .nullish()
+    .describe('Share of a metric that is sent, by its name: 0 to 1. 1 for those that are not named.'),
+});
 
 /** The top level of the main file, except its services. */
 export interface MainFile {
@@ -18,6 +27,8 @@ export interface MainFile {
   /** Blocks of the generators that run, as read. */
   readonly generators: ReadonlyMap<string, unknown>;
   readonly serviceConfDir: string | undefined;
+  /** Undefined: nothing is sent. */
+  readonly statsd: StatsdSettings | undefined;
 }
 
 /** What became of the main file. */
@@ -35,7 +46,7 @@ function shape(generators: Iterable<string>) {
   return z.strictObject({
     services: z.record(z.string(), z.unknown()).nullish(),
     service_conf_dir: z.string().min(1).optional(),
-    statsd: statsd.nullish(),
+    statsd: statsdKeys.nullish(),
     ...blocks,
   });
 }
@@ -74,14 +85,24 @@ export function readMain<D extends DiscoveryOptions>(
     parsed,
     generators: new Map(configured.map((name) => [name, raw[name]])),
     serviceConfDir,
+    statsd: statsdOf(value),
   };
   if (value === undefined || usable.length === 0) return { main: previous, attempt, issues };
-  const main = { parsed, generators: new Map(usable), serviceConfDir };
+  const main = { parsed, generators: new Map(usable), serviceConfDir, statsd: statsdOf(value) };
   return { main, attempt: main, issues };
 }
 
 interface TopLevel {
   readonly service_conf_dir?: string | undefined;
+  readonly statsd?: z.output<typeof statsdKeys> | null | undefined;
+}
+
+/** The key asks for it; Ruby sends in any case. */
+function statsdOf(value: TopLevel | undefined): StatsdSettings | undefined {
+  const keys = value?.statsd;
+  if (keys === undefined || keys === null) return undefined;
+  const { host, port: at, sample_rate: sampleRates } = keys;
+  return { host: host ?? 'localhost', port: at ?? 8125, ...(sampleRates && { sampleRates }) };
 }
 
 interface ReadBlock {
@@ -132,6 +153,5 @@ function adviceOn(parsed: ParsedFile, raw: Readonly<Record<string, unknown>>): r
     ...unsupportedGenerators.flatMap((name) =>
       warn(name, `The generator ${name} is not supported yet: nothing is written for it`),
     ),
-    ...warn('statsd', 'StatsD is not supported yet: read /metrics instead'),
   ];
 }

@@ -2,12 +2,15 @@ import type { Clock, Logger, Metrics } from '@smartstack/agent';
 
 import type { BlockIssue, CatalogView, Generator } from '../catalog/types.js';
 import type { GeneratorRules } from '../config/serviceReader.js';
+import type { StatsdEvents } from '../statsdEvents.js';
 
 /** What a generator may use. */
 export interface GeneratorContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Hears what DogStatsD is told of. */
+  readonly events?: Pick<StatsdEvents, 'haproxyChecked' | 'haproxyReloadFailed'>;
 }
 
 /** One kind of generator: the rules of its blocks (pure), and its constructor. */
