@@ -40,7 +40,7 @@ module.exports = {
       'pure-stays-pure',
       'Pure modules do no IO and do not log.',
       {
-        path: `${src}(health|catalog|resolvers)/|^packages/synapse/src/generators/haproxy/(block|counters|desired|plan)/|^packages/registry/src/(codecs/|files/|nodeName|instance)|^packages/nerve/src/cli/init/(listeners|owner|kinds|plan|render)`,
+        path: `${src}(health|catalog|resolvers)/|^packages/synapse/src/generators/(haproxy/(block|counters|desired|plan)/|fileOutput/(blocks|format)\\.)|^packages/registry/src/(codecs/|files/|nodeName|instance)|^packages/nerve/src/cli/init/(listeners|owner|kinds|plan|render)`,
         pathNot: '\\.test\\.ts$',
       },
       { dependencyTypes: ['core'], pathNot: '^(node:)?(buffer|crypto|net|path|util)$' },
@@ -50,6 +50,15 @@ module.exports = {
       'A variant never imports a sibling; only the composition root imports the table.',
       { path: `${src}(checks|reporters|watchers)/([^/]+)\\.ts$`, pathNot: '(index|\\.test)\\.ts$' },
       { path: `${src}(checks|reporters|watchers)/index\\.ts$` },
+    ),
+    forbid(
+      'generators-know-no-siblings',
+      'A generator never imports another.',
+      { path: '^packages/synapse/src/generators/([^/]+)/', pathNot: '\\.test\\.ts$' },
+      {
+        path: '^packages/synapse/src/generators/[^/]+/',
+        pathNot: '^packages/synapse/src/generators/$1/',
+      },
     ),
     forbid(
       'not-to-dev',

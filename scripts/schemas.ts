@@ -2,7 +2,12 @@ import { globalRegistry, z } from 'zod';
 import { fileSchema as nerveFile } from '../packages/nerve/src/config/schema.ts';
 import { serviceSchema as nerveService } from '../packages/nerve/src/config/service.ts';
 import { agentFileSchema } from '../packages/synapse/src/config/agentFile.ts';
+import { statsdKeys } from '../packages/synapse/src/config/main.ts';
 import { serviceShape } from '../packages/synapse/src/config/service.ts';
+import {
+  fileOutputKeys,
+  fileOutputServiceKeys,
+} from '../packages/synapse/src/generators/fileOutput/blocks.ts';
 import { haproxyKeys } from '../packages/synapse/src/generators/haproxy/block/schema.ts';
 import { haproxyServiceKeys } from '../packages/synapse/src/generators/haproxy/block/serviceSchema.ts';
 import { watchers } from '../packages/synapse/src/watchers/index.ts';
@@ -38,6 +43,7 @@ const synapseService = z.strictObject({
   discovery: discovery.describe('Where the instances come from.'),
   ...serviceShape,
   haproxy: haproxyServiceKeys.optional().describe("What the service's part of haproxy.cfg looks like."),
+  file_output: fileOutputServiceKeys().optional().describe('Whether the service has a file.'),
 });
 const synapseFile = z.strictObject({
   services: z.record(z.string(), synapseService).nullish().describe('The services, by name.'),
@@ -46,9 +52,15 @@ const synapseFile = z.strictObject({
     .min(1)
     .optional()
     .describe('A directory of services, <service>.yaml or <service>.json, which go before those here.'),
+  statsd: z
+    .strictObject(statsdKeys.shape)
+    .nullish()
+    .describe('Send metrics to DogStatsD, under the names of the Ruby synapse. Nowhere unless given.'),
   haproxy: haproxyKeys
     .nullable()
+    .optional()
     .describe('The HAProxy that is kept in step. Empty, or {}, takes every preset.'),
+  file_output: fileOutputKeys().optional().describe('Write the instances of each service into a file.'),
 });
 
 function toJsonSchema(schema: z.ZodType, title: string): JsonSchema {

@@ -61,10 +61,11 @@ export function zookeeper(address: string, name: string, more = ''): string {
   return `discovery: {method: zookeeper, hosts: ['${address}'], path: /s/${name}${more}}\n`;
 }
 
-/** Starts a synapse on these service files. */
+/** Starts a synapse on these service files, and this main file. */
 export async function startSynapse(
   services: Readonly<Record<string, string>>,
   settings: Partial<AgentSettings> = {},
+  top = 'haproxy: {}',
 ): Promise<TestSynapse> {
   const folder = makeTempDir('synapse');
   const conf = join(folder, 'services');
@@ -75,7 +76,7 @@ export async function startSynapse(
     if (text === undefined) rmSync(join(conf, `${name}.yaml`));
     else writeFileSync(join(conf, `${name}.yaml`), text);
   };
-  main('haproxy: {}');
+  main(top);
   for (const [name, text] of Object.entries(services)) service(name, text);
 
   const generator = new RecordingGenerator();

@@ -13,6 +13,7 @@ export * from './logger.js';
 export * from './logSettings.js';
 export * from './metrics.js';
 export * from './notify.js';
+export * from './publishFile.js';
 export * from './run.js';
 export * from './statsd.js';
 export * from './watchFiles.js';

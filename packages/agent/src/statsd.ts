@@ -67,6 +67,11 @@ export class StatsdSender implements Statsd {
     this.#target = settings && new Target(settings, this.#deps);
   }
 
+  /** Whether anything is sent anywhere. */
+  get isConfigured(): boolean {
+    return this.#settings !== undefined;
+  }
+
   increment(name: string, tags: StatsdTags = []): void {
     this.#target?.send({ name, write: (client, rate) => client.increment(name, 1, rate, [...tags]) });
   }

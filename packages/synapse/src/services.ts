@@ -5,6 +5,7 @@ import { Backoff, type Clock, describeError, type Logger } from '@smartstack/age
 import type { Catalog } from './catalog/catalog.js';
 import type { GeneratorBlocks, Snapshot, Watcher } from './catalog/types.js';
 import type { DiscoveryOptions, ServiceDefinition } from './config/service.js';
+import type { StatsdEvents } from './statsdEvents.js';
 
 export interface ServiceSetOptions<D extends DiscoveryOptions> {
   readonly catalog: Catalog;
@@ -19,6 +20,8 @@ export interface ServiceSetOptions<D extends DiscoveryOptions> {
   readonly onChange: () => void;
   /** How long a new service is waited for, in milliseconds. */
   readonly patienceMs: number;
+  /** Hears which watchers start, fail and stop. */
+  readonly events?: Pick<StatsdEvents, 'watcherStarted' | 'watcherFailed' | 'watcherStopped'>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -105,7 +108,7 @@ export class ServiceSet<D extends DiscoveryOptions> {
 
   /** A watcher that throws or returns has a bug. It must not take the others, or the agent, with it. */
   async #supervise(name: string, running: Running<D>, logger: Logger): Promise<void> {
-    const { createWatcher, clock } = this.#options;
+    const { createWatcher, clock, events } = this.#options;
     const { signal } = running.stop;
     const stopped = (): boolean => signal.aborted;
     const backoff = new Backoff({ minMs: 1_000, maxMs: 60_000 });
@@ -113,14 +116,18 @@ export class ServiceSet<D extends DiscoveryOptions> {
       try {
         const definition = () => this.#definitions.get(name);
         const watcher = createWatcher(name, running.discovery, logger, definition);
+        events?.watcherStarted(name);
         await watcher.run((snapshot) => this.#take(name, running, snapshot, logger), signal);
         if (!stopped()) logger.error('a watcher ended by itself, starting it again');
       } catch (error) {
-        if (!signal.aborted)
+        if (!signal.aborted) {
+          events?.watcherFailed(name, error);
           logger.error('a watcher failed, starting it again', { error: describeError(error) });
+        }
       }
       if (!stopped()) await clock.sleep(backoff.next(), signal).catch(() => undefined);
     }
+    events?.watcherStopped(name);
   }
 
   #take(name: string, running: Running<D>, snapshot: Snapshot, logger: Logger): void {

@@ -1,5 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
-
 import {
   type Clock,
   type ConfigIssue,
@@ -8,6 +6,7 @@ import {
   type Logger,
   type Metrics,
   run,
+  StatsdSender,
 } from '@smartstack/agent';
 import {
   type InstanceList,
@@ -20,7 +19,6 @@ import {
 
 import { Catalog } from './catalog/catalog.js';
 import type { MassLossRules } from './catalog/massLoss.js';
-import type { Generator } from './catalog/types.js';
 import type { AgentSettings } from './config/agentFile.js';
 import { type Configuration, expandCopies, type LoadOptions } from './config/load.js';
 import { massLossRules } from './config/massLoss.js';
@@ -28,10 +26,11 @@ import type { ServiceDefinition } from './config/service.js';
 import type { Variants } from './config/serviceReader.js';
 import { LiveConfiguration } from './configuration.js';
 import type { GeneratorTable } from './generators/types.js';
+import { GeneratorSet } from './generatorSet.js';
 import { createSynapseMetrics, type SynapseMetrics } from './metrics.js';
-import { ReconcileLoop } from './reconcile.js';
 import { ServiceSet } from './services.js';
 import { serviceStatus, summaryOf } from './serviceStatus.js';
+import { StatsdEvents } from './statsdEvents.js';
 import {
   createWatcher,
   type Discovery,
@@ -42,6 +41,7 @@ import {
 } from './watchers/index.js';
 import { protectFromMassLoss } from './watchers/protect.js';
 import { sharedSources } from './watchers/sharedSources.js';
+import { notedLease } from './zkEvents.js';
 
 /** What synapse stands on; all of it replaceable in tests. */
 export interface SynapseOptions {
@@ -57,11 +57,11 @@ export interface SynapseOptions {
   readonly version: string;
 }
 
-/** Bounds of the retries of a generator, and when a pass counts as stuck, in milliseconds. */
-const timing = { retryMinMs: 100, retryMaxMs: 15_000, stuckMs: 120_000 };
-
 /** So long what would take time from the first routes waits for them, in milliseconds. */
 const routesFirstMs = 1_000;
+
+/** How often Ruby's main loop looked at its watchers, in milliseconds. */
+const pingEveryMs = 1_000;
 
 /** The variants that there are, as the configuration needs them. */
 export function variantsOf(generators: GeneratorTable): Variants<Discovery> {
@@ -72,33 +72,30 @@ export function variantsOf(generators: GeneratorTable): Variants<Discovery> {
 export class Synapse {
   readonly #options: SynapseOptions;
   readonly #metrics: SynapseMetrics;
+  readonly #statsd: StatsdSender;
+  readonly #events: StatsdEvents;
   readonly #catalog = new Catalog();
   readonly #sessions: SessionPool;
   readonly #configuration: LiveConfiguration<Discovery>;
   readonly #services: ServiceSet<Discovery>;
-  readonly #generators: ReadonlyMap<string, Generator>;
-  readonly #loops: readonly ReconcileLoop[];
-  readonly #started: Promise<void>;
-  #blocks: ReadonlyMap<string, unknown>;
+  readonly #generators: GeneratorSet;
+  /** Since the last ping. */
+  #changed = true;
 
   constructor(options: SynapseOptions) {
     const { configuration, settings, generators, clock, logger, metrics } = options;
     this.#options = options;
     this.#metrics = createSynapseMetrics(metrics);
     this.#metrics.build(options.version);
+    this.#statsd = new StatsdSender({ clock, logger });
+    this.#events = new StatsdEvents(this.#statsd);
     this.#sessions = new SessionPool(options.openSession);
-    this.#blocks = configuration.main.generators;
-    this.#generators = new Map(
-      [...this.#blocks].flatMap(([name, block]): [string, Generator][] => {
-        const { location } = settings;
-        const context = { clock, logger: logger.child({ component: name }), metrics, location };
-        const generator = generators.get(name)?.create(block, context);
-        return generator === undefined ? [] : [[name, generator]];
-      }),
-    );
-    const firstPasses = [...this.#generators.values()].map((generator) => this.#createLoop(generator));
-    this.#loops = firstPasses.map(({ loop }) => loop);
-    this.#started = Promise.all(firstPasses.map(({ passed }) => passed)).then(() => undefined);
+    this.#generators = new GeneratorSet({
+      ...{ catalog: this.#catalog, settings, clock, logger, metrics, passes: this.#metrics },
+      events: this.#events,
+      table: generators,
+      blocks: configuration.main.generators,
+    });
     const shared = sharedSources(clock, logger);
     this.#services = new ServiceSet({
       catalog: this.#catalog,
@@ -111,17 +108,25 @@ export class Synapse {
               clock,
               logger: log,
             }),
-          generators: [...this.#generators.keys()],
-          acquireSession: (hosts) => this.#acquireSession(hosts),
+          generators: this.#generators.names,
+          acquireSession: (hosts) => this.#acquireSession(service, hosts),
           ...shared,
-          onEvent: () => {
-            for (const generator of this.#generators.values()) generator.expect?.();
-          },
+          onEvent: () => this.#generators.expect(),
           clock,
           logger: log,
-          metrics: this.#metrics,
+          metrics: {
+            undecodable: (name) => {
+              this.#metrics.undecodable(name);
+              this.#events.zkParseChildFailed();
+            },
+          },
+          events: this.#events,
         }),
-      onChange: () => this.#trigger(),
+      onChange: () => {
+        this.#changed = true;
+        this.#generators.trigger();
+      },
+      events: this.#events,
       patienceMs: settings.startupDeadlineMs,
       clock,
       logger,
@@ -139,35 +144,50 @@ export class Synapse {
 
   /** Resolves when each generator made its first pass, whether it succeeded or not. */
   get started(): Promise<void> {
-    return this.#started;
+    return this.#generators.started;
   }
 
   /** Resolves with the first pass, or after a second without. Never rejects. */
   async routesFirst(signal: AbortSignal): Promise<void> {
     const waiting = new AbortController();
     const late = this.#options.clock.sleep(routesFirstMs, AbortSignal.any([signal, waiting.signal]));
-    await Promise.race([this.#started, late.catch(() => undefined)]);
+    await Promise.race([this.started, late.catch(() => undefined)]);
     waiting.abort();
   }
 
   /** Runs until `signal` aborts. HAProxy is left serving. */
   async run(signal: AbortSignal): Promise<void> {
-    const { services, unreadable } = this.#configuration.current;
-    this.#services.apply(expandCopies(services), unreadable);
-    await run(
-      [
-        (inner) => this.#services.run(inner),
-        async (inner) => {
-          await this.routesFirst(inner);
-          await this.#configuration.run(inner);
-        },
-        ...this.#loops.map((loop) => (inner: AbortSignal) => loop.run(inner)),
-        ...[...this.#generators.values()].map(
-          (generator) => (inner: AbortSignal) => generator.run(() => this.#trigger(), inner),
-        ),
-      ],
-      signal,
+    const { clock } = this.#options;
+    const { main, services, unreadable } = this.#configuration.current;
+    this.#statsd.configure(main.statsd);
+    this.#events.started();
+    const since = clock.monotonic();
+    this.started.then(
+      () => this.#events.watchersStarted(clock.monotonic() - since),
+      () => undefined,
     );
+    this.#services.apply(expandCopies(services), unreadable);
+    let failure: unknown;
+    try {
+      await run(
+        [
+          (inner) => this.#services.run(inner),
+          async (inner) => {
+            await this.routesFirst(inner);
+            await this.#configuration.run(inner);
+          },
+          (inner) => this.#ping(inner),
+          ...this.#generators.tasks,
+        ],
+        signal,
+      );
+    } catch (error) {
+      if (!signal.aborted) failure = error;
+      throw error;
+    } finally {
+      this.#events.stopped(clock.monotonic() - since, failure);
+      await this.#statsd.close();
+    }
   }
 
   /** Reads the configuration again. */
@@ -177,22 +197,17 @@ export class Synapse {
 
   /** Resolves when everything known by now is carried out by every generator. */
   async settled(signal: AbortSignal): Promise<void> {
-    await Promise.all(this.#loops.map((loop) => loop.settled(signal)));
+    await this.#generators.settled(signal);
   }
 
   /** Whether the agent itself works: its loops move on, however they fare. */
   health(): HealthReport {
-    const stuck = this.#loops.filter((loop) => !loop.progresses()).map(({ status }) => status.generator);
-    return { ok: stuck.length === 0, stuck };
+    return this.#generators.health();
   }
 
   /** Whether the generators are in step with what is known. */
   ready(): HealthReport {
-    const behind = this.#loops
-      .map(({ status }) => status)
-      .filter(({ outcome, lastSuccessAt }) => lastSuccessAt === undefined || outcome === 'failed')
-      .map(({ generator, error, waitingFor }) => ({ generator, error, waitingFor }));
-    return { ok: behind.length === 0, behind };
+    return this.#generators.ready();
   }
 
   /** What `/status` shows. */
@@ -207,10 +222,7 @@ export class Synapse {
         ...state,
       })),
       services: this.#catalog.status(now).map(serviceStatus),
-      generators: this.#loops.map(({ status }) => ({
-        ...status,
-        details: this.#generators.get(status.generator)?.status(),
-      })),
+      generators: this.#generators.status(),
     };
   }
 
@@ -233,37 +245,14 @@ export class Synapse {
     this.#metrics.show(this.#catalog.status(this.#options.clock.monotonic()));
   }
 
-  #createLoop(generator: Generator): { readonly loop: ReconcileLoop; readonly passed: Promise<void> } {
-    const { settings, clock, logger } = this.#options;
-    let onPassed = (): void => undefined;
-    const passed = new Promise<void>((resolve) => (onPassed = resolve));
-    const loop = new ReconcileLoop({
-      generator,
-      read: () => this.#catalog.read(clock.monotonic()),
-      isWaiting: () => this.#catalog.isWaiting(clock.monotonic()),
-      onActed: (view) => this.#catalog.introduce(view),
-      timing: {
-        ...timing,
-        holdoffMs: settings.holdoffMs,
-        holdoffMaxMs: settings.holdoffMaxMs,
-        resyncMs: settings.resyncMs,
-      },
-      clock,
-      logger: logger.child({ component: 'reconcile', generator: generator.name }),
-      metrics: {
-        passed: (...pass) => {
-          this.#metrics.passed(...pass);
-          onPassed();
-        },
-      },
-    });
-    return { loop, passed };
-  }
-
-  #acquireSession(hosts: readonly string[]): SessionLease {
+  #acquireSession(service: string, hosts: readonly string[]): SessionLease {
     const { sessionTimeoutMs, auth, tls } = this.#options.settings.zookeeper;
     const credentials = auth.map(({ scheme, data }) => ({ scheme, data: Buffer.from(data) }));
-    return this.#sessions.acquire({ hosts, sessionTimeoutMs, auth: credentials, ...(tls && { tls }) });
+    const before = this.#sessions.sessions.size;
+    const lease = this.#sessions.acquire({ hosts, sessionTimeoutMs, auth: credentials, ...(tls && { tls }) });
+    const { clock } = this.#options;
+    const isNew = this.#sessions.sessions.size > before;
+    return notedLease(lease, { hosts, service }, isNew, { events: this.#events, clock });
   }
 
   #massLossRules(definition: ServiceDefinition<Discovery> | undefined): MassLossRules | undefined {
@@ -272,22 +261,24 @@ export class Synapse {
     );
   }
 
-  #trigger(): void {
-    for (const loop of this.#loops) loop.trigger();
+  /** What Ruby's main loop tells of each of its rounds. */
+  async #ping(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    while (!signal.aborted) {
+      if (this.#statsd.isConfigured) {
+        if (this.#changed) this.#events.configUpdated();
+        this.#changed = false;
+        for (const { name, staleMs } of this.#catalog.status(clock.monotonic()))
+          this.#events.pinged(name, staleMs === 0);
+      }
+      await clock.sleep(pingEveryMs, signal).catch(() => undefined);
+    }
   }
 
   #apply(next: Configuration<Discovery>): void {
     const { logger } = this.#options;
-    for (const [name, block] of next.main.generators) {
-      const generator = this.#generators.get(name);
-      if (generator === undefined)
-        logger.warn('a new generator needs a restart of synapse', { generator: name });
-      else if (!isDeepStrictEqual(this.#blocks.get(name), block)) generator.configure(block);
-    }
-    for (const name of this.#generators.keys())
-      if (!next.main.generators.has(name))
-        logger.warn('a generator that is gone needs a restart of synapse', { generator: name });
-    this.#blocks = next.main.generators;
+    this.#statsd.configure(next.main.statsd);
+    this.#generators.configure(next.main.generators);
     const difference = this.#services.apply(expandCopies(next.services), next.unreadable);
     logger.info('configuration applied', { ...difference });
   }

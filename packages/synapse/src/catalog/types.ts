@@ -57,7 +57,7 @@ export interface CatalogView {
 
 /** What one reconcile did; for metrics, status and logs. */
 export interface ReconcileOutcome {
-  readonly outcome: 'noop' | 'runtime' | 'reload' | 'start' | 'waiting';
+  readonly outcome: 'noop' | 'runtime' | 'write' | 'reload' | 'start' | 'waiting';
   /** Set when the generator wants to be called again without a new event (rate limit, retry). Milliseconds. */
   readonly againInMs?: number;
 }

@@ -13,12 +13,18 @@ export function parseArguments(argv: readonly string[], env: Environment): Invoc
     .scriptName('synapse')
     .usage('$0 -c FILE\n\nKeeps the local HAProxy in step with the services in the registry.')
     .command('$0', 'run the agent')
-    .command('render', 'print the haproxy.cfg that the configuration leads to, and exit', (command) =>
-      command.option('catalog', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'YAML or JSON file with the instances of each service (default: none discovered)',
-      }),
+    .command('render', 'print what the generators would write, and exit', (command) =>
+      command
+        .option('generator', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'only this one: haproxy, file_output … (default: each that is configured)',
+        })
+        .option('catalog', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'YAML or JSON file with the instances of each service (default: none discovered)',
+        }),
     )
     .option('config', {
       alias: 'c',
@@ -60,7 +66,12 @@ export function parseArguments(argv: readonly string[], env: Environment): Invoc
     return { kind: 'usage', message: 'name the configuration with -c or SYNAPSE_CONFIG' };
   if (parsed['check-config'] === true) return { kind: 'check', files };
   if (parsed._[0] === 'render')
-    return { kind: 'render', files, catalogFile: nonEmpty((parsed as { catalog?: unknown }).catalog) };
+    return {
+      kind: 'render',
+      files,
+      catalogFile: nonEmpty((parsed as { catalog?: unknown }).catalog),
+      generator: nonEmpty((parsed as { generator?: unknown }).generator),
+    };
   return toRun(files, env);
 }
 

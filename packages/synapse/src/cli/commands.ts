@@ -62,7 +62,7 @@ export async function runCommandLine(host: CommandHost, generators: GeneratorTab
 }
 
 async function render(
-  { files, catalogFile }: Extract<Invocation, { kind: 'render' }>,
+  { files, catalogFile, generator }: Extract<Invocation, { kind: 'render' }>,
   host: CommandHost,
   generators: GeneratorTable,
 ): Promise<number> {
@@ -71,7 +71,7 @@ async function render(
     const { configuration, settings } = startable(loaded);
     const discovered = catalogFile === undefined ? new Map() : await readCatalog(catalogFile);
     const view = viewOf(configuration, discovered);
-    return await renderAll(configuration, view, generators, host, settings.location);
+    return await renderAll(configuration, view, { generators, only: generator }, host, settings.location);
   } catch (error) {
     if (error instanceof ConfigError) return printIssues(error, host);
     host.err(`synapse: ${describeError(error)}`);

@@ -12,7 +12,13 @@ export interface Files {
 export type Invocation =
   | { readonly kind: 'run'; readonly files: Files; readonly debug: boolean }
   | { readonly kind: 'check'; readonly files: Files }
-  | { readonly kind: 'render'; readonly files: Files; readonly catalogFile: string | undefined }
+  | {
+      readonly kind: 'render';
+      readonly files: Files;
+      readonly catalogFile: string | undefined;
+      /** Undefined: each that is configured. */
+      readonly generator: string | undefined;
+    }
   /** Help, or the version. */
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'usage'; readonly message: string };

@@ -41,18 +41,26 @@ export function viewOf<D extends DiscoveryOptions>(
   return catalog.read(0).view;
 }
 
-/** `synapse render`: what each generator would write, on stdout; what it leaves out, on stderr. */
+/** `synapse render`: what each generator (or `only` one) would write, on stdout; what it leaves out, on stderr. */
 export async function renderAll<D extends DiscoveryOptions>(
   configuration: Configuration<D>,
   view: CatalogView,
-  generators: GeneratorTable,
+  { generators, only }: { readonly generators: GeneratorTable; readonly only: string | undefined },
   output: Output,
   location: Location,
 ): Promise<number> {
-  for (const [name, block] of configuration.main.generators) {
+  const configured = [...configuration.main.generators];
+  const chosen = configured.filter(([name]) => only === undefined || name === only);
+  if (chosen.length === 0) {
+    const names = configured.map(([name]) => name).join(', ');
+    output.err(`synapse: no generator ${only ?? ''} is configured, only ${names}`);
+    return exitCode.usage;
+  }
+  for (const [name, block] of chosen) {
     const rendered = await generators.get(name)?.render(block, view, systemClock, location);
     if (rendered === undefined) continue;
     for (const note of rendered.notes) output.err(note);
+    if (chosen.length > 1) output.out(`# --- ${name} ---`);
     output.out(rendered.text.replace(/\n$/, ''));
   }
   return exitCode.stopped;

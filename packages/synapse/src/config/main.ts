@@ -1,14 +1,25 @@
-import { type ConfigIssue, type ParsedFile, validateConfig } from '@smartstack/agent';
+import { dirname, resolve } from 'node:path';
+
+import { type ConfigIssue, type ParsedFile, type StatsdSettings, validateConfig } from '@smartstack/agent';
 import * as z from 'zod';
 
+import { port } from './fields.js';
 import type { DiscoveryOptions } from './service.js';
 import type { Variants } from './serviceReader.js';
 import { blockIssues, hasErrors, isMapping, issueAt } from './source.js';
 
 /** Generators of the Ruby pair that there are none of here yet. Their blocks are kept out, loudly. */
-const unsupportedGenerators: readonly string[] = ['file_output', 'nginx'];
+const unsupportedGenerators: readonly string[] = ['nginx'];
 
-const statsd = z.looseObject({ host: z.string().optional(), port: z.int().min(1).max(65535).optional() });
+/** Where and how much is sent to DogStatsD. Ruby reads the port with `to_i`. */
+export const statsdKeys = z.looseObject({
+  host: z.string().min(1).nullish().describe('Where it listens.').meta({ default: 'localhost' }),
+  port: port.nullish().describe('Its UDP port.').meta({ default: 8125 }),
+  sample_rate: z
+    .record(z.string(), z.number().min(0).max(1))
+    .nullish()
+    .describe('Share of a metric that is sent, by its name: 0 to 1. 1 for those that are not named.'),
+});
 
 /** The top level of the main file, except its services. */
 export interface MainFile {
@@ -16,6 +27,8 @@ export interface MainFile {
   /** Blocks of the generators that run, as read. */
   readonly generators: ReadonlyMap<string, unknown>;
   readonly serviceConfDir: string | undefined;
+  /** Undefined: nothing is sent. */
+  readonly statsd: StatsdSettings | undefined;
 }
 
 /** What became of the main file. */
@@ -33,7 +46,7 @@ function shape(generators: Iterable<string>) {
   return z.strictObject({
     services: z.record(z.string(), z.unknown()).nullish(),
     service_conf_dir: z.string().min(1).optional(),
-    statsd: statsd.nullish(),
+    statsd: statsdKeys.nullish(),
     ...blocks,
   });
 }
@@ -72,14 +85,24 @@ export function readMain<D extends DiscoveryOptions>(
     parsed,
     generators: new Map(configured.map((name) => [name, raw[name]])),
     serviceConfDir,
+    statsd: statsdOf(value),
   };
   if (value === undefined || usable.length === 0) return { main: previous, attempt, issues };
-  const main = { parsed, generators: new Map(usable), serviceConfDir };
+  const main = { parsed, generators: new Map(usable), serviceConfDir, statsd: statsdOf(value) };
   return { main, attempt: main, issues };
 }
 
 interface TopLevel {
   readonly service_conf_dir?: string | undefined;
+  readonly statsd?: z.output<typeof statsdKeys> | null | undefined;
+}
+
+/** The key asks for it; Ruby sends in any case. */
+function statsdOf(value: TopLevel | undefined): StatsdSettings | undefined {
+  const keys = value?.statsd;
+  if (keys === undefined || keys === null) return undefined;
+  const { host, port: at, sample_rate: sampleRates } = keys;
+  return { host: host ?? 'localhost', port: at ?? 8125, ...(sampleRates && { sampleRates }) };
 }
 
 interface ReadBlock {
@@ -98,8 +121,29 @@ function readBlock<D extends DiscoveryOptions>(
 ): ReadBlock {
   // `haproxy:` with nothing below it asks for all the defaults.
   const block = raw ?? {};
-  const issues = blockIssues({ parsed, path: [name] }, variants.generators.get(name)?.check(block) ?? []);
+  const rules = variants.generators.get(name);
+  const found = rules?.check(block) ?? [];
+  const issues = [
+    ...blockIssues({ parsed, path: [name] }, found),
+    ...folderIssues(name, parsed, rules?.jsonFolders?.(block) ?? []),
+  ];
   return { name, block: hasErrors(issues) ? previous?.generators.get(name) : block, issues };
+}
+
+/** Where the configuration itself is, a generator would take it for its own files: and remove it. */
+function folderIssues(
+  name: string,
+  parsed: ParsedFile,
+  folders: readonly { readonly path: readonly PropertyKey[]; readonly directory: string }[],
+): readonly ConfigIssue[] {
+  const raw = isMapping(parsed.value) ? parsed.value.service_conf_dir : undefined;
+  const services = typeof raw === 'string' ? resolve(raw) : undefined;
+  const main = parsed.file.endsWith('.json') ? dirname(resolve(parsed.file)) : undefined;
+  return folders.flatMap(({ path, directory }) => {
+    if (directory !== services && directory !== main) return [];
+    const message = `The configuration is in ${directory}: choose a folder that nothing else is in`;
+    return [issueAt({ parsed, path: [name, ...path] }, 'error', message)];
+  });
 }
 
 function adviceOn(parsed: ParsedFile, raw: Readonly<Record<string, unknown>>): readonly ConfigIssue[] {
@@ -109,6 +153,5 @@ function adviceOn(parsed: ParsedFile, raw: Readonly<Record<string, unknown>>): r
     ...unsupportedGenerators.flatMap((name) =>
       warn(name, `The generator ${name} is not supported yet: nothing is written for it`),
     ),
-    ...warn('statsd', 'StatsD is not supported yet: read /metrics instead'),
   ];
 }

@@ -29,6 +29,10 @@ export interface GeneratorRules {
   readonly check: (block: unknown) => readonly BlockIssue[];
   /** Problems of a service's block. */
   readonly checkService: (service: string, block: unknown) => readonly BlockIssue[];
+  /** Folders whose `*.json` are the generator's to write and to remove, each with the key that names it. */
+  readonly jsonFolders?: (
+    block: unknown,
+  ) => readonly { readonly path: readonly PropertyKey[]; readonly directory: string }[];
   /** The port that a service's block puts in place of every instance's (a deprecated key of Ruby's). */
   readonly portOverride?: (block: unknown) => number | undefined;
 }
@@ -92,7 +96,7 @@ export function readService<D extends DiscoveryOptions>(
 }
 
 /** Blocks of generators that may be absent from the top level, and keys that have an issue of their own. */
-const otherKeys = ['file_output', 'nginx', ...Object.keys(unsupportedServiceKeys)];
+const otherKeys = ['nginx', ...Object.keys(unsupportedServiceKeys)];
 
 function unsupportedIssues<D extends DiscoveryOptions>(
   raw: Readonly<Record<string, unknown>>,

@@ -3,6 +3,7 @@ import type { Clock, Logger, Metrics } from '@smartstack/agent';
 import type { Location } from '../catalog/locality.js';
 import type { BlockIssue, CatalogView, Generator } from '../catalog/types.js';
 import type { GeneratorRules } from '../config/serviceReader.js';
+import type { StatsdEvents } from '../statsdEvents.js';
 
 /** What a generator may use. */
 export interface GeneratorContext {
@@ -11,6 +12,8 @@ export interface GeneratorContext {
   readonly metrics: Metrics;
   /** Where this host is; absent where nobody said. */
   readonly location?: Location;
+  /** Hears what DogStatsD is told of. */
+  readonly events?: Pick<StatsdEvents, 'haproxyChecked' | 'haproxyReloadFailed'>;
 }
 
 /** One kind of generator: the rules of its blocks (pure), and its constructor. */

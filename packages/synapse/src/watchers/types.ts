@@ -5,6 +5,7 @@ import type * as z from 'zod';
 
 import type { DiscoveryMetrics } from '../metrics.js';
 import type { FolderPool } from './files/folderPool.js';
+import type { StatsdEvents } from '../statsdEvents.js';
 
 /** What a watcher may use. */
 export interface WatcherContext {
@@ -24,6 +25,8 @@ export interface WatcherContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Pick<DiscoveryMetrics, 'undecodable'>;
+  /** Hears what DogStatsD is told of. What goes through `acquireSession`, and bad registrations, it hears by itself. */
+  readonly events?: StatsdEvents;
 }
 
 /** One discovery method: its options and its constructor, in one place. */

@@ -4,7 +4,7 @@ import { desiredState } from './desired/desired.js';
 import { emptyMemory } from './desired/memory.js';
 import { withPrepared } from './desired/prepared.js';
 import { descriptorNeed, descriptorProblem } from './file/descriptorNeed.js';
-import { runCommand } from './process/command.js';
+import { runCommand } from '@smartstack/agent/command';
 import { haproxyLimit } from './process/descriptorLimit.js';
 import { readMaster } from './process/masterCli.js';
 import type { HaproxyConfig } from './block/schema.js';

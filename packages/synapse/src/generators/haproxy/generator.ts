@@ -4,7 +4,7 @@ import { readServiceBlock } from './block/blocks.js';
 import { Converger } from './converge.js';
 import { type Desire, desire } from './desire.js';
 import type { HaproxyIssue } from './desired/desired.js';
-import { FileClaim } from './file/fileClaim.js';
+import { FileClaim } from '@smartstack/agent/fileClaim';
 import { statusOf } from './generatorStatus.js';
 import { HaproxyWatch } from './process/haproxyWatch.js';
 import { hardStopAfterMs } from './process/oldWorkers.js';

@@ -1,4 +1,5 @@
 import type { Metrics } from '@smartstack/agent';
+import type { GeneratorContext } from '../types.js';
 import type { AppliedCommand } from './runtime/apply.js';
 import type { ObservedServer, ObservedState, ReloadReason } from './types.js';
 
@@ -110,6 +111,22 @@ export function createHaproxyMetrics(metrics: Metrics): HaproxyMetrics {
     descriptors: (count, limit) => {
       needed.set(count);
       limits.set(limit ?? 0);
+    },
+  };
+}
+
+/** The metrics, with those that Ruby's synapse has sent to DogStatsD, too. */
+export function alsoToStatsd(metrics: HaproxyMetrics, events: GeneratorContext['events']): HaproxyMetrics {
+  if (events === undefined) return metrics;
+  return {
+    ...metrics,
+    reloaded: (reasons, result) => {
+      metrics.reloaded(reasons, result);
+      if (result === 'failure') events.haproxyReloadFailed();
+    },
+    validated: (result) => {
+      metrics.validated(result);
+      if (result !== 'unchecked') events.haproxyChecked(result === 'valid');
     },
   };
 }

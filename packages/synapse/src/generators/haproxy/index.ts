@@ -6,7 +6,7 @@ import type { GeneratorContext, GeneratorKind } from '../types.js';
 import { readHaproxyBlock, readServiceBlock } from './block/blocks.js';
 import { examine } from './examine.js';
 import { HaproxyGenerator } from './generator.js';
-import { createHaproxyMetrics } from './haproxyMetrics.js';
+import { alsoToStatsd, createHaproxyMetrics } from './haproxyMetrics.js';
 import type { Lookup } from './hosts.js';
 import { preview } from './preview.js';
 import { Turn } from './process/turn.js';
@@ -49,7 +49,7 @@ export function createHaproxyGenerator(options: CreateHaproxyGeneratorOptions): 
     ...{ clock, logger, random, turn: new Turn() },
     config: configOf(block, hostname, location),
     readConfig: (next) => readHaproxyBlock(next, hostname, location).config,
-    metrics: createHaproxyMetrics(metrics),
+    metrics: alsoToStatsd(createHaproxyMetrics(metrics), options.events),
     traffic: new Traffic(clock, createTrafficMetrics(metrics)),
     timing: { ...defaultGeneratorTiming, ...options.timing },
     ...(lookup && { lookup }),

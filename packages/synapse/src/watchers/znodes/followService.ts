@@ -131,6 +131,7 @@ class ZookeeperSnapshot {
     const problems = parsed.kind === 'invalid' ? [`not used: ${parsed.reason}`] : parsed.warnings;
     const told = problems.join('; ');
     if (told !== '' && told !== this.#toldConfig) {
+      this.#context.events?.zkGetConfigFailed();
       this.#context.logger.warn('bad generator configuration in the registry', {
         path: this.#configPath,
         reason: told,

@@ -1,46 +1,15 @@
 import { createHash } from 'node:crypto';
-import type * as z from 'zod';
 import { type Location, nowhere } from '../../../catalog/locality.js';
 import type { BlockIssue } from '../../../catalog/types.js';
+import { type ReadBlock, readBlock } from '../../blocks.js';
 import { type HaproxyConfig, haproxySchema } from './schema.js';
 import { type HaproxyServiceConfig, haproxyServiceSchema } from './serviceSchema.js';
 
-/** A block as read: undefined when it has an error. Issues are complete either way. */
-export interface ReadBlock<T> {
-  readonly config: T | undefined;
-  readonly issues: readonly BlockIssue[];
-}
-
-/** Keys that Ruby ignores are no reason to refuse a file that served for years; they are reported and left out. */
-function read<T>(schema: z.ZodType<T>, block: unknown): ReadBlock<T> {
-  const warnings: BlockIssue[] = [];
-  let result = schema.safeParse(block);
-  let value = block;
-  if (!result.success && typeof block === 'object' && block !== null) {
-    const unknown = result.error.issues.flatMap((issue) =>
-      issue.code === 'unrecognized_keys' && issue.path.length === 0 ? issue.keys : [],
-    );
-    if (unknown.length > 0) {
-      for (const key of unknown) {
-        warnings.push({ path: [key], message: unknownKey(key), severity: 'warning' });
-      }
-      value = Object.fromEntries(Object.entries(block).filter(([key]) => !unknown.includes(key)));
-      result = schema.safeParse(value);
-    }
-  }
-  if (result.success) return { config: result.data, issues: warnings };
-  const errors = result.error.issues.map(({ path, message }): BlockIssue => ({
-    path,
-    message,
-    severity: 'error',
-  }));
-  return { config: undefined, issues: [...warnings, ...errors] };
-}
-
-function unknownKey(key: string): string {
+/** Ruby's synapse reads this key nowhere but at the top level. */
+function unknownKey(key: string): string | undefined {
   return key === 'use_nerve_weights'
     ? 'works only at the top level, whatever the README of the Ruby pair says; ignored here as it was there'
-    : 'unknown key, ignored';
+    : undefined;
 }
 
 /** A seed that is the same at every start of this host, and another on the next host. */
@@ -58,7 +27,7 @@ export function readHaproxyBlock(
   location: Location = nowhere,
 ): ReadBlock<HaproxyConfig> {
   // `haproxy:` with nothing below it asks for the presets.
-  const { config, issues } = read(haproxySchema, block ?? {});
+  const { config, issues } = readBlock(haproxySchema, block ?? {}, unknownKey);
   const seeded =
     typeof block === 'object' &&
     block !== null &&
@@ -72,10 +41,13 @@ const cache = new WeakMap<object, ReadBlock<HaproxyServiceConfig>>();
 
 /** Reads the `haproxy` block of a service. Blocks are values: one that was read before is not read again. */
 export function readServiceBlock(block: unknown): ReadBlock<HaproxyServiceConfig> {
-  if (typeof block !== 'object' || block === null) return read(haproxyServiceSchema, block);
+  if (typeof block !== 'object' || block === null) return readBlock(haproxyServiceSchema, block, unknownKey);
   const known = cache.get(block);
   if (known !== undefined) return known;
-  const fresh = withHints(read(haproxyServiceSchema, block), block as Record<string, unknown>);
+  const fresh = withHints(
+    readBlock(haproxyServiceSchema, block, unknownKey),
+    block as Record<string, unknown>,
+  );
   cache.set(block, fresh);
   return fresh;
 }

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AgentError, type Clock, describeError } from '@smartstack/agent';
 import { blame, type Culprit, type SharedLineOwner } from './blame.js';
-import { type CommandResult, runCommand, runShell } from '../process/command.js';
+import { type CommandResult, runCommand, runShell } from '@smartstack/agent/command';
 import { type ConfigMessage, parseConfigMessages } from './configMessages.js';
 import type { Quarantine, SharedLines } from './quarantineStore.js';
 import { render } from '../desired/render.js';

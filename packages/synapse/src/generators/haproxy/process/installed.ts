@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import type { Clock } from '@smartstack/agent';
-import { runCommand } from './command.js';
+import { runCommand } from '@smartstack/agent/command';
 
 const versionLine = /^HA-?Proxy version (\S+)/m;
 

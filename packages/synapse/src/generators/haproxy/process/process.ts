@@ -1,5 +1,5 @@
 import type { Clock, Logger } from '@smartstack/agent';
-import { runShell } from './command.js';
+import { runShell } from '@smartstack/agent/command';
 import { haproxyLimit } from './descriptorLimit.js';
 import {
   askWorker,

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { lstat, mkdir, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { basename, dirname, join } from 'node:path';
-import { AgentError, type Clock } from '@smartstack/agent';
+import type { Clock } from './clock.js';
+import { AgentError } from './errors.js';
 
 /** How long the holder of a claim may take to say who it is, in milliseconds. */
 const answerMs = 500;
@@ -16,7 +17,7 @@ export function claimPath(file: string): string {
 }
 
 /**
- * The claim of this process to be the only one that keeps a haproxy.cfg: two would reload HAProxy in turn, each
+ * The claim of this process to be the only one that keeps a file, or a folder: two would rewrite it in turn, each
  * without the services of the other. It ends with the process, however that ends.
  */
 export class FileClaim {

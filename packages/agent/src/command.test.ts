@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { systemClock } from '@smartstack/agent';
 import { describe, expect, it } from 'vitest';
+import { systemClock } from './clock.js';
 import { runCommand, runShell } from './command.js';
 
 const options = { clock: systemClock, timeoutMs: 5_000 };

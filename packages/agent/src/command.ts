@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import type { Clock } from '@smartstack/agent';
+import type { Clock } from './clock.js';
 
 /** How a command ended. */
 export interface CommandResult {

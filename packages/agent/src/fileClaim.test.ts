@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '@smartstack/agent';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from './clock.js';
 import { claimPath, FileClaim } from './fileClaim.js';
 
 describe('FileClaim', () => {

@@ -1,0 +1,41 @@
+import { join } from 'node:path';
+import type { BlockIssue } from '../../catalog/types.js';
+import { configOf } from '../blocks.js';
+import type { GeneratorKind } from '../types.js';
+import { readFileOutputBlock, readServiceBlock } from './blocks.js';
+import { createFileOutputMetrics } from './fileOutputMetrics.js';
+import { contentOf, fileNameOf } from './format.js';
+import { FileOutputGenerator, wantedFiles } from './generator.js';
+
+const config = (block: unknown) => configOf('file_output', readFileOutputBlock(block));
+
+function nameIssues(service: string): readonly BlockIssue[] {
+  const file = fileNameOf(service);
+  return file.name === undefined ? [{ path: [], message: file.problem, severity: 'warning' }] : [];
+}
+
+/** The `file_output` generator: its rules and its constructor. */
+export const fileOutputKind: GeneratorKind = {
+  check: (block) => readFileOutputBlock(block).issues,
+  checkService: (service, block) => [...readServiceBlock(block).issues, ...nameIssues(service)],
+  jsonFolders: (block) => {
+    const directory = readFileOutputBlock(block).config?.directory;
+    return directory === undefined ? [] : [{ path: ['output_directory'], directory }];
+  },
+  create: (block, { clock, logger, metrics }) =>
+    new FileOutputGenerator({
+      ...{ clock, logger },
+      config: config(block),
+      metrics: createFileOutputMetrics(metrics),
+    }),
+  render: (block, view) => {
+    const { directory } = config(block);
+    const { files, problems } = wantedFiles(view);
+    return Promise.resolve({
+      text: files
+        .map(({ name, instances }) => `# ${join(directory, name)}\n${contentOf(instances)}\n`)
+        .join(''),
+      notes: problems.map(({ service, problem }) => `warning: ${service}: ${problem}`),
+    });
+  },
+};

@@ -1,0 +1,68 @@
+import type { Clock } from '@smartstack/agent';
+import type { ChildrenWatchOptions, SessionLease, ZkPath, ZkSession } from '@smartstack/registry';
+
+import type { StatsdEvents, ZkPlace } from './statsdEvents.js';
+
+/** A service's share of a session, of whose doings `events` hears; `isNew` when nobody had that session before. */
+export function notedLease(
+  lease: SessionLease,
+  place: ZkPlace,
+  isNew: boolean,
+  { events, clock }: { readonly events: StatsdEvents; readonly clock: Clock },
+): SessionLease {
+  const { session } = lease;
+  const since = clock.monotonic();
+  events.zkClient(isNew ? 'created' : 'reused', place);
+  let epoch = session.state.kind === 'connected' ? session.state.epoch : undefined;
+  if (epoch !== undefined) events.zkConnected(0, place);
+  const forget = session.onState((now) => {
+    if (now.kind !== 'connected') return;
+    if (epoch === undefined) events.zkConnected(clock.monotonic() - since, place);
+    else if (now.epoch > epoch) events.zkExpired(place);
+    epoch = now.epoch;
+  });
+  const watchChildren: ZkSession['watchChildren'] = (path, options) =>
+    session.watchChildren(path, noted(path, options, place, { events, clock }));
+  const noting = new Proxy(session, {
+    get: (target, key) => {
+      if (key === 'watchChildren') return watchChildren;
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+  return {
+    session: noting,
+    release: (options) => {
+      forget();
+      return lease.release(options);
+    },
+  };
+}
+
+function noted(
+  path: ZkPath,
+  options: ChildrenWatchOptions,
+  place: ZkPlace,
+  { events, clock }: { readonly events: StatsdEvents; readonly clock: Clock },
+): ChildrenWatchOptions {
+  let since: number | undefined = clock.monotonic();
+  return {
+    ...options,
+    onEvent: () => {
+      since ??= clock.monotonic();
+      options.onEvent?.();
+    },
+    onSnapshot: (snapshot) => {
+      events.zkDiscovered(since === undefined ? undefined : clock.monotonic() - since, place, path);
+      since = undefined;
+      if (!snapshot.exists) events.zkChildrenFailed(place);
+      let bytes = 0;
+      for (const [name, { kind }] of snapshot.children) {
+        bytes += name.length;
+        if (kind === 'error') events.zkGetChildFailed();
+      }
+      events.zkChildren(bytes, place.hosts, path);
+      options.onSnapshot(snapshot);
+    },
+  };
+}
