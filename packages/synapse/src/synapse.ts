@@ -24,6 +24,7 @@ import type { AgentSettings } from './config/agentFile.js';
 import { type Configuration, expandCopies, type LoadOptions } from './config/load.js';
 import type { Variants } from './config/serviceReader.js';
 import { LiveConfiguration } from './configuration.js';
+import type { ExplainerOptions } from './explain/explainer.js';
 import type { GeneratorTable } from './generators/types.js';
 import { createSynapseMetrics, type SynapseMetrics } from './metrics.js';
 import { ReconcileLoop } from './reconcile.js';
@@ -217,16 +218,20 @@ export class Synapse {
   instances(): readonly InstanceList[] {
     return this.#catalog
       .status(this.#options.clock.monotonic())
-      .map(({ name, source, instances, problems }) =>
-        instanceList({ service: name, source, instances, problems }),
-      );
+      .map(({ name: service, ...rest }) => instanceList({ service, ...rest }));
+  }
+
+  /** What explanations are made of. */
+  get evidence(): ExplainerOptions<Discovery> {
+    const { clock } = this.#options;
+    return { catalog: this.#catalog, services: this.#services, generators: this.#generators, clock };
   }
 
   /** One line for people: `3 services (1 stale), 12 instances`. */
   summary(): string {
     const services = this.#catalog.status(this.#options.clock.monotonic());
     const instances = services.reduce((sum, service) => sum + service.instances.length, 0);
-    const lost = services.filter(({ source }) => source === 'stale' || source === 'pending').length;
+    const { length: lost } = services.filter(({ source }) => source === 'stale' || source === 'pending');
     const note = lost > 0 ? ` (${lost} without a live source)` : '';
     return `${counted(services.length, 'service')}${note}, ${counted(instances, 'instance')}`;
   }

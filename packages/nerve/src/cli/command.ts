@@ -1,8 +1,7 @@
-/** How a command reaches the running agent. */
-export interface Connection {
-  /** A socket's path or host:port; the usual places without one. */
-  readonly address: string | undefined;
-  readonly tokenFile: string | undefined;
+import type { Connection as Reached } from '@smartstack/agent/cli';
+
+/** How a command reaches the running agent, and how it prints the answer. */
+export interface Connection extends Reached {
   readonly output: 'table' | 'json';
 }
 

@@ -1,5 +1,7 @@
 import { dirname, join } from 'node:path';
 
+import type { Connection } from '@smartstack/agent/cli';
+
 /** Where the settings come from. */
 export interface Files {
   readonly configFile: string;
@@ -8,11 +10,28 @@ export interface Files {
   readonly agentFileNamed: boolean;
 }
 
+/** For people, or for programs. */
+export type OutputFormat = 'table' | 'json';
+
+/** A question to the running agent. */
+export interface Question extends Connection {
+  readonly about: 'services' | 'servers' | 'why' | 'plan';
+  /** A service, or SERVICE/SERVER. */
+  readonly target: string | undefined;
+  readonly output: OutputFormat;
+}
+
 /** What the command line asks for. */
 export type Invocation =
-  | { readonly kind: 'run'; readonly files: Files; readonly debug: boolean }
+  | { readonly kind: 'run'; readonly files: Files; readonly debug: boolean; readonly shadow: boolean }
   | { readonly kind: 'check'; readonly files: Files }
-  | { readonly kind: 'render'; readonly files: Files; readonly catalogFile: string | undefined }
+  | {
+      readonly kind: 'render';
+      readonly files: Files;
+      readonly catalogFile: string | undefined;
+      readonly output: OutputFormat;
+    }
+  | { readonly kind: 'ask'; readonly question: Question }
   /** Help, or the version. */
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'usage'; readonly message: string };
@@ -32,8 +51,8 @@ export function filesOf(
 }
 
 /** To run with these files. As in Ruby, any value of DEBUG counts, even an empty one. */
-export function toRun(files: Files, env: Environment): Invocation {
-  return { kind: 'run', files, debug: env.DEBUG !== undefined };
+export function toRun(files: Files, env: Environment, shadow = false): Invocation {
+  return { kind: 'run', files, debug: env.DEBUG !== undefined, shadow };
 }
 
 /**

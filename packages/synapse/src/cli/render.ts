@@ -15,6 +15,7 @@ import { configuredInstance } from '../config/fields.js';
 import { type Configuration, expandCopies } from '../config/load.js';
 import type { DiscoveryOptions } from '../config/service.js';
 import type { GeneratorTable } from '../generators/types.js';
+import type { OutputFormat } from './invocation.js';
 import type { Output } from './output.js';
 
 const catalogSchema = z.record(z.string(), z.array(configuredInstance));
@@ -40,18 +41,24 @@ export function viewOf<D extends DiscoveryOptions>(
   return catalog.read(0).view;
 }
 
-/** `synapse render`: what each generator would write, on stdout; what it leaves out, on stderr. */
+/** `synapse render`: what each generator would write, on stdout; what it leaves out, on stderr. JSON holds both. */
 export async function renderAll<D extends DiscoveryOptions>(
   configuration: Configuration<D>,
   view: CatalogView,
   generators: GeneratorTable,
   output: Output,
+  format: OutputFormat,
 ): Promise<number> {
-  for (const [name, block] of configuration.main.generators) {
-    const rendered = await generators.get(name)?.render(block, view, systemClock);
-    if (rendered === undefined) continue;
-    for (const note of rendered.notes) output.err(note);
-    output.out(rendered.text.replace(/\n$/, ''));
+  const files: { readonly generator: string; readonly text: string; readonly notes: readonly string[] }[] =
+    [];
+  for (const [generator, block] of configuration.main.generators) {
+    const rendered = await generators.get(generator)?.render(block, view, systemClock);
+    if (rendered !== undefined) files.push({ generator, ...rendered });
+  }
+  if (format === 'json') output.out(JSON.stringify({ files }, null, 2));
+  for (const { text, notes } of format === 'json' ? [] : files) {
+    for (const note of notes) output.err(note);
+    output.out(text.replace(/\n$/, ''));
   }
   return exitCode.stopped;
 }

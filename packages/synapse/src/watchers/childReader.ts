@@ -1,5 +1,7 @@
 import { describeError } from '@smartstack/agent';
-import type { ChildResult, ChildrenSnapshot, Instance, Zxid } from '@smartstack/registry';
+import type { ChildResult, ChildrenSnapshot, Instance, Stat, Zxid } from '@smartstack/registry';
+
+import type { SourceEntry } from '../catalog/types.js';
 
 /** Makes an instance of a child; `data` is undefined when its name should tell everything. Throws when it is none. */
 export type DecodeChild = (name: string, data: Buffer | undefined) => Instance;
@@ -15,6 +17,7 @@ interface Good {
   readonly instance: Instance;
   /** Version of the data that it was decoded from; undefined for a path-encoded name. */
   readonly mzxid: Zxid | undefined;
+  readonly stat?: Pick<Stat, 'ctime' | 'mtime'>;
 }
 
 /**
@@ -45,6 +48,21 @@ export class ChildReader {
   /** Why each bad child is, by name, as of the last reading. */
   get bad(): ReadonlyMap<string, string> {
     return this.#reported;
+  }
+
+  /** Each child below `path`, as of the last reading. */
+  entries(path: string): readonly SourceEntry[] {
+    const names = new Set([...this.#good.keys(), ...this.#reported.keys()]);
+    return [...names].map((name) => {
+      const good = this.#good.get(name);
+      const problem = this.#reported.get(name);
+      return {
+        place: `${path}/${name}`,
+        ...(good?.stat && { createdAt: good.stat.ctime, changedAt: good.stat.mtime }),
+        ...(good && { instance: good.instance }),
+        ...(problem !== undefined && { problem }),
+      };
+    });
   }
 
   /** Instances in the order of the children, and the children that are bad in a way not told before. */
@@ -79,7 +97,11 @@ export class ChildReader {
         return before ?? { instance: this.#decodeChild(name, undefined), mzxid: undefined };
       case 'data':
         if (before?.mzxid === child.stat.mzxid) return before;
-        return { instance: this.#decodeChild(name, child.data), mzxid: child.stat.mzxid };
+        return {
+          instance: this.#decodeChild(name, child.data),
+          mzxid: child.stat.mzxid,
+          stat: child.stat,
+        };
     }
   }
 }

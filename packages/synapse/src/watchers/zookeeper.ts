@@ -81,17 +81,23 @@ export const zookeeperWatcher = defineWatcher({
           },
         ]
       : [],
-  create: (given, context) => ({ run: (emit, signal) => watch(given, context, emit, signal) }),
+  create: (given, context) => {
+    const state = new ZookeeperSnapshot(given, context);
+    return {
+      run: (emit, signal) => watch(given, state, context, emit, signal),
+      entries: () => state.reader.entries(given.path),
+    };
+  },
 });
 
 async function watch(
   given: Options,
+  state: ZookeeperSnapshot,
   context: WatcherContext,
   emit: (snapshot: Snapshot) => void,
   signal: AbortSignal,
 ): Promise<void> {
   const lease = context.acquireSession(given.hosts);
-  const state = new ZookeeperSnapshot(given, context);
   const jitterMs = (given.discovery_jitter ?? 0) <= maxJitter ? (given.discovery_jitter ?? 0) * 1000 : 0;
   const configPath = given.generator_config_path ?? given.path;
   let config: ChildrenWatch | undefined;

@@ -1,0 +1,2 @@
+export { BadUsage, connect, type Connection, reader } from './connect.js';
+export { age, cut, plainText, table } from './table.js';
