@@ -144,6 +144,11 @@ export interface GeneratorPlan {
   readonly notes: readonly string[];
 }
 
+/** An issue of a generator's block: its own, or that of a service. */
+export interface Finding extends BlockIssue {
+  readonly service?: string;
+}
+
 export interface BlockIssue {
   readonly path: readonly PropertyKey[];
   readonly message: string;

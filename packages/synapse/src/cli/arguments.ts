@@ -111,6 +111,37 @@ export function parseArguments(argv: readonly string[], env: Environment): Invoc
         })),
     )
     .command(
+      'lint',
+      'say what in the configuration does not do what it seems to, with its place and the way out',
+      (y: Argv) =>
+        y.options({
+          ...fileOptions,
+          ...outputOption,
+          strict: { type: 'boolean', default: false, describe: 'exit with 1 for warnings, too' },
+        }),
+      (flags) =>
+        withFiles(flags, (files) => ({
+          ...{ kind: 'lint', files, strict: flags.strict, output: format(flags.output) },
+        })),
+    )
+    .command(
+      'diff',
+      'say what would change against a haproxy.cfg and a state file that another synapse wrote',
+      (y: Argv) =>
+        y.options({
+          ...fileOptions,
+          ...catalogOption,
+          ...outputOption,
+          haproxy: { ...text, describe: 'the live haproxy.cfg (default: config_file_path)' },
+          state: { ...text, describe: 'the live state file (default: state_file_path)' },
+        }),
+      (flags) =>
+        withFiles(flags, (files) => ({
+          ...{ kind: 'diff', files, catalogFile: nonEmpty(flags.catalog), output: format(flags.output) },
+          ...{ haproxyFile: nonEmpty(flags.haproxy), stateFile: nonEmpty(flags.state) },
+        })),
+    )
+    .command(
       'services',
       'show the services of the running agent: where their instances come from, and how many serve',
       (y: Argv) => y.options(connectionOptions),

@@ -9,7 +9,7 @@ import type { Output } from './output.js';
 import { viewOf } from './render.js';
 
 /** What looking beyond the files needs. */
-interface Examiner {
+export interface Examiner {
   readonly generators: GeneratorTable;
   readonly clock: Clock;
 }
@@ -35,7 +35,7 @@ export async function check(
 }
 
 /** What generators find when they look at all services together, and at the machine. */
-async function examined(
+export async function examined(
   configuration: Configuration<Discovery>,
   { generators, clock }: Examiner,
 ): Promise<readonly ConfigIssue[]> {

@@ -71,6 +71,15 @@ async function carryOut(
     }
     case 'render':
       return render(invocation, host, generators);
+    case 'diff': {
+      const { diffLiveFiles } = await import('./diff.js');
+      return diffLiveFiles(invocation, { env: host.env, generators, clock: systemClock, output: host });
+    }
+    case 'lint': {
+      const { lintConfiguration } = await import('./lint.js');
+      const context = { env: host.env, generators, clock: systemClock, output: host };
+      return lintConfiguration(invocation, context);
+    }
     case 'ask': {
       const { ask } = await import('./ask.js');
       return ask(invocation.question, { clock: systemClock, output: host, width: host.width });

@@ -31,6 +31,21 @@ export type Invocation =
       readonly catalogFile: string | undefined;
       readonly output: OutputFormat;
     }
+  | {
+      readonly kind: 'lint';
+      readonly files: Files;
+      readonly strict: boolean;
+      readonly output: OutputFormat;
+    }
+  | {
+      readonly kind: 'diff';
+      readonly files: Files;
+      readonly catalogFile: string | undefined;
+      /** The live files, in place of those that the configuration names. */
+      readonly haproxyFile: string | undefined;
+      readonly stateFile: string | undefined;
+      readonly output: OutputFormat;
+    }
   | { readonly kind: 'ask'; readonly question: Question }
   /** Help, or the version. */
   | { readonly kind: 'text'; readonly text: string }

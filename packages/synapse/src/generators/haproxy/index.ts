@@ -63,5 +63,13 @@ export const haproxyKind: GeneratorKind = {
   portOverride: (block) => readServiceBlock(block).config?.serverPortOverride,
   create: (block, context) => createHaproxyGenerator({ ...context, block }),
   render: (block, view, clock) => preview(configOf(block, systemHostname()), view, { clock }),
+  lint: async ({ block, services, view }, clock) => {
+    const { lintHaproxy } = await import('./lint/lint.js');
+    return lintHaproxy({ raw: block, config: configOf(block, systemHostname()), services, view }, clock);
+  },
+  diff: async (input, clock) => {
+    const { diffLive } = await import('./live/liveDiff.js');
+    return diffLive(configOf(input.block, systemHostname()), input, clock);
+  },
   examine: (block, view, clock) => examine(configOf(block, systemHostname()), view, clock),
 };
