@@ -23,16 +23,23 @@ export async function serviceFileSurprises(
     .map((name) => join(dir, name))
     .filter((file) => !read.has(file))
     .sort()
-    .map((file) => warn(file, 'This file is never read: only *.yaml and *.json are; rename it, or move it away'));
+    .map((file) =>
+      warn(file, 'This file is never read: only *.yaml and *.json are; rename it, or move it away'),
+    );
   const last = new Map(files.map(({ service, file }) => [service, file]));
   const doubles = files
     .filter(({ service, file }) => last.get(service) !== file)
     .map(({ service, file }) =>
-      warn(file, `${last.get(service) ?? ''} defines ${service}, too, and is the one that counts: remove one`),
+      warn(
+        file,
+        `${last.get(service) ?? ''} defines ${service}, too, and is the one that counts: remove one`,
+      ),
     );
   const replaced = inline.flatMap((name) => {
     const file = last.get(name);
-    return file === undefined ? [] : [warn(file, `It replaces the definition of ${name} in the main file: remove one`)];
+    return file === undefined
+      ? []
+      : [warn(file, `It replaces the definition of ${name} in the main file: remove one`)];
   });
   return [...ignored, ...doubles, ...replaced];
 }

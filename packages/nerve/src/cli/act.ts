@@ -35,6 +35,8 @@ async function perform(action: Action, console: Console): Promise<number> {
       return (await import('./weight.js')).orderWeight(action, console);
     case 'probe':
       return (await import('./probe.js')).probeService(action, console);
+    case 'lint':
+      return (await import('./lint.js')).lintConfig(action, console);
     case 'init':
       return (await import('./init/init.js')).writeFirstConfig(action, console);
   }

@@ -35,6 +35,14 @@ export type Action =
       readonly output: 'table' | 'json';
     }
   | {
+      readonly kind: 'lint';
+      readonly file: string;
+      readonly instanceId: string | undefined;
+      /** Warnings count, too. */
+      readonly strict: boolean;
+      readonly output: 'table' | 'json';
+    }
+  | {
       readonly kind: 'init';
       /** Undefined: stdout. */
       readonly file: string | undefined;

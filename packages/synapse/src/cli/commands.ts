@@ -108,7 +108,7 @@ async function render(
 }
 
 async function start(
-  { files, debug }: Extract<Invocation, { kind: 'run' }>,
+  { files, debug, shadow }: Extract<Invocation, { kind: 'run' }>,
   host: CommandHost,
   generators: GeneratorTable,
 ): Promise<void> {
@@ -127,14 +127,17 @@ async function start(
   };
   await runMain(async (lifetime) => {
     const { settings, configuration } = startable(loaded);
-    logger.info('starting', { version, configuration: files.configFile });
+    logger.info('starting', { version, configuration: files.configFile, ...(shadow && { shadow }) });
     const metrics = createMetrics();
+    const used = shadow
+      ? await (await import('./shadow.js')).shadowsOf(generators, configuration, { clock, logger, metrics })
+      : generators;
     const synapse = new Synapse({
       source: { file: files.configFile, env: host.env },
       configuration,
       issues: loaded.issues,
       settings,
-      generators,
+      generators: used,
       openSession: sessionOpener(logger, metrics),
       clock,
       logger,

@@ -35,7 +35,9 @@ export async function diffLiveFiles(
       const diff = await generators.get(generator)?.diff?.(input, clock);
       if (diff !== undefined) diffs.push({ generator, ...diff });
     }
-    const isSame = diffs.every(({ changes, state, accepted }) => changes.length + state.length + accepted.length === 0);
+    const isSame = diffs.every(
+      ({ changes, state, accepted }) => changes.length + state.length + accepted.length === 0,
+    );
     if (format === 'json') output.out(JSON.stringify({ same: isSame, generators: diffs }, null, 2));
     else for (const line of diffs.flatMap(page)) output.out(line.replaceAll(/\p{Cc}/gu, ' '));
     return isSame ? exitCode.stopped : exitCode.failure;
@@ -53,15 +55,20 @@ function page(diff: GeneratorDiff & { readonly generator: string }): readonly st
     const title = section.title === '' ? 'the file' : section.title;
     return [
       `${title}: ${section.kind}`,
-      ...section.changes.map(({ op, text, line }) => `  ${op} ${text}${op === '-' ? `  (line ${line})` : ''}`),
+      ...section.changes.map(
+        ({ op, text, line }) => `  ${op} ${text}${op === '-' ? `  (line ${line})` : ''}`,
+      ),
       ...section.notes.map((note) => `  ${note}`),
     ];
   });
   return [
-    changes.length === 0 ? `${live}: no section would change` : `${live}: ${changes.length} ${changes.length === 1 ? 'section' : 'sections'} would change`,
+    changes.length === 0
+      ? `${live}: no section would change`
+      : `${live}: ${changes.length} ${changes.length === 1 ? 'section' : 'sections'} would change`,
     ...sections,
     ...accepted.map(
-      ({ service, section, line }) => `newly in force: ${service} ${section}: ${line} (Ruby's synapse drops it)`,
+      ({ service, section, line }) =>
+        `newly in force: ${service} ${section}: ${line} (Ruby's synapse drops it)`,
     ),
     ...state.map((line) => `state: ${line}`),
     ...harmless.map((line) => `the same: ${line}`),

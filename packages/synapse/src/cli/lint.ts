@@ -34,9 +34,7 @@ export async function lintConfiguration(
   const examiner = { generators, clock };
   const all = [...issues];
   if (configuration !== undefined) {
-    const instances = new Map(
-      [...configuration.services.keys()].map((name) => [name, [anybody]] as const),
-    );
+    const instances = new Map([...configuration.services.keys()].map((name) => [name, [anybody]] as const));
     const view = viewOf(configuration, instances);
     const { generators: blocks } = configuration.main;
     all.push(

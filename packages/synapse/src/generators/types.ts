@@ -14,6 +14,8 @@ export interface GeneratorContext {
 export interface GeneratorKind extends GeneratorRules {
   /** `block` passed `check`. Does nothing yet: IO begins with `run` and `reconcile`. */
   readonly create: (block: unknown, context: GeneratorContext) => Generator;
+  /** In its place with `--shadow`: writes nothing, and reports what differs from what runs. Absent: there is none. */
+  readonly createShadow?: (block: unknown, context: GeneratorContext) => Promise<Generator>;
   /**
    * What it would write for `view`, without any memory; looks up host names, for a bounded time. `block`
    * passed `check`.

@@ -40,7 +40,9 @@ export async function lint(options: LintOptions): Promise<readonly ConfigIssue[]
   const found = [...options.blocks].map(async ([name, block]) => {
     const known = new Set(options.view.services.map((each) => each.name));
     const blocks = new Map(
-      services.flatMap((service) => (known.has(service.name) ? [[service.name, service.raw[name] ?? {}]] : [])),
+      services.flatMap((service) =>
+        known.has(service.name) ? [[service.name, service.raw[name] ?? {}]] : [],
+      ),
     );
     const kind = options.generators.get(name);
     const findings = await kind?.lint?.({ block, services: blocks, view: options.view }, clock);
@@ -80,7 +82,9 @@ async function readFiles(file: string, env: Environment): Promise<Files> {
   // Of two files for one service the last counts, and before that what the main file says.
   const files = new Map(listed.map((one) => [one.service, one.file]));
   const services: LintedService[] = Object.entries(inline).flatMap(([name, raw]) =>
-    isMapping(raw) && !files.has(name) ? [{ name, raw, place: { parsed: main, path: ['services', name] } }] : [],
+    isMapping(raw) && !files.has(name)
+      ? [{ name, raw, place: { parsed: main, path: ['services', name] } }]
+      : [],
   );
   for (const [name, path] of files) {
     const parsed = await readSource(path, env);

@@ -44,7 +44,10 @@ function discoveryIssues(
     ...lost
       .filter((key) => Object.hasOwn(raw, key))
       .map((key) =>
-        warn(key, `Ruby's ${String(method)} ignores it silently, so that it begins to count with the migration: remove it to keep things as they are`),
+        warn(
+          key,
+          `Ruby's ${String(method)} ignores it silently, so that it begins to count with the migration: remove it to keep things as they are`,
+        ),
       ),
     ...(typeof configPath === 'string' && configPath !== 'disabled'
       ? [
@@ -56,7 +59,12 @@ function discoveryIssues(
       : []),
     ...(method === 'awstag' ? [warn('method', 'There is no method awstag: the README means ec2tag')] : []),
     ...(isMapping(raw.resolver) && raw.resolver.method === 'fallback'
-      ? [warn('resolver', 'There is no resolver fallback: the example means sequential with sequential_order')]
+      ? [
+          warn(
+            'resolver',
+            'There is no resolver fallback: the example means sequential with sequential_order',
+          ),
+        ]
       : []),
   ];
 }

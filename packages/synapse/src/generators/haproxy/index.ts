@@ -62,6 +62,12 @@ export const haproxyKind: GeneratorKind = {
   checkService: (_service, block) => readServiceBlock(block).issues,
   portOverride: (block) => readServiceBlock(block).config?.serverPortOverride,
   create: (block, context) => createHaproxyGenerator({ ...context, block }),
+  createShadow: async (block, { clock, logger, metrics }) => {
+    const { ShadowGenerator } = await import('./shadow/shadowGenerator.js');
+    const hostname = systemHostname();
+    const readConfig = (next: unknown) => readHaproxyBlock(next, hostname).config;
+    return new ShadowGenerator({ config: configOf(block, hostname), readConfig, clock, logger, metrics });
+  },
   render: (block, view, clock) => preview(configOf(block, systemHostname()), view, { clock }),
   lint: async ({ block, services, view }, clock) => {
     const { lintHaproxy } = await import('./lint/lint.js');

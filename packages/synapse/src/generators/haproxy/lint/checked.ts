@@ -34,7 +34,10 @@ export async function checkRendered(
   const { desired, issues } = desiredState(config, withPrepared(view, config), emptyMemory, new Map(), 0);
   const left = issues
     // What is dropped is found with its place.
-    .filter(({ severity, reason, service }) => severity === 'error' && service !== undefined && !reason.includes('lint'))
+    .filter(
+      ({ severity, reason, service }) =>
+        severity === 'error' && service !== undefined && !reason.includes('lint'),
+    )
     .map(({ service = '', reason }): Finding => ({ service, path: [], message: reason, severity: 'error' }));
   const text = render(desired);
   const messages = await haproxyCheck(config.haproxyBinary, text, clock);
@@ -75,7 +78,8 @@ function placed(
   return messages.map(({ text: said, line: number, severity }): Finding => {
     const section = number === undefined ? undefined : sections.findLast(({ line }) => line <= number);
     const line = number === undefined ? '' : (lines[number - 1] ?? '').trim();
-    const origin = section === undefined ? byName(said, input) : originOf(section.title, line, desired, input);
+    const origin =
+      section === undefined ? byName(said, input) : originOf(section.title, line, desired, input);
     const instead = line === '' ? undefined : proposal(line);
     const advice = instead === undefined ? '' : `; write ${instead}`;
     const where = line === '' ? '' : ` \`${line}\``;
@@ -86,7 +90,9 @@ function placed(
 
 /** A message without a place quotes the name of a section. */
 function byName(said: string, { services }: LintInput): Origin {
-  const service = [...services.keys()].find((name) => said.includes(`'${name}'`) || said.includes(`'${name}/`));
+  const service = [...services.keys()].find(
+    (name) => said.includes(`'${name}'`) || said.includes(`'${name}/`),
+  );
   return { ...(service !== undefined && { service }), path: [] };
 }
 
@@ -112,12 +118,19 @@ function originOf(title: string, line: string, desired: DesiredState, input: Lin
   }
   if (kind === 'global' || kind === 'defaults') return { path: pathOf(raw, [kind], line) };
   const extra = Object(raw.extra_sections) as Readonly<Record<string, unknown>>;
-  const path = pathOf(extra, Object.keys(extra).filter((key) => key.trim() === title), line);
+  const path = pathOf(
+    extra,
+    Object.keys(extra).filter((key) => key.trim() === title),
+    line,
+  );
   return { path: path.length > 0 ? ['extra_sections', ...path] : [] };
 }
 
-function pathOf(raw: Readonly<Record<string, unknown>>, keys: readonly string[], line: string): readonly PropertyKey[] {
-  for (const key of keys)
-    for (const one of linesAt(raw, key)) if (one.line.trim() === line) return one.path;
+function pathOf(
+  raw: Readonly<Record<string, unknown>>,
+  keys: readonly string[],
+  line: string,
+): readonly PropertyKey[] {
+  for (const key of keys) for (const one of linesAt(raw, key)) if (one.line.trim() === line) return one.path;
   return [];
 }

@@ -11,7 +11,10 @@ const renamed: readonly (readonly [from: RegExp, to: string])[] = [
   [/^(?:timeout )?srvtimeout /i, 'timeout server '],
   [/^block /i, 'http-request deny '],
 ];
-const added = new RegExp(String.raw`^(req|rsp)add (?<name>[^\s:]+):(?:\\ )*(?<value>(?:\\.|[^ ])+)${condition}`, 'i');
+const added = new RegExp(
+  String.raw`^(req|rsp)add (?<name>[^\s:]+):(?:\\ )*(?<value>(?:\\.|[^ ])+)${condition}`,
+  'i',
+);
 /** The usual form of a deletion: the header's name, and whatever follows. */
 const deleted = new RegExp(
   String.raw`^(req|rsp)i?del \^?(?<name>[A-Za-z0-9-]+)(?:\\:|:)?(?:\.\*|\\ ?\.\*)?\$?${condition}`,

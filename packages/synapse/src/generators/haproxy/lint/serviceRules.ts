@@ -13,7 +13,10 @@ const places = ['frontend', 'backend', 'listen'] as const;
 type Raw = Readonly<Record<string, unknown>>;
 
 /** A value as the list of lines that it is, each with its place. */
-export function linesAt(raw: Raw, key: string): readonly { readonly path: readonly PropertyKey[]; readonly line: string }[] {
+export function linesAt(
+  raw: Raw,
+  key: string,
+): readonly { readonly path: readonly PropertyKey[]; readonly line: string }[] {
   const value = raw[key];
   const listed: readonly unknown[] = Array.isArray(value) ? (value as readonly unknown[]) : [value];
   return listed.flatMap((line, index) =>
@@ -28,7 +31,8 @@ export function scalarFindings(raw: Raw, keys: readonly string[]): readonly Find
       ? [
           {
             path: [key],
-            message: "A line alone ends Ruby's synapse with a TypeError: write a list, `[…]`, for as long as you may go back",
+            message:
+              "A line alone ends Ruby's synapse with a TypeError: write a list, `[…]`, for as long as you may go back",
             severity: 'warning' as const,
           },
         ]
@@ -41,7 +45,13 @@ export function retiredFinding(path: readonly PropertyKey[], line: string): read
   const instead = proposal(line);
   return instead === undefined
     ? []
-    : [{ path, message: `HAProxy 2.1 and later refuse \`${line.trim()}\`: write ${instead}`, severity: 'warning' }];
+    : [
+        {
+          path,
+          message: `HAProxy 2.1 and later refuse \`${line.trim()}\`: write ${instead}`,
+          severity: 'warning',
+        },
+      ];
 }
 
 /** What the block of one service does, and does not seem to do. `version`: of the HAProxy that is installed. */
@@ -70,7 +80,8 @@ function portFindings(raw: Raw, { config }: LintInput): readonly Finding[] {
     return [
       {
         path: [],
-        message: 'Without `port` the service has no frontend: nothing listens for it. Give it a port, or `port: null` for a bind_address that says it all',
+        message:
+          'Without `port` the service has no frontend: nothing listens for it. Give it a port, or `port: null` for a bind_address that says it all',
         severity: 'warning',
       },
     ];
@@ -92,7 +103,8 @@ function backendNameFindings(service: string, raw: Raw): readonly Finding[] {
     ? [
         {
           path: ['backend_name'],
-          message: "Ruby's synapse disables every server of a backend whose name is not the service's, whenever another service changes; ours does not. Before going back, remove it",
+          message:
+            "Ruby's synapse disables every server of a backend whose name is not the service's, whenever another service changes; ours does not. Before going back, remove it",
           severity: 'warning',
         },
       ]
@@ -111,7 +123,9 @@ function lineFindings(
   if (ruby) return [];
   if (!modern) return found(`\`${line.trim()}\` is no keyword of such a section: it is dropped; remove it`);
   return config.sectionKeywords === 'modern'
-    ? found(`Ruby's synapse drops \`${line.trim()}\`, ours writes it: what HAProxy does changes with the migration`)
+    ? found(
+        `Ruby's synapse drops \`${line.trim()}\`, ours writes it: what HAProxy does changes with the migration`,
+      )
     : found(
         `\`${line.trim()}\` is dropped, as by Ruby's synapse: remove it, or set \`section_keywords: modern\` to have it work`,
       );
@@ -127,12 +141,13 @@ function reloadFindings(raw: Raw, { config }: LintInput, version: string | undef
     message: `Each instance that comes makes HAProxy ${version} reload: ${why}`,
     severity: 'warning',
   });
-  if (!capabilities.dynamicServers)
-    return [reload([], 'it takes no servers at run time; 2.6 and later do')];
+  if (!capabilities.dynamicServers) return [reload([], 'it takes no servers at run time; 2.6 and later do')];
   const { backend } = sortLines(service, config.sectionKeywords);
   const context = backendContext(effectiveDefaults(config.base), backend);
   if (context.staticBalance !== undefined)
-    return [reload(['backend'], `${context.staticBalance}; add \`hash-type consistent\`, or balance otherwise`)];
+    return [
+      reload(['backend'], `${context.staticBalance}; add \`hash-type consistent\`, or balance otherwise`),
+    ];
   const words = expandTemplate(service.serverOptions, { host: 'h', port: 1, name: 'n' });
   const server = {
     ...{ name: 'n', address: '127.0.0.1', port: 1, id: 1, disabled: false },
@@ -144,5 +159,10 @@ function reloadFindings(raw: Raw, { config }: LintInput, version: string | undef
   if (runtime.needsFile !== 'cookie')
     return [reload(['server_options'], `${runtime.needsFile} of its line; leave it out, if it can be`)];
   const own = parseOptions(server.options).some(({ keyword }) => keyword === 'cookie');
-  return [reload([own ? 'server_options' : 'backend'], '`cookie` needs 3.0 or later; leave it out, if stickiness is not needed')];
+  return [
+    reload(
+      [own ? 'server_options' : 'backend'],
+      '`cookie` needs 3.0 or later; leave it out, if stickiness is not needed',
+    ),
+  ];
 }

@@ -33,7 +33,8 @@ function staticServers(
     if (/^\s*server\s/.test(line) && !first.has(path[1])) first.set(path[1], path);
   return [...first.values()].map((path) => ({
     path,
-    message: "Ruby's synapse disables servers of extra_sections at each change; ours leaves them alone. They come to life with the migration, and end with the way back",
+    message:
+      "Ruby's synapse disables servers of extra_sections at each change; ours leaves them alone. They come to life with the migration, and end with the way back",
     severity: 'warning',
   }));
 }
@@ -43,7 +44,8 @@ function checkFindings(checksAndReloads: boolean): readonly Finding[] {
     ? [
         {
           path: ['do_checks'],
-          message: "Where check_command fails the old file stays, and Ruby's synapse may reload all the same; ours reloads for a new file only. Without do_checks, ours has `haproxy -c` check every file",
+          message:
+            "Where check_command fails the old file stays, and Ruby's synapse may reload all the same; ours reloads for a new file only. Without do_checks, ours has `haproxy -c` check every file",
           severity: 'warning',
         },
       ]

@@ -29,7 +29,9 @@ export function liveServers(
     const prefix = name.endsWith(`_${own}`) ? name.slice(0, -own.length - 1) : '';
     const instance = { host, port: Number(port), ...(prefix !== '' && { name: prefix }) };
     const words = rest.replace(/(^| )disabled$/, '');
-    const common = expandTemplate(serverOptions, { ...instance, name: prefix }).trim().replace(/\s+/g, ' ');
+    const common = expandTemplate(serverOptions, { ...instance, name: prefix })
+      .trim()
+      .replace(/\s+/g, ' ');
     const options = words.startsWith(common) ? words.slice(common.length).trim() : '';
     return [
       {

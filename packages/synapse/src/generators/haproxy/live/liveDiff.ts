@@ -31,12 +31,19 @@ export async function diffLive(
     throw new AgentError('live-file', `${live}: ${describeError(error)}`);
   });
   const statePath = stateFile ?? (config.keepVanished ? config.stateFilePath : undefined);
-  const state = statePath === undefined ? undefined : await readFile(statePath, 'utf8').catch(() => undefined);
+  const state =
+    statePath === undefined ? undefined : await readFile(statePath, 'utf8').catch(() => undefined);
   const memory = state === undefined ? emptyMemory : parseMemory(state);
   const sections = parseSections(text);
   const shown = isDiscovered ? view : asLive(view, memory, sections);
   const { addresses, unresolved } = await resolved(shown, clock);
-  const result = desiredState(config, withPrepared(shown, config), memory, addresses, writtenAt(memory, clock));
+  const result = desiredState(
+    config,
+    withPrepared(shown, config),
+    memory,
+    addresses,
+    writtenAt(memory, clock),
+  );
   const after = parseSections(render(result.desired));
   const { changes, harmless } = withoutHarmless(compareSections(sections, after));
   return {
@@ -121,9 +128,7 @@ function stateChanges({ statePath, state, memory, desired, sections }: StateInpu
     .filter((service) => !names.has(service))
     .map((service) => `${service} is remembered, and has no section any more`);
   const renumbered = desired.services.flatMap(({ service, backend }) => {
-    const before = new Map(
-      liveServers(backend.name, '', sections).map((server) => [server.name, server.id]),
-    );
+    const before = new Map(liveServers(backend.name, '', sections).map((server) => [server.name, server.id]));
     const remembered = memory.get(service)?.servers;
     return backend.servers.flatMap(({ name, id }) => {
       const old = before.get(name) ?? remembered?.get(name)?.serverId;
