@@ -2,6 +2,7 @@ import type { Counter, Gauge, Histogram, MetricOptions, Metrics } from '@smartst
 import { declareZooKeeperMetrics } from '@smartstack/registry';
 import { declareMetrics } from '../packages/nerve/src/metrics.ts';
 import { createHaproxyMetrics } from '../packages/synapse/src/generators/haproxy/haproxyMetrics.ts';
+import { shadowGauge } from '../packages/synapse/src/generators/haproxy/shadow/shadowGenerator.ts';
 import { createTrafficMetrics } from '../packages/synapse/src/generators/haproxy/trafficMetrics.ts';
 import { createSynapseMetrics } from '../packages/synapse/src/metrics.ts';
 
@@ -54,6 +55,7 @@ export function metricTables(): string {
       ...declared(createSynapseMetrics),
       ...declared(createHaproxyMetrics),
       ...declared(createTrafficMetrics),
+      ...declared(shadowGauge),
     ]),
   ].join('\n\n');
 }

@@ -76,7 +76,11 @@ describe('synapse why', () => {
     const { servers } = await why(`web/a_127.0.0.1:${a.port}`);
     expect(servers).toHaveLength(1);
     const [one] = servers;
-    expect(one).toMatchObject({ takesTraffic: true, state: expect.stringMatching(/^up/), port: a.port });
+    expect(one).toMatchObject({
+      takesTraffic: true,
+      state: expect.stringMatching(/^up/) as string,
+      port: a.port,
+    });
     expect(one?.steps.map(({ step, ok }) => [step, ok])).toEqual(
       ['source', 'decoded', 'filter', 'desired', 'loaded', 'running'].map((step) => [step, true]),
     );

@@ -1,7 +1,7 @@
 import type { Connection as Reached } from '@smartstack/agent/cli';
 
 /** How a command reaches the running agent, and how it prints the answer. */
-export interface Connection extends Reached {
+interface Connection extends Reached {
   readonly output: 'table' | 'json';
 }
 

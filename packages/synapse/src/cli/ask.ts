@@ -78,7 +78,7 @@ async function answer(question: Question, { clock, width }: AskContext): Promise
       return { value, lines: planPage(value, page), isWell: isIdle && value.waitingFor.length === 0 };
     }
     case 'why': {
-      const [service = '', server] = cutTarget(target ?? '');
+      const [service, server] = cutTarget(target ?? '');
       const value = readExplanation(await client.call('GET', whyPath(service)));
       if (server === undefined)
         return { value, lines: explanationPage(value, undefined, page), isWell: value.ok };

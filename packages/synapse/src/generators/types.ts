@@ -33,7 +33,7 @@ export interface GeneratorKind extends GeneratorRules {
 }
 
 /** What is linted: blocks as they stand in the files, which passed `check`, and a view with an instance of each service. */
-export interface LintedBlocks {
+interface LintedBlocks {
   readonly block: unknown;
   readonly services: ReadonlyMap<string, unknown>;
   readonly view: CatalogView;

@@ -11,7 +11,7 @@ import { type ConfigMessage, parseConfigMessages } from '../file/configMessages.
 import { parseSections } from '../live/sections.js';
 import { runCommand } from '../process/command.js';
 import type { DesiredState } from '../types.js';
-import type { LintInput } from './lint.js';
+import type { LintInput } from './input.js';
 import { proposal } from './rewrite.js';
 import { linesAt } from './serviceRules.js';
 

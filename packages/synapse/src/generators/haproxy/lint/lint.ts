@@ -1,19 +1,9 @@
 import type { Clock } from '@smartstack/agent';
-import type { CatalogView, Finding } from '../../../catalog/types.js';
-import type { HaproxyConfig } from '../block/schema.js';
+import type { Finding } from '../../../catalog/types.js';
 import { checkRendered } from './checked.js';
+import type { LintInput } from './input.js';
 import { serviceFindings } from './serviceRules.js';
 import { topFindings } from './topRules.js';
-
-/** What is linted: the blocks as they stand in the file, beside what was read of them. */
-export interface LintInput {
-  readonly raw: unknown;
-  readonly config: HaproxyConfig;
-  /** Blocks of the services, raw, by name. */
-  readonly services: ReadonlyMap<string, unknown>;
-  /** The services with an instance each, so that a server's line can be checked. */
-  readonly view: CatalogView;
-}
 
 /** All that a `haproxy` block and those of the services do and do not seem to do. Runs `haproxy -c`; changes nothing. */
 export async function lintHaproxy(input: LintInput, clock: Clock): Promise<readonly Finding[]> {

@@ -22,7 +22,7 @@ const deleted = new RegExp(
 );
 
 /** The line as HAProxy 2.1 and later take it; undefined where that is for a person to decide. */
-export function rewriteLine(line: string): string | undefined {
+function rewriteLine(line: string): string | undefined {
   const text = line.trim().replace(/[ \t]+/g, ' ');
   for (const [from, to] of renamed) if (from.test(text)) return text.replace(from, to);
   const add = added.exec(text);

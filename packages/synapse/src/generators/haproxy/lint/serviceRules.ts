@@ -6,7 +6,7 @@ import { parseOptions } from '../desired/options.js';
 import { expandTemplate } from '../desired/template.js';
 import { capabilitiesOf } from '../plan/capabilities.js';
 import { runtimeServer } from '../plan/runtimeServer.js';
-import type { LintInput } from './lint.js';
+import type { LintInput } from './input.js';
 import { proposal } from './rewrite.js';
 
 const places = ['frontend', 'backend', 'listen'] as const;

@@ -1,5 +1,5 @@
 import type { Finding } from '../../../catalog/types.js';
-import type { LintInput } from './lint.js';
+import type { LintInput } from './input.js';
 import { linesAt, retiredFinding, scalarFindings } from './serviceRules.js';
 
 type Raw = Readonly<Record<string, unknown>>;

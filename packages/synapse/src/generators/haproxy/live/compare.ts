@@ -1,7 +1,7 @@
 import type { LiveLine, LiveSection } from './sections.js';
 
 /** A line that only one side has. */
-export interface LineChange {
+interface LineChange {
   readonly op: '-' | '+';
   readonly text: string;
   /** Where it stands on its side, from 1. */
@@ -21,7 +21,7 @@ export interface SectionChange {
 const maxCells = 4_000_000;
 
 /** The lines that only one of two lists has, in order; lines that moved are in both. */
-export function lineChanges(before: readonly LiveLine[], after: readonly LiveLine[]): readonly LineChange[] {
+function lineChanges(before: readonly LiveLine[], after: readonly LiveLine[]): readonly LineChange[] {
   const minus = (one: LiveLine): LineChange => ({ op: '-', ...one });
   const plus = (one: LiveLine): LineChange => ({ op: '+', ...one });
   let start = 0;
@@ -56,7 +56,7 @@ export function lineChanges(before: readonly LiveLine[], after: readonly LiveLin
   let [i, j] = [0, 0];
   while (i < a.length || j < b.length) {
     const [old, next] = [a[i], b[j]];
-    if (old !== undefined && next !== undefined && old.text === next.text) {
+    if (old !== undefined && old.text === next?.text) {
       i += 1;
       j += 1;
     } else if (

@@ -22,7 +22,7 @@ const beginners = new Set(
 );
 
 /** Cuts a comment off, and puts single spaces between words; quotes and backslashes keep what they hold. */
-export function normalLine(raw: string): string {
+function normalLine(raw: string): string {
   let text = '';
   let quote: string | undefined;
   for (let at = 0; at < raw.length; at += 1) {

@@ -49,7 +49,7 @@ function sectionsOf(state: DesiredState | undefined, service: string): ServiceSe
 
 /** A service, and its servers, from what is wanted to what runs. A pure function. */
 export function trace(sources: TraceSources): GeneratorTrace {
-  const { service, backend, desired, file } = sources;
+  const { service, desired, file } = sources;
   const wanted = sectionsOf(desired, service);
   const written = sectionsOf(file.written?.desired, service);
   const steps = [
@@ -75,7 +75,7 @@ export function trace(sources: TraceSources): GeneratorTrace {
 
 function unusable(instance: Instance, reason: string): ServerTrace {
   const step: TraceStep = { step: 'desired', ok: false, detail: `left out of haproxy.cfg: ${reason}` };
-  const server = `${String(instance.host)}:${String(instance.port)}`;
+  const server = `${instance.host}:${instance.port}`;
   return { server, instance, state: 'unusable', takesTraffic: false, steps: [step] };
 }
 
