@@ -3,6 +3,7 @@ import { declareZooKeeperMetrics } from '@smartstack/registry';
 import { declareMetrics } from '../packages/nerve/src/metrics.ts';
 import { createFileOutputMetrics } from '../packages/synapse/src/generators/fileOutput/fileOutputMetrics.ts';
 import { createHaproxyMetrics } from '../packages/synapse/src/generators/haproxy/haproxyMetrics.ts';
+import { shadowGauge } from '../packages/synapse/src/generators/haproxy/shadow/shadowGenerator.ts';
 import { createTrafficMetrics } from '../packages/synapse/src/generators/haproxy/trafficMetrics.ts';
 import { createSynapseMetrics } from '../packages/synapse/src/metrics.ts';
 
@@ -56,6 +57,7 @@ export function metricTables(): string {
       ...declared(createHaproxyMetrics),
       ...declared(createTrafficMetrics),
       ...declared(createFileOutputMetrics),
+      ...declared(shadowGauge),
     ]),
   ].join('\n\n');
 }

@@ -2,14 +2,28 @@ import { type AdminRoute, defineRoute, notFound } from '@smartstack/agent';
 import { type InstanceList, instanceListSchema } from '@smartstack/registry';
 import * as z from 'zod';
 
+import type { Explainer } from './explain/explainer.js';
+import { explanationShape, planShape, serverShape, serviceShape } from './explain/shapes.js';
+import type { Discovery } from './watchers/index.js';
+
 /** What synapse's API stands on. */
 export interface ApiDeps {
   /** All services, each with its instances. */
   readonly instances: () => readonly InstanceList[];
+  readonly explainer: () => Pick<Explainer<Discovery>, 'explain' | 'services' | 'servers' | 'plan'>;
 }
 
+const serviceName = { name: z.string().describe('The name of the service.') };
+const noService = { 404: 'There is no such service; the body names one like it.' };
+
 /** The routes of synapse's API, beside those that every agent has. */
-export function apiRoutes({ instances }: ApiDeps): readonly AdminRoute[] {
+export function apiRoutes({ instances, explainer }: ApiDeps): readonly AdminRoute[] {
+  const missing = (name: string): Error =>
+    notFound(
+      'service',
+      name,
+      instances().map(({ service }) => service),
+    );
   return [
     defineRoute({
       method: 'GET',
@@ -23,17 +37,49 @@ export function apiRoutes({ instances }: ApiDeps): readonly AdminRoute[] {
       path: '/v1/instances/:name',
       summary: 'The instances of a service, as HAProxy is told of them',
       description: 'For programs that want a list rather than a proxy.',
-      params: { name: z.string().describe('The name of the service.') },
+      params: serviceName,
       response: instanceListSchema,
       unready: 'Nothing is known of it yet: its registry was not read since the start.',
-      statuses: { 404: 'There is no such service; the body names one like it.' },
+      statuses: noService,
       handle: ({ params: { name } }) => {
-        const all = instances();
-        const found = all.find(({ service }) => service === name);
+        const found = instances().find(({ service }) => service === name);
         if (found) return { value: found, status: found.source === 'pending' ? 503 : 200 };
-        const known = all.map(({ service }) => service);
-        throw notFound('service', name, known);
+        throw missing(name);
       },
+    }),
+    defineRoute({
+      method: 'GET',
+      path: '/v1/services',
+      summary: 'All services, each in a line: where its instances come from, how many serve, what is wrong',
+      response: z.object({ services: z.array(serviceShape).readonly() }),
+      handle: async () => ({ value: { services: await explainer().services() } }),
+    }),
+    defineRoute({
+      method: 'GET',
+      path: '/v1/services/:name/why',
+      summary: 'A service and its servers, step by step from the source to what runs',
+      params: serviceName,
+      response: explanationShape,
+      statuses: noService,
+      handle: async ({ params: { name } }) => {
+        const value = await explainer().explain(name);
+        if (value) return { value };
+        throw missing(name);
+      },
+    }),
+    defineRoute({
+      method: 'GET',
+      path: '/v1/servers',
+      summary: 'The servers of all services: their state, and why one takes no traffic',
+      response: z.object({ servers: z.array(serverShape).readonly() }),
+      handle: async () => ({ value: { servers: await explainer().servers() } }),
+    }),
+    defineRoute({
+      method: 'GET',
+      path: '/v1/plan',
+      summary: 'What the next reconcile would do; nothing is done',
+      response: planShape,
+      handle: async () => ({ value: await explainer().plan() }),
     }),
   ];
 }

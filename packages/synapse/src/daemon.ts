@@ -88,7 +88,14 @@ function admin({ synapse, settings, clock, logger, metrics, onListening }: Daemo
     health: () => synapse.health(),
     ready: () => synapse.ready(),
     status: () => synapse.status(),
-    routes: async () => (await import('./api.js')).apiRoutes({ instances: () => synapse.instances() }),
+    routes: async () => {
+      const [{ apiRoutes }, { Explainer }] = await Promise.all([
+        import('./api.js'),
+        import('./explain/explainer.js'),
+      ]);
+      const explainer = new Explainer(synapse.evidence);
+      return apiRoutes({ instances: () => synapse.instances(), explainer: () => explainer });
+    },
     ...(onListening && { onListening }),
   };
   return async (signal) => {

@@ -77,6 +77,10 @@ export class GeneratorSet {
     return [...this.#members.keys()];
   }
 
+  get byName(): ReadonlyMap<string, Generator> {
+    return new Map(this.#all.map(({ generator }) => [generator.name, generator]));
+  }
+
   /** To run at the same time, until their signal aborts. */
   get tasks(): readonly Task[] {
     return this.#all.flatMap((member) => [

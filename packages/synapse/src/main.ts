@@ -9,6 +9,12 @@ export const ended = runCommandLine(
     argv: process.argv.slice(2),
     env: process.env,
     isTerminal: process.stderr.isTTY,
+    width: process.stdout.isTTY ? process.stdout.columns : undefined,
+    printed: async () => {
+      // A pipe takes what is printed in pieces.
+      const streams = [process.stdout, process.stderr];
+      await Promise.all(streams.map((stream) => new Promise<void>((done) => stream.write('', () => done()))));
+    },
     out: (line) => void process.stdout.write(`${line}\n`),
     err: (line) => void process.stderr.write(`${line}\n`),
     process: {

@@ -2,8 +2,9 @@ import { isDeepStrictEqual } from 'node:util';
 
 import { Backoff, type Clock, describeError, type Logger } from '@smartstack/agent';
 
+import { Arrivals } from './catalog/arrivals.js';
 import type { Catalog } from './catalog/catalog.js';
-import type { GeneratorBlocks, Snapshot, Watcher } from './catalog/types.js';
+import type { GeneratorBlocks, Snapshot, SourceEntry, Watcher } from './catalog/types.js';
 import type { DiscoveryOptions, ServiceDefinition } from './config/service.js';
 import type { StatsdEvents } from './statsdEvents.js';
 
@@ -38,6 +39,14 @@ interface Running<D> {
   readonly discovery: D;
   readonly stop: AbortController;
   generatorConfig: GeneratorBlocks | undefined;
+  watcher: Watcher | undefined;
+}
+
+/** What is known of a service's source beside its instances. */
+export interface SourceTrace<D extends DiscoveryOptions> {
+  readonly discovery: D;
+  readonly entries: readonly SourceEntry[];
+  readonly arrivals: Arrivals;
 }
 
 /** The watchers of all services. A new configuration touches only the watchers whose discovery it changes. */
@@ -46,6 +55,8 @@ export class ServiceSet<D extends DiscoveryOptions> {
   readonly #running = new Map<string, Running<D>>();
   readonly #ending = new Set<Promise<void>>();
   #definitions: ReadonlyMap<string, ServiceDefinition<D>> = new Map();
+  /** They outlive a watcher that is replaced. */
+  readonly #arrivals = new Map<string, Arrivals>();
 
   constructor(options: ServiceSetOptions<D>) {
     this.#options = options;
@@ -82,6 +93,7 @@ export class ServiceSet<D extends DiscoveryOptions> {
     for (const name of removed) {
       this.#running.get(name)?.stop.abort();
       this.#running.delete(name);
+      this.#arrivals.delete(name);
     }
     onChange();
     return { added, removed, rewatched };
@@ -98,10 +110,22 @@ export class ServiceSet<D extends DiscoveryOptions> {
     await Promise.all(this.#ending);
   }
 
+  /** What the source of a service holds; undefined for one that does not exist. */
+  trace(name: string): SourceTrace<D> | undefined {
+    const running = this.#running.get(name);
+    if (running === undefined) return undefined;
+    const entries = running.watcher?.entries?.() ?? [];
+    return { discovery: running.discovery, entries, arrivals: this.#arrivals.get(name) ?? new Arrivals() };
+  }
+
   #start(name: string, discovery: D): void {
     const logger = this.#options.logger.child({ component: 'watcher', service: name });
-    const running: Running<D> = { discovery, stop: new AbortController(), generatorConfig: undefined };
+    const running: Running<D> = {
+      ...{ discovery, stop: new AbortController() },
+      ...{ generatorConfig: undefined, watcher: undefined },
+    };
     this.#running.set(name, running);
+    if (!this.#arrivals.has(name)) this.#arrivals.set(name, new Arrivals());
     const done = this.#supervise(name, running, logger).finally(() => this.#ending.delete(done));
     this.#ending.add(done);
   }
@@ -117,6 +141,7 @@ export class ServiceSet<D extends DiscoveryOptions> {
         const definition = () => this.#definitions.get(name);
         const watcher = createWatcher(name, running.discovery, logger, definition);
         events?.watcherStarted(name);
+        running.watcher = watcher;
         await watcher.run((snapshot) => this.#take(name, running, snapshot, logger), signal);
         if (!stopped()) logger.error('a watcher ended by itself, starting it again');
       } catch (error) {
@@ -136,7 +161,9 @@ export class ServiceSet<D extends DiscoveryOptions> {
     const { catalog, clock, onChange } = this.#options;
     if (snapshot.status !== 'pending')
       this.#noteGeneratorConfig(name, running, snapshot.generatorConfig, logger);
-    if (catalog.update(name, snapshot, clock.monotonic())) onChange();
+    if (!catalog.update(name, snapshot, clock.monotonic())) return;
+    this.#arrivals.get(name)?.note(snapshot, clock.now());
+    onChange();
   }
 
   /** Ruby drops whatever the local block says beside the source's; here it stays, which may surprise. */

@@ -25,6 +25,7 @@ import { massLossRules } from './config/massLoss.js';
 import type { ServiceDefinition } from './config/service.js';
 import type { Variants } from './config/serviceReader.js';
 import { LiveConfiguration } from './configuration.js';
+import type { ExplainerOptions } from './explain/explainer.js';
 import type { GeneratorTable } from './generators/types.js';
 import { GeneratorSet } from './generatorSet.js';
 import { createSynapseMetrics, type SynapseMetrics } from './metrics.js';
@@ -230,9 +231,13 @@ export class Synapse {
   instances(): readonly InstanceList[] {
     return this.#catalog
       .status(this.#options.clock.monotonic())
-      .map(({ name, source, instances, problems }) =>
-        instanceList({ service: name, source, instances, problems }),
-      );
+      .map(({ name: service, ...rest }) => instanceList({ service, ...rest }));
+  }
+
+  /** What explanations are made of. */
+  get evidence(): ExplainerOptions<Discovery> {
+    const { clock } = this.#options;
+    return { catalog: this.#catalog, services: this.#services, generators: this.#generators.byName, clock };
   }
 
   /** One line for people: `3 services (1 stale), 12 instances`. */

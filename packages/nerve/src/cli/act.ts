@@ -1,9 +1,9 @@
 import { AgentError, exitCode } from '@smartstack/agent';
 import { ApiError } from '@smartstack/agent/apiClient';
 import type { Action } from './command.js';
-import { BadUsage } from './connect.js';
+import { BadUsage } from '@smartstack/agent/cli';
 import type { Console } from './console.js';
-import { plainText } from './table.js';
+import { plainText } from '@smartstack/agent/cli';
 
 /** Does what was asked for. Returns the exit code; whatever was expected to go wrong is printed. */
 export async function act(action: Action, console: Console): Promise<number> {
@@ -35,6 +35,8 @@ async function perform(action: Action, console: Console): Promise<number> {
       return (await import('./weight.js')).orderWeight(action, console);
     case 'probe':
       return (await import('./probe.js')).probeService(action, console);
+    case 'lint':
+      return (await import('./lint.js')).lintConfig(action, console);
     case 'init':
       return (await import('./init/init.js')).writeFirstConfig(action, console);
   }

@@ -1,8 +1,7 @@
-/** How a command reaches the running agent. */
-export interface Connection {
-  /** A socket's path or host:port; the usual places without one. */
-  readonly address: string | undefined;
-  readonly tokenFile: string | undefined;
+import type { Connection as Reached } from '@smartstack/agent/cli';
+
+/** How a command reaches the running agent, and how it prints the answer. */
+interface Connection extends Reached {
   readonly output: 'table' | 'json';
 }
 
@@ -33,6 +32,14 @@ export type Action =
       readonly service: string;
       readonly file: string;
       readonly instanceId: string | undefined;
+      readonly output: 'table' | 'json';
+    }
+  | {
+      readonly kind: 'lint';
+      readonly file: string;
+      readonly instanceId: string | undefined;
+      /** Warnings count, too. */
+      readonly strict: boolean;
       readonly output: 'table' | 'json';
     }
   | {

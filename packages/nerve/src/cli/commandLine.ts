@@ -4,6 +4,7 @@ import { type Action, type Command, type Environment, toCommand } from './comman
 const exitCodes = `Exit codes:
    0  fine
    1  a failure; status: something is not up, or is drained; probe: a check failed;
+      lint: an error (with --strict, a warning);
       drain --wait: callers have not let go in time, or somebody undrained meanwhile
   64  wrong usage
   69  the agent does not answer
@@ -169,6 +170,22 @@ export function parseCommandLine(args: readonly string[], env: Environment, vers
         if (found.kind !== 'run' && found.kind !== 'check') return void (command = found);
         const { file, instanceId } = found;
         act({ kind: 'probe', service: flags.service, file, instanceId, output: tableOrJson(flags.output) });
+      },
+    )
+    .command(
+      'lint',
+      'Say what in the configuration does not do what it seems to, with its place and the way out',
+      (y: Argv) =>
+        y.options({
+          ...fileOptions,
+          ...outputOption,
+          strict: { type: 'boolean', default: false, describe: 'Exit with 1 for warnings, too' },
+        }),
+      ({ strict, output, ...flags }) => {
+        const found = toCommand({ file: flags.config, instanceId: flags.instance_id }, env);
+        if (found.kind !== 'run' && found.kind !== 'check') return void (command = found);
+        const { file, instanceId } = found;
+        act({ kind: 'lint', file, instanceId, strict, output: tableOrJson(output) });
       },
     )
     .command(

@@ -5,9 +5,9 @@ import { duration } from '../api/duration.js';
 import type { Console } from './console.js';
 import { json, readResult, readServices, servicePath } from './answers.js';
 import type { Action, Environment } from './command.js';
-import { BadUsage, connect } from './connect.js';
+import { usual } from './usual.js';
 import { momentOf } from './moment.js';
-import { plainText } from './table.js';
+import { BadUsage, connect, plainText } from '@smartstack/agent/cli';
 
 type Drain = Extract<Action, { kind: 'drain' }>;
 
@@ -22,7 +22,7 @@ export async function orderDrain(
   const { kind, service } = action;
   const waitMs = kind === 'drain' ? spanOf('--timeout', action.timeout) : 0;
   const body = { by: whoAsks(env), ...(kind === 'drain' ? drainBody(action) : {}) };
-  const client = await connect(action, clock);
+  const client = await connect(action, usual, clock);
   const path = service === undefined ? `/v1/${kind}` : servicePath(service, `/${kind}`);
   const result = readResult(await client.call('POST', path, body));
   const { services, stillDrained, saved } = result;

@@ -7,7 +7,7 @@ import type { ServiceDefinition } from '../config/service.js';
 import type { Console } from './console.js';
 import { json } from './answers.js';
 import type { Action } from './command.js';
-import { plainText, table } from './table.js';
+import { plainText, table } from '@smartstack/agent/cli';
 
 /** One check's outcome. */
 interface Probed {

@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import type { serviceShape } from '../api/shapes.js';
-import { age, cut, plainText, table } from './table.js';
+import { age, cut, plainText, table } from '@smartstack/agent/cli';
 
 /** A service as the API shows it. */
 export type ServiceView = z.output<typeof serviceShape>;

@@ -2,7 +2,8 @@ import { exitCode } from '@smartstack/agent';
 import type { Console } from './console.js';
 import { json, readResult, readService, servicePath } from './answers.js';
 import type { Action } from './command.js';
-import { connect } from './connect.js';
+import { connect } from '@smartstack/agent/cli';
+import { usual } from './usual.js';
 import { whoAsks } from './drain.js';
 
 /** `nerve weight`: shows, sets or clears. */
@@ -11,7 +12,7 @@ export async function orderWeight(
   { clock, env, print }: Console,
 ): Promise<number> {
   const { service, change, output } = action;
-  const client = await connect(action, clock);
+  const client = await connect(action, usual, clock);
   const path = servicePath(service, '/weight');
   if (change !== undefined) {
     const answer =

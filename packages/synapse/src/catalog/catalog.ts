@@ -152,6 +152,11 @@ export class Catalog {
     });
   }
 
+  /** What a service's view is made of; undefined for one that does not exist. */
+  ingredients(service: string): Pick<Entry, 'snapshot' | 'known' | 'rules'> | undefined {
+    return this.#entries.get(service);
+  }
+
   /** Entries are values: what was computed for one holds, and keeps its identity, until the next. */
   #view(name: string, entry: Entry): EntryView {
     const known = this.#views.get(entry);

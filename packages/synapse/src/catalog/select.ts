@@ -24,7 +24,8 @@ export function filterByLabels(
 /** Instances are values: what makes one unique is put together once. */
 const identities = new WeakMap<Instance, string>();
 
-function identityOf(instance: Instance): string {
+/** What makes an instance unique: host, port and name. */
+export function identityOf(instance: Instance): string {
   const known = identities.get(instance);
   if (known !== undefined) return known;
   const { host, port, name } = instance;

@@ -27,6 +27,20 @@ export type Snapshot =
 export interface Watcher {
   /** Emits full snapshots until `signal` aborts. Survives everything its source does; a lost source is `stale`. */
   run(emit: (snapshot: Snapshot) => void, signal: AbortSignal): Promise<void>;
+  /** What the source holds now, entry by entry, for whoever asks why; absent where nobody can tell. */
+  entries?(): readonly SourceEntry[];
+}
+
+/** One entry of a source: what became of it. */
+export interface SourceEntry {
+  /** The znode's path, for instance. */
+  readonly place: string;
+  /** When it came to be, and when it changed last, in milliseconds since the epoch by the source's clock. */
+  readonly createdAt?: number;
+  readonly changedAt?: number;
+  /** What it was understood as; with a problem, an earlier version of it. */
+  readonly instance?: Instance;
+  readonly problem?: string;
 }
 
 /** Where the instances of a ServiceView come from. */
@@ -77,6 +91,62 @@ export interface Generator {
   checkBlock(service: string, block: unknown): readonly BlockIssue[];
   /** JSON for `/status`. */
   status(): unknown;
+  /** Looks at what has become of services' instances in the consumer, in their order. Changes nothing; never rejects. */
+  trace?(subjects: readonly TraceSubject[], signal: AbortSignal): Promise<readonly GeneratorTrace[]>;
+  /** What `reconcile` would do for `view`. Changes nothing, and rejects where that cannot be told. */
+  plan?(view: CatalogView, signal: AbortSignal): Promise<GeneratorPlan>;
+}
+
+/** A service, and the instances that are asked about. */
+export interface TraceSubject {
+  readonly service: string;
+  readonly instances: readonly Instance[];
+}
+
+/** One step on the way from the catalog into a consumer, for people. */
+export interface TraceStep {
+  readonly step: 'desired' | 'loaded' | 'running';
+  readonly ok: boolean;
+  /** Since when, in milliseconds since the epoch, where that is known. */
+  readonly at?: number;
+  readonly detail: string;
+}
+
+/** What has become of one instance in the consumer. */
+export interface ServerTrace {
+  /** What the consumer calls it. */
+  readonly server: string;
+  /** The one that was asked about; undefined for a server that the consumer has of itself. */
+  readonly instance?: Instance;
+  readonly address?: string;
+  /** In a word: `up`, `down`, `maint` … */
+  readonly state: string;
+  readonly weight?: number;
+  readonly takesTraffic: boolean;
+  readonly steps: readonly TraceStep[];
+}
+
+/** What has become of a service in the consumer. */
+export interface GeneratorTrace {
+  readonly steps: readonly TraceStep[];
+  readonly servers: readonly ServerTrace[];
+}
+
+/** What a reconcile would do, in words for people and programs. */
+export interface GeneratorPlan {
+  /** Changes of what runs, in order. */
+  readonly commands: readonly { readonly kind: string; readonly target: string; readonly detail: string }[];
+  /** Why the consumer would be loaded anew; empty where it would not. */
+  readonly reload: readonly { readonly kind: string; readonly detail: string }[];
+  /** Files that would be written, with the lines that differ. */
+  readonly files: readonly { readonly path: string; readonly changes: readonly string[] }[];
+  /** What is left out, held back or in the way. */
+  readonly notes: readonly string[];
+}
+
+/** An issue of a generator's block: its own, or that of a service. */
+export interface Finding extends BlockIssue {
+  readonly service?: string;
 }
 
 export interface BlockIssue {

@@ -1,78 +1,215 @@
-import yargs from 'yargs';
+import yargs, { type Argv } from 'yargs';
 
 import { version } from '../version.js';
-import { filesOf, type Invocation, toRun } from './invocation.js';
+import { type Files, filesOf, type Invocation, type OutputFormat, toRun } from './invocation.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+const exitCodes = `Exit codes:
+   0  fine
+   1  a failure; lint: an error (with --strict, a warning); diff: something differs;
+      services, servers, why: something takes no traffic; plan: there is something to do
+  64  wrong usage
+  69  the agent does not answer
+  78  the configuration cannot be used`;
+
+const text = { type: 'string', requiresArg: true } as const;
+const fileOptions = {
+  config: { ...text, alias: 'c', describe: 'configuration file (SYNAPSE_CONFIG)' },
+  'agent-config': {
+    ...text,
+    describe: "the agent's own settings (SYNAPSE_AGENT_CONFIG; default: agent.yaml beside the configuration)",
+  },
+} as const;
+const outputOption = {
+  output: {
+    alias: 'o',
+    choices: ['table', 'json'],
+    default: 'table',
+    requiresArg: true,
+    describe: 'for people, or for programs',
+  },
+} as const;
+const connectionOptions = {
+  ...outputOption,
+  address: {
+    ...text,
+    describe: "where the agent's API is: the path of its socket, or host:port",
+    defaultDescription: '127.0.0.1:3455',
+  },
+  'token-file': { ...text, describe: 'a file with the token of admin.token_file' },
+} as const;
+const catalogOption = {
+  catalog: {
+    ...text,
+    describe: 'YAML or JSON file with the instances of each service (default: none discovered)',
+  },
+} as const;
+
+interface FileFlags {
+  readonly config?: string | undefined;
+  readonly 'agent-config'?: string | undefined;
+}
+
 /** Understands the command line. Never ends the process, and prints nothing. */
 export function parseArguments(argv: readonly string[], env: Environment): Invocation {
-  let failure: string | undefined;
-  let output = '';
-  const parser = yargs([...argv])
+  let found: Invocation | undefined;
+  const withFiles = (flags: FileFlags, make: (files: Files) => Invocation): void => {
+    const files = filesOf(
+      { config: nonEmpty(flags.config), agentConfig: nonEmpty(flags['agent-config']) },
+      env,
+    );
+    found =
+      files === undefined
+        ? { kind: 'usage', message: 'name the configuration with -c or SYNAPSE_CONFIG' }
+        : make(files);
+  };
+  const ask = (
+    about: 'services' | 'servers' | 'why' | 'plan',
+    target: string | undefined,
+    flags: Readonly<Record<string, unknown>>,
+  ): void => {
+    const { address, output } = flags;
+    const connection = { address: nonEmpty(address), tokenFile: nonEmpty(flags['token-file']) };
+    found = { kind: 'ask', question: { about, target, ...connection, output: format(output) } };
+  };
+  const parser = yargs()
     .scriptName('synapse')
-    .usage('$0 -c FILE\n\nKeeps the local HAProxy in step with the services in the registry.')
-    .command('$0', 'run the agent')
-    .command('render', 'print what the generators would write, and exit', (command) =>
-      command
-        .option('generator', {
-          type: 'string',
-          requiresArg: true,
-          describe: 'only this one: haproxy, file_output … (default: each that is configured)',
-        })
-        .option('catalog', {
-          type: 'string',
-          requiresArg: true,
-          describe: 'YAML or JSON file with the instances of each service (default: none discovered)',
-        }),
+    .usage(
+      '$0 -c FILE\n       $0 COMMAND\n\nKeeps the local HAProxy in step with the services in the registry.',
     )
-    .option('config', {
-      alias: 'c',
-      type: 'string',
-      requiresArg: true,
-      describe: 'configuration file (SYNAPSE_CONFIG)',
-    })
-    .option('agent-config', {
-      type: 'string',
-      requiresArg: true,
-      describe:
-        "the agent's own settings (SYNAPSE_AGENT_CONFIG; default: agent.yaml beside the configuration)",
-    })
-    .option('check-config', {
-      alias: 'k',
-      type: 'boolean',
-      describe: 'check the configuration, and exit with 0 or 1',
-    })
+    .command(
+      ['$0', 'run'],
+      'run the agent (the default)',
+      (y: Argv) =>
+        y.options({
+          ...fileOptions,
+          'check-config': {
+            alias: 'k',
+            type: 'boolean',
+            describe: 'check the configuration, and exit with 0 or 1',
+          },
+          shadow: {
+            type: 'boolean',
+            default: false,
+            describe: 'run beside another synapse: change nothing, report what differs',
+          },
+        }),
+      (flags) =>
+        withFiles(flags, (files) =>
+          flags['check-config'] === true ? { kind: 'check', files } : toRun(files, env, flags.shadow),
+        ),
+    )
+    .command(
+      'render',
+      'print what the generators would write, and exit',
+      (y: Argv) =>
+        y.options({
+          ...fileOptions,
+          ...catalogOption,
+          ...outputOption,
+          generator: {
+            ...text,
+            describe: 'only this one: haproxy, file_output … (default: each that is configured)',
+          },
+        }),
+      (flags) =>
+        withFiles(flags, (files) => ({
+          ...{ kind: 'render', files, catalogFile: nonEmpty(flags.catalog) },
+          ...{ output: format(flags.output), generator: nonEmpty(flags.generator) },
+        })),
+    )
+    .command(
+      'lint',
+      'say what in the configuration does not do what it seems to, with its place and the way out',
+      (y: Argv) =>
+        y.options({
+          ...fileOptions,
+          ...outputOption,
+          strict: { type: 'boolean', default: false, describe: 'exit with 1 for warnings, too' },
+        }),
+      (flags) =>
+        withFiles(flags, (files) => ({
+          ...{ kind: 'lint', files, strict: flags.strict, output: format(flags.output) },
+        })),
+    )
+    .command(
+      'diff',
+      'say what would change against a haproxy.cfg and a state file that another synapse wrote',
+      (y: Argv) =>
+        y.options({
+          ...fileOptions,
+          ...catalogOption,
+          ...outputOption,
+          haproxy: { ...text, describe: 'the live haproxy.cfg (default: config_file_path)' },
+          state: { ...text, describe: 'the live state file (default: state_file_path)' },
+        }),
+      (flags) =>
+        withFiles(flags, (files) => ({
+          ...{ kind: 'diff', files, catalogFile: nonEmpty(flags.catalog), output: format(flags.output) },
+          ...{ haproxyFile: nonEmpty(flags.haproxy), stateFile: nonEmpty(flags.state) },
+        })),
+    )
+    .command(
+      'services',
+      'show the services of the running agent: where their instances come from, and how many serve',
+      (y: Argv) => y.options(connectionOptions),
+      (flags) => ask('services', undefined, flags),
+    )
+    .command(
+      'servers [service]',
+      'show servers: their state, weight, and why one takes no traffic',
+      (y: Argv) =>
+        y
+          .positional('service', { type: 'string', describe: 'of this service only' })
+          .options(connectionOptions),
+      (flags) => ask('servers', flags.service, flags),
+    )
+    .command(
+      'why <service>',
+      'explain a service, or SERVICE/SERVER: each step from the registry to what runs, with its time',
+      (y: Argv) =>
+        y
+          .positional('service', {
+            type: 'string',
+            demandOption: true,
+            describe: 'SERVICE or SERVICE/SERVER',
+          })
+          .options(connectionOptions),
+      (flags) => ask('why', flags.service, flags),
+    )
+    .command(
+      'plan',
+      'show what the next reconcile of the running agent would do; nothing is done',
+      (y: Argv) => y.options(connectionOptions),
+      (flags) => ask('plan', undefined, flags),
+    )
+    .epilogue(exitCodes)
     .help('help')
     .alias('help', 'h')
     .version(version)
-    .parserConfiguration({ 'duplicate-arguments-array': false })
+    .parserConfiguration({ 'duplicate-arguments-array': false, 'camel-case-expansion': false })
     .strict()
+    .showHelpOnFail(false)
     .exitProcess(false)
-    .fail((message, error) => {
+    .fail((message: string, error: unknown) => {
       // Typed as always given, but it is null when the command line is at fault.
-      failure = message || (error as Error | undefined)?.message || 'unusable arguments';
+      throw error instanceof Error ? error : new Error(message || 'unusable arguments');
     });
-  const parsed = parser.parseSync([...argv], {}, (_error: unknown, _argv: unknown, text: string) => {
-    output = text;
-  });
-  if (parsed.help === true || parsed.version === true) return { kind: 'text', text: output };
-  if (failure !== undefined) return { kind: 'usage', message: failure };
-  const files = filesOf(
-    { config: nonEmpty(parsed.config), agentConfig: nonEmpty(parsed['agent-config']) },
-    env,
-  );
-  if (files === undefined)
-    return { kind: 'usage', message: 'name the configuration with -c or SYNAPSE_CONFIG' };
-  if (parsed['check-config'] === true) return { kind: 'check', files };
-  if (parsed._[0] === 'render')
-    return {
-      kind: 'render',
-      files,
-      catalogFile: nonEmpty((parsed as { catalog?: unknown }).catalog),
-      generator: nonEmpty((parsed as { generator?: unknown }).generator),
-    };
-  return toRun(files, env);
+  try {
+    let printed = '';
+    const flags = parser.parse([...argv], {}, (_error: unknown, _argv: unknown, output: string) => {
+      printed = output;
+    }) as { readonly help?: unknown; readonly version?: unknown };
+    if (flags.help === true || flags.version === true) return { kind: 'text', text: printed };
+    return found ?? { kind: 'usage', message: 'unusable arguments' };
+  } catch (error) {
+    return { kind: 'usage', message: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function format(output: unknown): OutputFormat {
+  return output === 'json' ? 'json' : 'table';
 }
 
 function nonEmpty(value: unknown): string | undefined {

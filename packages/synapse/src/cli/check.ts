@@ -11,7 +11,7 @@ import type { Output } from './output.js';
 import { viewOf } from './render.js';
 
 /** What looking beyond the files needs. */
-interface Examiner {
+export interface Examiner {
   readonly generators: GeneratorTable;
   readonly clock: Clock;
 }
@@ -38,7 +38,7 @@ export async function check(
 }
 
 /** What generators find when they look at all services together, and at the machine. */
-async function examined(
+export async function examined(
   configuration: Configuration<Discovery>,
   { generators, clock }: Examiner,
   location: Location,

@@ -10,6 +10,7 @@ import {
   type ProcessHost,
   runMain,
   systemClock,
+  within,
 } from '@smartstack/agent';
 import { declareZooKeeperMetrics, openSession } from '@smartstack/registry';
 
@@ -24,12 +25,19 @@ import type { Output } from './output.js';
 import { type Environment, load, startable } from './load.js';
 import { printIssues, readCatalog, renderAll, viewOf } from './render.js';
 
+/** For whoever reads what a command prints, in milliseconds. */
+const printingMs = 30_000;
+
 /** What main.ts lends of its process. */
 export interface CommandHost extends Output {
   readonly argv: readonly string[];
   readonly env: Environment;
   /** Whether people watch the log. */
   readonly isTerminal: boolean;
+  /** Characters in a line of the terminal that is written to; undefined where it is none. */
+  readonly width: number | undefined;
+  /** Resolves when whatever was written has left the process. */
+  readonly printed: () => Promise<void>;
   readonly process: Omit<ProcessHost, 'clock' | 'logger'>;
 }
 
@@ -38,31 +46,52 @@ export async function runCommandLine(host: CommandHost, generators: GeneratorTab
   const invocation =
     plainInvocation(host.argv, host.env) ??
     (await import('./arguments.js')).parseArguments(host.argv, host.env);
+  const code = await carryOut(invocation, host, generators);
+  if (code === undefined) return;
+  await within(host.printed(), printingMs, systemClock);
+  host.process.exit(code);
+}
+
+/** Returns the exit code; undefined for the agent itself, which ends by its own. */
+async function carryOut(
+  invocation: Invocation,
+  host: CommandHost,
+  generators: GeneratorTable,
+): Promise<number | undefined> {
   switch (invocation.kind) {
     case 'text':
       host.out(invocation.text);
-      host.process.exit(exitCode.stopped);
-      return;
+      return exitCode.stopped;
     case 'usage':
       host.err(`synapse: ${invocation.message}\nTry synapse --help.`);
-      host.process.exit(exitCode.usage);
-      return;
+      return exitCode.usage;
     case 'check': {
       const loaded = await load(invocation.files, host.env, generators);
-      const { configFile } = invocation.files;
-      host.process.exit(await check(configFile, loaded, host, { generators, clock: systemClock }));
-      return;
+      return check(invocation.files.configFile, loaded, host, { generators, clock: systemClock });
     }
     case 'render':
-      host.process.exit(await render(invocation, host, generators));
-      return;
+      return render(invocation, host, generators);
+    case 'diff': {
+      const { diffLiveFiles } = await import('./diff.js');
+      return diffLiveFiles(invocation, { env: host.env, generators, clock: systemClock, output: host });
+    }
+    case 'lint': {
+      const { lintConfiguration } = await import('./lint.js');
+      const context = { env: host.env, generators, clock: systemClock, output: host };
+      return lintConfiguration(invocation, context);
+    }
+    case 'ask': {
+      const { ask } = await import('./ask.js');
+      return ask(invocation.question, { clock: systemClock, output: host, width: host.width });
+    }
     case 'run':
       await start(invocation, host, generators);
+      return undefined;
   }
 }
 
 async function render(
-  { files, catalogFile, generator }: Extract<Invocation, { kind: 'render' }>,
+  { files, catalogFile, generator: only, output }: Extract<Invocation, { kind: 'render' }>,
   host: CommandHost,
   generators: GeneratorTable,
 ): Promise<number> {
@@ -71,7 +100,8 @@ async function render(
     const { configuration, settings } = startable(loaded);
     const discovered = catalogFile === undefined ? new Map() : await readCatalog(catalogFile);
     const view = viewOf(configuration, discovered);
-    return await renderAll(configuration, view, { generators, only: generator }, host, settings.location);
+    const { location } = settings;
+    return await renderAll(configuration, view, { generators, only, output, location }, host);
   } catch (error) {
     if (error instanceof ConfigError) return printIssues(error, host);
     host.err(`synapse: ${describeError(error)}`);
@@ -80,7 +110,7 @@ async function render(
 }
 
 async function start(
-  { files, debug }: Extract<Invocation, { kind: 'run' }>,
+  { files, debug, shadow }: Extract<Invocation, { kind: 'run' }>,
   host: CommandHost,
   generators: GeneratorTable,
 ): Promise<void> {
@@ -99,14 +129,21 @@ async function start(
   };
   await runMain(async (lifetime) => {
     const { settings, configuration } = startable(loaded);
-    logger.info('starting', { version, configuration: files.configFile });
+    logger.info('starting', { version, configuration: files.configFile, ...(shadow && { shadow }) });
     const metrics = createMetrics();
+    const used = shadow
+      ? await (
+          await import('./shadow.js')
+        ).shadowsOf(generators, configuration, {
+          ...{ clock, logger, metrics, location: settings.location },
+        })
+      : generators;
     const synapse = new Synapse({
       source: { file: files.configFile, env: host.env },
       configuration,
       issues: loaded.issues,
       settings,
-      generators,
+      generators: used,
       openSession: sessionOpener(logger, metrics),
       clock,
       logger,

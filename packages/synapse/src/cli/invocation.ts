@@ -1,5 +1,7 @@
 import { dirname, join } from 'node:path';
 
+import type { Connection } from '@smartstack/agent/cli';
+
 /** Where the settings come from. */
 export interface Files {
   readonly configFile: string;
@@ -8,9 +10,20 @@ export interface Files {
   readonly agentFileNamed: boolean;
 }
 
+/** For people, or for programs. */
+export type OutputFormat = 'table' | 'json';
+
+/** A question to the running agent. */
+export interface Question extends Connection {
+  readonly about: 'services' | 'servers' | 'why' | 'plan';
+  /** A service, or SERVICE/SERVER. */
+  readonly target: string | undefined;
+  readonly output: OutputFormat;
+}
+
 /** What the command line asks for. */
 export type Invocation =
-  | { readonly kind: 'run'; readonly files: Files; readonly debug: boolean }
+  | { readonly kind: 'run'; readonly files: Files; readonly debug: boolean; readonly shadow: boolean }
   | { readonly kind: 'check'; readonly files: Files }
   | {
       readonly kind: 'render';
@@ -18,7 +31,24 @@ export type Invocation =
       readonly catalogFile: string | undefined;
       /** Undefined: each that is configured. */
       readonly generator: string | undefined;
+      readonly output: OutputFormat;
     }
+  | {
+      readonly kind: 'lint';
+      readonly files: Files;
+      readonly strict: boolean;
+      readonly output: OutputFormat;
+    }
+  | {
+      readonly kind: 'diff';
+      readonly files: Files;
+      readonly catalogFile: string | undefined;
+      /** The live files, in place of those that the configuration names. */
+      readonly haproxyFile: string | undefined;
+      readonly stateFile: string | undefined;
+      readonly output: OutputFormat;
+    }
+  | { readonly kind: 'ask'; readonly question: Question }
   /** Help, or the version. */
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'usage'; readonly message: string };
@@ -38,8 +68,8 @@ export function filesOf(
 }
 
 /** To run with these files. As in Ruby, any value of DEBUG counts, even an empty one. */
-export function toRun(files: Files, env: Environment): Invocation {
-  return { kind: 'run', files, debug: env.DEBUG !== undefined };
+export function toRun(files: Files, env: Environment, shadow = false): Invocation {
+  return { kind: 'run', files, debug: env.DEBUG !== undefined, shadow };
 }
 
 /**

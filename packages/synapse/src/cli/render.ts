@@ -16,6 +16,7 @@ import { configuredInstance } from '../config/fields.js';
 import { type Configuration, expandCopies } from '../config/load.js';
 import type { DiscoveryOptions } from '../config/service.js';
 import type { GeneratorTable } from '../generators/types.js';
+import type { OutputFormat } from './invocation.js';
 import type { Output } from './output.js';
 
 const catalogSchema = z.record(z.string(), z.array(configuredInstance));
@@ -41,13 +42,21 @@ export function viewOf<D extends DiscoveryOptions>(
   return catalog.read(0).view;
 }
 
-/** `synapse render`: what each generator (or `only` one) would write, on stdout; what it leaves out, on stderr. */
+/** What `synapse render` is asked for. */
+interface RenderOptions {
+  readonly generators: GeneratorTable;
+  /** Undefined: each that is configured. */
+  readonly only: string | undefined;
+  readonly output: OutputFormat;
+  readonly location: Location;
+}
+
+/** `synapse render`: what each generator (or `only` one) would write, on stdout; what it leaves out, on stderr. JSON holds both. */
 export async function renderAll<D extends DiscoveryOptions>(
   configuration: Configuration<D>,
   view: CatalogView,
-  { generators, only }: { readonly generators: GeneratorTable; readonly only: string | undefined },
+  { generators, only, output: format, location }: RenderOptions,
   output: Output,
-  location: Location,
 ): Promise<number> {
   const configured = [...configuration.main.generators];
   const chosen = configured.filter(([name]) => only === undefined || name === only);
@@ -56,12 +65,17 @@ export async function renderAll<D extends DiscoveryOptions>(
     output.err(`synapse: no generator ${only ?? ''} is configured, only ${names}`);
     return exitCode.usage;
   }
-  for (const [name, block] of chosen) {
-    const rendered = await generators.get(name)?.render(block, view, systemClock, location);
-    if (rendered === undefined) continue;
-    for (const note of rendered.notes) output.err(note);
-    if (chosen.length > 1) output.out(`# --- ${name} ---`);
-    output.out(rendered.text.replace(/\n$/, ''));
+  const files: { readonly generator: string; readonly text: string; readonly notes: readonly string[] }[] =
+    [];
+  for (const [generator, block] of chosen) {
+    const rendered = await generators.get(generator)?.render(block, view, systemClock, location);
+    if (rendered !== undefined) files.push({ generator, ...rendered });
+  }
+  if (format === 'json') output.out(JSON.stringify({ files }, null, 2));
+  for (const { generator, text, notes } of format === 'json' ? [] : files) {
+    for (const note of notes) output.err(note);
+    if (chosen.length > 1) output.out(`# --- ${generator} ---`);
+    output.out(text.replace(/\n$/, ''));
   }
   return exitCode.stopped;
 }

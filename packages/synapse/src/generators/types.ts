@@ -1,7 +1,7 @@
 import type { Clock, Logger, Metrics } from '@smartstack/agent';
 
 import type { Location } from '../catalog/locality.js';
-import type { BlockIssue, CatalogView, Generator } from '../catalog/types.js';
+import type { BlockIssue, CatalogView, Finding, Generator } from '../catalog/types.js';
 import type { GeneratorRules } from '../config/serviceReader.js';
 import type { StatsdEvents } from '../statsdEvents.js';
 
@@ -20,6 +20,8 @@ export interface GeneratorContext {
 export interface GeneratorKind extends GeneratorRules {
   /** `block` passed `check`. Does nothing yet: IO begins with `run` and `reconcile`. */
   readonly create: (block: unknown, context: GeneratorContext) => Generator;
+  /** In its place with `--shadow`: writes nothing, and reports what differs from what runs. Absent: there is none. */
+  readonly createShadow?: (block: unknown, context: GeneratorContext) => Promise<Generator>;
   /**
    * What it would write for `view`, without any memory; looks up host names, for a bounded time. `block`
    * passed `check`.
@@ -30,6 +32,10 @@ export interface GeneratorKind extends GeneratorRules {
     clock: Clock,
     location?: Location,
   ) => Promise<Rendered>;
+  /** What would change against live files. Changes nothing. Throws AgentError where there are none. */
+  readonly diff?: (input: DiffInput, clock: Clock) => Promise<GeneratorDiff>;
+  /** What blocks do that they do not seem to do, and what the consumer itself says of them. Changes nothing. */
+  readonly lint?: (blocks: LintedBlocks, clock: Clock) => Promise<readonly Finding[]>;
   /**
    * For `--check-config`: what is wrong beyond single blocks, and what `block`, which passed `check`, needs of this
    * machine and does not find. Changes nothing.
@@ -40,6 +46,45 @@ export interface GeneratorKind extends GeneratorRules {
     clock: Clock,
     location?: Location,
   ) => Promise<readonly BlockIssue[]>;
+}
+
+/** What is linted: blocks as they stand in the files, which passed `check`, and a view with an instance of each service. */
+interface LintedBlocks {
+  readonly block: unknown;
+  readonly services: ReadonlyMap<string, unknown>;
+  readonly view: CatalogView;
+}
+
+/** Against what is compared. */
+export interface DiffInput {
+  readonly block: unknown;
+  /** Blocks of the services by name. */
+  readonly services: ReadonlyMap<string, unknown>;
+  readonly view: CatalogView;
+  /** The view holds what is registered; else the live files say who is there. */
+  readonly isDiscovered: boolean;
+  /** The live files, in place of those that the block names. */
+  readonly haproxyFile: string | undefined;
+  readonly stateFile: string | undefined;
+}
+
+/** What would change in a consumer's live files. */
+export interface GeneratorDiff {
+  /** The file that was compared. */
+  readonly live: string;
+  readonly changes: readonly {
+    readonly title: string;
+    readonly kind: 'added' | 'removed' | 'changed' | 'moved';
+    readonly changes: readonly { readonly op: '-' | '+'; readonly text: string; readonly line: number }[];
+    readonly notes: readonly string[];
+  }[];
+  /** What differs and means the same. */
+  readonly harmless: readonly string[];
+  /** Lines that the other agent leaves out, and ours writes. */
+  readonly accepted: readonly { readonly service: string; readonly section: string; readonly line: string }[];
+  /** What becomes of the state file. */
+  readonly state: readonly string[];
+  readonly notes: readonly string[];
 }
 
 /** The text of a file, and one line for each thing that was left out of it. */

@@ -46,6 +46,7 @@ function watch(more: Readonly<Record<string, unknown>> = {}) {
   const watcher = zookeeperWatcher.create(options, {
     service: 'web',
     generators: ['haproxy'],
+    protect: (each) => each,
     acquireSession: (hosts) => {
       acquired(hosts);
       return session.acquire();

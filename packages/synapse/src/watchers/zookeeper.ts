@@ -2,7 +2,7 @@ import * as z from 'zod';
 
 import { discoveryBase } from '../config/fields.js';
 import { defineWatcher } from './types.js';
-import { followService, watchChildren } from './znodes/followService.js';
+import { watchChildren, znodeWatcher } from './znodes/followService.js';
 import { znodeAdvice, znodeKeys } from './znodes/keys.js';
 
 /** Instances from the children of a znode, which nerve or a serverset writer registers. */
@@ -10,7 +10,5 @@ export const zookeeperWatcher = defineWatcher({
   method: 'zookeeper',
   options: z.object({ method: z.literal('zookeeper'), ...znodeKeys, ...discoveryBase }),
   lint: znodeAdvice,
-  create: (given, context) => ({
-    run: (emit, signal) => followService(given, watchChildren, context, emit, signal),
-  }),
+  create: (given, context) => znodeWatcher(given, watchChildren, context),
 });

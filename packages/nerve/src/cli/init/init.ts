@@ -2,7 +2,7 @@ import { open, unlink } from 'node:fs/promises';
 import { AgentError, describeError, exitCode } from '@smartstack/agent';
 import type { Action } from '../command.js';
 import type { Console } from '../console.js';
-import { plainText } from '../table.js';
+import { plainText } from '@smartstack/agent/cli';
 import { readHost } from './machine.js';
 import { planFor } from './plan.js';
 import { render } from './render.js';

@@ -1,10 +1,19 @@
 import { describeError, run } from '@smartstack/agent';
-import type { BlockIssue, CatalogView, Generator, ReconcileOutcome } from '../../catalog/types.js';
+import type {
+  BlockIssue,
+  CatalogView,
+  Generator,
+  GeneratorPlan,
+  GeneratorTrace,
+  ReconcileOutcome,
+  TraceSubject,
+} from '../../catalog/types.js';
 import { readServiceBlock } from './block/blocks.js';
 import { Converger } from './converge.js';
-import { type Desire, desire } from './desire.js';
+import { type Desire, desire, type DesireContext } from './desire.js';
 import type { HaproxyIssue } from './desired/desired.js';
 import { FileClaim } from '@smartstack/agent/fileClaim';
+import { traceServices } from './generatorTrace.js';
 import { statusOf } from './generatorStatus.js';
 import { HaproxyWatch } from './process/haproxyWatch.js';
 import { hardStopAfterMs } from './process/oldWorkers.js';
@@ -14,6 +23,7 @@ import { addLastGood, type Memory } from './desired/memory.js';
 import { SectionCache } from './desired/sectionCache.js';
 import { capabilitiesOf } from './plan/capabilities.js';
 import type { HaproxyConfig } from './block/schema.js';
+import { Timeline } from './trace/timeline.js';
 import { wire, type Wiring, type WiringContext, wiringKey } from './wiring.js';
 
 /** What the generator works with. */
@@ -48,6 +58,7 @@ export class HaproxyGenerator implements Generator {
   #memory: Memory | undefined;
   readonly #sections = new SectionCache();
   #desire: Desire | undefined;
+  readonly #timeline = new Timeline();
   #reported = new Set<string>();
   #wake: () => void = () => undefined;
   /** Aborts when `run` is to end. */
@@ -98,6 +109,22 @@ export class HaproxyGenerator implements Generator {
     });
   }
 
+  trace(subjects: readonly TraceSubject[], signal: AbortSignal): Promise<readonly GeneratorTrace[]> {
+    const { wiring, converger } = this.#ready ?? {};
+    const { clock } = this.#options;
+    const context = { wiring, desire: this.#desire, report: converger?.report, timeline: this.#timeline };
+    const { configFilePath: configPath } = this.#config;
+    return traceServices(subjects, { ...context, configPath, clock }, signal);
+  }
+
+  async plan(view: CatalogView, signal: AbortSignal): Promise<GeneratorPlan> {
+    const { planPass } = await import('./generatorPlan.js');
+    const { wiring } = await this.#wire();
+    const { clock } = this.#options;
+    const look = await this.#known(wiring, this.#memory ?? (await this.#remembered(wiring)));
+    return planPass(view, { config: this.#config, wiring, look, clock }, signal);
+  }
+
   /** HAProxy says who it is while the change is read. */
   expect(): void {
     // What is asked of the registry in this turn of the event loop leaves in the next: that goes first.
@@ -138,25 +165,13 @@ export class HaproxyGenerator implements Generator {
     const { wiring, converger } = await this.#wire();
     // Where synapse writes nothing, two of them may well run side by side to compare.
     if (this.#config.doWrites) await this.#claim.take(this.#config.configFilePath);
-    const now = this.#options.clock.now();
-    const lastGood = wiring.keeper.written?.desired;
-    this.#memory ??= addLastGood(await wiring.stateFile.read(), lastGood, Math.floor(now / 1000));
-    const separateNames = await this.#needsSeparateNames(wiring);
-    const { targets, beliefs } = wiring;
-    const running = targets.flatMap(({ socketPath, observation: seen }) =>
-      seen === undefined ? [] : [{ state: seen.state, loaded: beliefs.running(socketPath, seen.identity) }],
-    );
-    const known = {
-      config: this.#config,
-      memory: this.#memory,
-      hosts: this.#hosts,
-      separateNames,
-      foreignIds: foreignIds(running),
-    };
+    this.#memory ??= await this.#remembered(wiring);
+    const known = await this.#known(wiring, this.#memory);
+    const { targets } = wiring;
     // HAProxy says who it is while we find out what it should be.
     for (const target of targets) target.greet(signal);
     try {
-      const wanted = await desire(view, { ...known, lastGood, now, cache: this.#sections });
+      const wanted = await desire(view, { ...known, cache: this.#sections });
       this.#memory = wanted.memory;
       this.#desire = wanted;
       this.#options.traffic.serve(wanted.desired.services);
@@ -166,7 +181,35 @@ export class HaproxyGenerator implements Generator {
       return await pass;
     } finally {
       for (const target of targets) target.dismiss();
+      this.#noteTimes(wiring);
     }
+  }
+
+  #noteTimes({ keeper, targets }: Wiring): void {
+    const now = this.#options.clock.now();
+    if (this.#desire !== undefined) this.#timeline.desired.note(this.#desire.desired, now);
+    if (keeper.written !== undefined) this.#timeline.file.note(keeper.written.desired, keeper.written.at);
+    const [seen] = targets.flatMap(({ observation }) => observation ?? []);
+    if (seen !== undefined) this.#timeline.observed(seen.state, now);
+  }
+
+  async #remembered({ stateFile, keeper }: Wiring): Promise<Memory> {
+    const now = this.#options.clock.now();
+    return addLastGood(await stateFile.read(), keeper.written?.desired, Math.floor(now / 1000));
+  }
+
+  /** What wanting begins with. */
+  async #known(wiring: Wiring, memory: Memory): Promise<Omit<DesireContext, 'cache'>> {
+    const { targets, beliefs, keeper } = wiring;
+    const running = targets.flatMap(({ socketPath, observation: seen }) =>
+      seen === undefined ? [] : [{ state: seen.state, loaded: beliefs.running(socketPath, seen.identity) }],
+    );
+    return {
+      ...{ config: this.#config, memory, hosts: this.#hosts },
+      ...{ lastGood: keeper.written?.desired, now: this.#options.clock.now() },
+      separateNames: await this.#needsSeparateNames(wiring),
+      foreignIds: foreignIds(running),
+    };
   }
 
   /** The file must suit the process that runs, and the one that the next start brings. */

@@ -64,8 +64,28 @@ export const haproxyKind: GeneratorKind = {
   checkService: (_service, block) => readServiceBlock(block).issues,
   portOverride: (block) => readServiceBlock(block).config?.serverPortOverride,
   create: (block, context) => createHaproxyGenerator({ ...context, block }),
+  createShadow: async (block, { clock, logger, metrics, location }) => {
+    const { ShadowGenerator } = await import('./shadow/shadowGenerator.js');
+    const hostname = systemHostname();
+    const readConfig = (next: unknown) => readHaproxyBlock(next, hostname, location).config;
+    return new ShadowGenerator({
+      config: configOf(block, hostname, location),
+      readConfig,
+      clock,
+      logger,
+      metrics,
+    });
+  },
   render: (block, view, clock, location) =>
     preview(configOf(block, systemHostname(), location), view, { clock }),
+  lint: async ({ block, services, view }, clock) => {
+    const { lintHaproxy } = await import('./lint/lint.js');
+    return lintHaproxy({ raw: block, config: configOf(block, systemHostname()), services, view }, clock);
+  },
+  diff: async (input, clock) => {
+    const { diffLive } = await import('./live/liveDiff.js');
+    return diffLive(configOf(input.block, systemHostname()), input, clock);
+  },
   examine: (block, view, clock, location) =>
     examine(configOf(block, systemHostname(), location), view, clock),
 };

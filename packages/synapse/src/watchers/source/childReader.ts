@@ -1,10 +1,15 @@
 import { describeError } from '@smartstack/agent';
 import type { ChildResult, Instance, Stat, Zxid } from '@smartstack/registry';
 
+import type { SourceEntry } from '../../catalog/types.js';
+
+/** When a child was created and changed, where its source tells. */
+type Times = Pick<Stat, 'ctime' | 'mtime'>;
+
 /** A child as it was read; `mzxid` tells one version of its data from another. */
 export type ReadChild =
   | Exclude<ChildResult, { kind: 'data' }>
-  | { readonly kind: 'data'; readonly data: Buffer; readonly stat: Pick<Stat, 'mzxid'> };
+  | { readonly kind: 'data'; readonly data: Buffer; readonly stat: Pick<Stat, 'mzxid'> & Partial<Times> };
 
 /** Makes an instance of a child; `data` is undefined when its name should tell everything. Throws when it is none. */
 export type DecodeChild = (name: string, data: Buffer | undefined) => Instance;
@@ -20,6 +25,7 @@ interface Good {
   readonly instance: Instance;
   /** Version of the data that it was decoded from; undefined for a path-encoded name. */
   readonly mzxid: Zxid | undefined;
+  readonly stat?: Partial<Times>;
 }
 
 /**
@@ -50,6 +56,22 @@ export class ChildReader {
   /** Why each bad child is, by name, as of the last reading. */
   get bad(): ReadonlyMap<string, string> {
     return this.#reported;
+  }
+
+  /** Each child below `path`, as of the last reading. */
+  entries(path: string): readonly SourceEntry[] {
+    const names = new Set([...this.#good.keys(), ...this.#reported.keys()]);
+    return [...names].map((name) => {
+      const good = this.#good.get(name);
+      const problem = this.#reported.get(name);
+      return {
+        place: `${path}/${name}`,
+        ...(good?.stat?.ctime !== undefined && { createdAt: good.stat.ctime }),
+        ...(good?.stat?.mtime !== undefined && { changedAt: good.stat.mtime }),
+        ...(good && { instance: good.instance }),
+        ...(problem !== undefined && { problem }),
+      };
+    });
   }
 
   /** Instances in the order of the children, and the children that are bad in a way not told before. */
@@ -84,7 +106,11 @@ export class ChildReader {
         return before ?? { instance: this.#decodeChild(name, undefined), mzxid: undefined };
       case 'data':
         if (before?.mzxid === child.stat.mzxid) return before;
-        return { instance: this.#decodeChild(name, child.data), mzxid: child.stat.mzxid };
+        return {
+          instance: this.#decodeChild(name, child.data),
+          mzxid: child.stat.mzxid,
+          stat: child.stat,
+        };
     }
   }
 }

@@ -10,7 +10,7 @@ import {
   type ZkSession,
 } from '@smartstack/registry';
 
-import type { GeneratorBlocks, Snapshot, SourceProblem } from '../../catalog/types.js';
+import type { GeneratorBlocks, Snapshot, SourceProblem, Watcher } from '../../catalog/types.js';
 import type { WatcherContext } from '../types.js';
 import { ChildReader } from '../source/childReader.js';
 import { parseGeneratorConfig } from './generatorConfig.js';
@@ -32,8 +32,28 @@ export type OpenChildren = (
 /** By ZooKeeper's watches. */
 export const watchChildren: OpenChildren = (session, path, options) => session.watchChildren(path, options);
 
-/** Follows the znodes of a service, each by what `open` makes, and emits what they tell until `signal` aborts. */
-export async function followService(
+/** A watcher of the znodes of a service, each followed by what `open` makes. */
+export function znodeWatcher(given: ZnodeOptions, open: OpenChildren, context: WatcherContext): Watcher {
+  const state = new ZookeeperSnapshot(given, context);
+  return {
+    run: (emit, signal) => follow(state, given, open, context, emit, signal),
+    entries: () => state.reader.entries(given.path),
+  };
+}
+
+/** Follows the znodes of a service and emits what they tell until `signal` aborts. */
+export function followService(
+  given: ZnodeOptions,
+  open: OpenChildren,
+  context: WatcherContext,
+  emit: (snapshot: Snapshot) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  return follow(new ZookeeperSnapshot(given, context), given, open, context, emit, signal);
+}
+
+async function follow(
+  state: ZookeeperSnapshot,
   given: ZnodeOptions,
   open: OpenChildren,
   context: WatcherContext,
@@ -41,7 +61,6 @@ export async function followService(
   signal: AbortSignal,
 ): Promise<void> {
   const lease = context.acquireSession(given.hosts);
-  const state = new ZookeeperSnapshot(given, context);
   const jitterMs = jitterMsOf(given);
   const configPath = given.generator_config_path ?? given.path;
   let config: FollowedChildren | undefined;

@@ -101,3 +101,21 @@ export function sortLines(block: BlockLines, set: KeywordSet): SortedLines {
     warnings,
   };
 }
+
+/** What stands in place of a line that HAProxy 2.1 and later refuse; undefined for any other line. */
+export function adviceOnRetired(line: string): string | undefined {
+  return retiredKeywords.find(([prefix]) => normal(line).startsWith(prefix))?.[1];
+}
+
+/** Who takes a line of a service's block: Ruby's synapse, and ours with either set of keywords. */
+export function whoTakes(
+  place: SectionKind | 'listen',
+  line: string,
+): { readonly ruby: boolean; readonly modern: boolean } {
+  const kinds = place === 'listen' ? (['frontend', 'backend'] as const) : [place];
+  const takes = (set: KeywordSet): boolean =>
+    kinds.some((kind) =>
+      place === 'listen' ? accepts(kind, normal(line), set) : acceptsOwn(kind, normal(line), set),
+    );
+  return { ruby: takes('ruby'), modern: takes('modern') };
+}
