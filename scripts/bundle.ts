@@ -21,8 +21,8 @@ const shared: BuildOptions = {
   minifyWhitespace: true,
   lineLimit: 120,
   legalComments: 'none',
-  // hot-shots takes it for unix sockets, which are not used.
-  external: ['unix-dgram'],
+  // hot-shots takes it for unix sockets, which are not used. AWS's are optional, and read when they are needed.
+  external: ['unix-dgram', '@aws-sdk/*'],
   // The code of a bundle is a script, which knows require only.
   supported: { 'dynamic-import': false },
   define: { 'process.env.NODE_ENV': '"production"', 'import.meta.url': '__url' },

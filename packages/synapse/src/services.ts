@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 
-import { Backoff, type Clock, describeError, type Logger } from '@smartstack/agent';
+import type { Clock, Logger } from '@smartstack/agent';
 
 import type { Catalog } from './catalog/catalog.js';
 import type { GeneratorBlocks, Snapshot, Watcher } from './catalog/types.js';
 import type { DiscoveryOptions, ServiceDefinition } from './config/service.js';
+import { supervise } from './watchers/supervise.js';
 
 export interface ServiceSetOptions<D extends DiscoveryOptions> {
   readonly catalog: Catalog;
@@ -93,27 +94,15 @@ export class ServiceSet<D extends DiscoveryOptions> {
     const logger = this.#options.logger.child({ component: 'watcher', service: name });
     const running: Running<D> = { discovery, stop: new AbortController(), generatorConfig: undefined };
     this.#running.set(name, running);
-    const done = this.#supervise(name, running, logger).finally(() => this.#ending.delete(done));
-    this.#ending.add(done);
-  }
-
-  /** A watcher that throws or returns has a bug. It must not take the others, or the agent, with it. */
-  async #supervise(name: string, running: Running<D>, logger: Logger): Promise<void> {
     const { createWatcher, clock } = this.#options;
-    const { signal } = running.stop;
-    const stopped = (): boolean => signal.aborted;
-    const backoff = new Backoff({ minMs: 1_000, maxMs: 60_000 });
-    while (!stopped()) {
-      try {
-        const watcher = createWatcher(name, running.discovery, logger);
-        await watcher.run((snapshot) => this.#take(name, running, snapshot, logger), signal);
-        if (!stopped()) logger.error('a watcher ended by itself, starting it again');
-      } catch (error) {
-        if (!signal.aborted)
-          logger.error('a watcher failed, starting it again', { error: describeError(error) });
-      }
-      if (!stopped()) await clock.sleep(backoff.next(), signal).catch(() => undefined);
-    }
+    const supervised = {
+      create: () => createWatcher(name, discovery, logger),
+      emit: (snapshot: Snapshot) => this.#take(name, running, snapshot, logger),
+      clock,
+      logger,
+    };
+    const done = supervise(supervised, running.stop.signal).finally(() => this.#ending.delete(done));
+    this.#ending.add(done);
   }
 
   #take(name: string, running: Running<D>, snapshot: Snapshot, logger: Logger): void {

@@ -22,20 +22,13 @@ import { Catalog } from './catalog/catalog.js';
 import type { Generator } from './catalog/types.js';
 import type { AgentSettings } from './config/agentFile.js';
 import { type Configuration, expandCopies, type LoadOptions } from './config/load.js';
-import type { Variants } from './config/serviceReader.js';
 import { LiveConfiguration } from './configuration.js';
 import type { GeneratorTable } from './generators/types.js';
 import { createSynapseMetrics, type SynapseMetrics } from './metrics.js';
 import { ReconcileLoop } from './reconcile.js';
 import { ServiceSet } from './services.js';
-import {
-  createWatcher,
-  type Discovery,
-  discoveryKeys,
-  discoverySchema,
-  lintDiscovery,
-  unsupportedMethods,
-} from './watchers/index.js';
+import { variantsOf } from './variants.js';
+import { createWatcher, type Discovery } from './watchers/index.js';
 
 /** What synapse stands on; all of it replaceable in tests. */
 export interface SynapseOptions {
@@ -59,11 +52,6 @@ const routesFirstMs = 1_000;
 
 /** A source may be full of them. */
 const shownProblems = 50;
-
-/** The variants that there are, as the configuration needs them. */
-export function variantsOf(generators: GeneratorTable): Variants<Discovery> {
-  return { discovery: discoverySchema, discoveryKeys, lintDiscovery, unsupportedMethods, generators };
-}
 
 /** The composition root: watchers, catalog, generators and the loops between them. */
 export class Synapse {
@@ -105,6 +93,7 @@ export class Synapse {
           onEvent: () => {
             for (const generator of this.#generators.values()) generator.expect?.();
           },
+          patienceMs: settings.startupDeadlineMs,
           clock,
           logger: log,
           metrics: this.#metrics,
@@ -196,9 +185,10 @@ export class Synapse {
       })),
       services: this.#catalog
         .status(now)
-        .map(({ name, source, staleMs, noLeader, discovered, instances, problems }) => ({
+        .map(({ name, source, staleMs, noLeader, discovered, instances, problems, parts }) => ({
           name,
           source,
+          ...(parts.length > 0 && { watchers: parts }),
           staleMs,
           noLeader,
           discovered,

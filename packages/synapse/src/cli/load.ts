@@ -4,7 +4,7 @@ import { type AgentSettings, readAgentSettings } from '../config/agentFile.js';
 import { type Configuration, loadConfiguration, type LoadResult } from '../config/load.js';
 import { hasErrors } from '../config/source.js';
 import type { GeneratorTable } from '../generators/types.js';
-import { variantsOf } from '../synapse.js';
+import { variantsOf } from '../variants.js';
 import type { Discovery } from '../watchers/index.js';
 import type { Files } from './invocation.js';
 

@@ -53,14 +53,12 @@ export const serviceShape = {
     .describe('Run so many copies of this service, `<name>_0` and on, to test synapse itself.'),
 } as const;
 
-/** Keys of the Ruby pair that a later version will take. */
-export const unsupportedServiceKeys: Readonly<Record<string, string>> = {
-  discovery_multi: 'several watchers for one service (discovery_multi) are not supported yet',
-};
+/** More watchers beside a service's `discovery`: what makes one discovery of both. */
+export type DiscoveryMulti<D extends DiscoveryOptions> = z.ZodType<(discovery: D) => D>;
 
 /** The schema of one service, given the discovery methods that there are. */
-export function serviceSchema<D extends DiscoveryOptions>(discovery: z.ZodType<D>) {
-  return z.looseObject({ discovery, ...serviceShape });
+export function serviceSchema<D extends DiscoveryOptions>(discovery: z.ZodType<D>, multi: DiscoveryMulti<D>) {
+  return z.looseObject({ discovery, discovery_multi: multi.nullish(), ...serviceShape });
 }
 
 /**
@@ -73,7 +71,8 @@ export function toDefinition<D extends DiscoveryOptions>(
   blocks: CatalogRules['blocks'],
   deprecatedOverride: number | undefined,
 ): ServiceDefinition<D> {
-  const { label_filter: single, label_filters: several, ...discovery } = service.discovery;
+  const whole = service.discovery_multi?.(service.discovery) ?? service.discovery;
+  const { label_filter: single, label_filters: several, ...discovery } = whole;
   const override = service.backend_port_override ?? deprecatedOverride;
   return {
     name,

@@ -2,23 +2,27 @@ import { type ConfigIssue, validateConfig } from '@smartstack/agent';
 import type * as z from 'zod';
 
 import type { BlockIssue } from '../catalog/types.js';
+import { discoveriesOf, discoveryAdvice, discoveryWarnings } from './discoveryReader.js';
 import {
+  type DiscoveryMulti,
   type DiscoveryOptions,
   serviceSchema,
   serviceShape,
   type ServiceDefinition,
   toDefinition,
-  unsupportedServiceKeys,
 } from './service.js';
 import { blockIssues, hasErrors, isMapping, issueAt, type Place, unknownKeys } from './source.js';
 
 /** What the configuration needs to know of the variants that there are. */
 export interface Variants<D extends DiscoveryOptions> {
   readonly discovery: z.ZodType<D>;
+  readonly discoveryMulti: DiscoveryMulti<D>;
   /** Discovery methods of the Ruby pair that are not there yet. */
   readonly unsupportedMethods: readonly string[];
   /** The keys of a discovery method; undefined when there is none of that name. */
   readonly discoveryKeys: (method: string) => readonly string[] | undefined;
+  /** The keys of a resolver of several watchers; undefined when there is none of that name. */
+  readonly resolverKeys: (method: string) => readonly string[] | undefined;
   readonly lintDiscovery: (discovery: D) => readonly BlockIssue[];
   readonly generators: ReadonlyMap<string, GeneratorRules>;
 }
@@ -43,8 +47,11 @@ export interface ReadService<D extends DiscoveryOptions> {
 const schemas = new WeakMap<object, unknown>();
 
 /** One schema for all services: building and compiling it costs a hundred times what a definition does. */
-function schemaOf<D extends DiscoveryOptions>(discovery: z.ZodType<D>): ReturnType<typeof serviceSchema<D>> {
-  const schema = schemas.get(discovery) ?? serviceSchema(discovery);
+function schemaOf<D extends DiscoveryOptions>({
+  discovery,
+  discoveryMulti,
+}: Variants<D>): ReturnType<typeof serviceSchema<D>> {
+  const schema = schemas.get(discovery) ?? serviceSchema(discovery, discoveryMulti);
   schemas.set(discovery, schema);
   return schema as ReturnType<typeof serviceSchema<D>>;
 }
@@ -62,7 +69,7 @@ export function readService<D extends DiscoveryOptions>(
   }
   const below = (...path: PropertyKey[]): Place => ({ ...place, path: [...place.path, ...path] });
   const unsupported = unsupportedIssues(raw, below, variants);
-  const { value, issues } = validateConfig(place.parsed, schemaOf(variants.discovery), place.path);
+  const { value, issues } = validateConfig(place.parsed, schemaOf(variants), place.path);
   const blocks = Object.fromEntries(generators.map((generator) => [generator, raw[generator] ?? {}]));
   const all: ConfigIssue[] = [
     // A method that is known but missing is not also an invalid one.
@@ -70,17 +77,19 @@ export function readService<D extends DiscoveryOptions>(
     ...unknownKeys(place, raw, [
       ...Object.keys(serviceShape),
       'discovery',
+      'discovery_multi',
       'name',
       ...variants.generators.keys(),
       ...otherKeys,
     ]),
-    ...discoveryWarnings(raw, below, variants),
+    ...discoveryWarnings(raw, place, variants),
     ...Object.entries(blocks).flatMap(([generator, block]) =>
       blockIssues(below(generator), variants.generators.get(generator)?.checkService(name, block) ?? []),
     ),
   ];
   if (value === undefined || hasErrors(all)) return { name, definition: undefined, issues: all };
-  all.push(...blockIssues(below('discovery'), variants.lintDiscovery(value.discovery)));
+  all.push(...discoveryAdvice(value, below, variants));
+  if (hasErrors(all)) return { name, definition: undefined, issues: all };
   const overrides = Object.entries(blocks).map(([generator, block]) =>
     variants.generators.get(generator)?.portOverride?.(block),
   );
@@ -91,34 +100,19 @@ export function readService<D extends DiscoveryOptions>(
   return { name, definition, issues: all };
 }
 
-/** Blocks of generators that may be absent from the top level, and keys that have an issue of their own. */
-const otherKeys = ['file_output', 'nginx', ...Object.keys(unsupportedServiceKeys)];
+/** Blocks of generators that may be absent from the top level. */
+const otherKeys = ['file_output', 'nginx'];
+
+type Below = (...path: PropertyKey[]) => Place;
 
 function unsupportedIssues<D extends DiscoveryOptions>(
   raw: Readonly<Record<string, unknown>>,
-  below: (...path: PropertyKey[]) => Place,
+  below: Below,
   { unsupportedMethods }: Variants<D>,
 ): readonly ConfigIssue[] {
-  const keys = Object.entries(unsupportedServiceKeys).filter(([key]) => Object.hasOwn(raw, key));
-  const method = isMapping(raw.discovery) ? raw.discovery.method : undefined;
-  return [
-    ...keys.map(([key, why]) => issueAt(below(key), 'error', why, 'key')),
-    ...(typeof method === 'string' && unsupportedMethods.includes(method)
-      ? [issueAt(below('discovery', 'method'), 'error', `The method ${method} is not supported yet`)]
-      : []),
-  ];
-}
-
-function discoveryWarnings<D extends DiscoveryOptions>(
-  raw: Readonly<Record<string, unknown>>,
-  below: (...path: PropertyKey[]) => Place,
-  { discoveryKeys }: Variants<D>,
-): readonly ConfigIssue[] {
-  const discovery = raw.discovery;
-  if (!isMapping(discovery)) return [];
-  const known = typeof discovery.method === 'string' ? discoveryKeys(discovery.method) : undefined;
-  const deprecated = Object.hasOwn(discovery, 'label_filter')
-    ? [issueAt(below('discovery', 'label_filter'), 'warning', 'Deprecated: use label_filters, a list', 'key')]
-    : [];
-  return [...deprecated, ...(known === undefined ? [] : unknownKeys(below('discovery'), discovery, known))];
+  return discoveriesOf(raw).flatMap(({ path, block: { method } }) =>
+    typeof method === 'string' && unsupportedMethods.includes(method)
+      ? [issueAt(below(...path, 'method'), 'error', `The method ${method} is not supported yet`)]
+      : [],
+  );
 }

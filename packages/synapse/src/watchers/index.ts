@@ -1,19 +1,65 @@
 import * as z from 'zod';
 
 import type { BlockIssue, Watcher } from '../catalog/types.js';
+import type { DiscoveryMulti } from '../config/service.js';
+import { multiWatcherOf } from './multi.js';
 import { staticWatcher } from './static.js';
 import type { WatcherContext } from './types.js';
 import { zookeeperWatcher } from './zookeeper.js';
 
+/** The discovery methods that need no other. */
+const single = { base: staticWatcher, zookeeper: zookeeperWatcher } as const;
+
+const multiHint = '; several watchers of one service stand in one `multi`, not in each other';
+
+/** Says which methods there are, and what may have been meant. */
+function unknownMethod(methods: readonly string[], hints: Readonly<Record<string, string>>) {
+  return ({ input }: { readonly input?: unknown }): string | undefined => {
+    if (typeof input !== 'object' || input === null) return undefined;
+    const { method } = input as { readonly method?: unknown };
+    if (typeof method !== 'string') return `Expected a method: ${methods.join(', ')}`;
+    const hint = Object.hasOwn(hints, method) ? hints[method] : '';
+    return `There is no method ${method}: expected ${methods.join(', ')}${hint}`;
+  };
+}
+
+/** Ruby's README has it. */
+const awstag = { awstag: "; Ruby's examples mean ec2tag" };
+
+const singleSchemas = [single.base.options, single.zookeeper.options] as const;
+const singleSchema = z.discriminatedUnion('method', singleSchemas, {
+  error: unknownMethod(Object.keys(single), { ...awstag, multi: multiHint }),
+});
+type Single = z.output<typeof singleSchema>;
+
+/** Advice of the method itself. */
+function lintSingle(discovery: Single): readonly BlockIssue[] {
+  return discovery.method === 'zookeeper' ? (zookeeperWatcher.lint?.(discovery) ?? []) : [];
+}
+
+function createSingle(discovery: Single, context: WatcherContext): Watcher {
+  switch (discovery.method) {
+    case 'base':
+      return staticWatcher.create(discovery, context);
+    case 'zookeeper':
+      return zookeeperWatcher.create(discovery, context);
+  }
+}
+
+const multi = multiWatcherOf({ schema: singleSchema, lint: lintSingle, create: createSingle });
+
 /** Every discovery method: the key is `discovery.method`. */
-export const watchers = { base: staticWatcher, zookeeper: zookeeperWatcher } as const;
+export const watchers = { ...single, multi: multi.kind } as const;
 
 /** The options of any discovery method. */
-export const discoverySchema = z.discriminatedUnion('method', [
-  watchers.base.options,
-  watchers.zookeeper.options,
-]);
+export const discoverySchema = z.discriminatedUnion('method', [...singleSchemas, multi.kind.options], {
+  error: unknownMethod(Object.keys(watchers), awstag),
+});
 export type Discovery = z.output<typeof discoverySchema>;
+
+/** Ruby's `discovery_multi`: makes the `multi` of it that it is together with the service's `discovery`. */
+// Whoever reads the configuration sees to it that this is none of several watchers already.
+export const discoveryMultiSchema = multi.beside as unknown as DiscoveryMulti<Discovery>;
 
 /** Methods of the Ruby pair that there is no watcher for yet. */
 export const unsupportedMethods: readonly string[] = [
@@ -24,7 +70,6 @@ export const unsupportedMethods: readonly string[] = [
   'docker',
   'ec2tag',
   'marathon',
-  'multi',
 ];
 
 /** The keys that a method knows; undefined for a method that does not exist. */
@@ -36,15 +81,12 @@ export function discoveryKeys(method: string): readonly string[] | undefined {
 
 /** Advice on valid options. Paths are relative to `discovery`. */
 export function lintDiscovery(discovery: Discovery): readonly BlockIssue[] {
-  return discovery.method === 'zookeeper' ? (zookeeperWatcher.lint?.(discovery) ?? []) : [];
+  return discovery.method === 'multi' ? (multi.kind.lint?.(discovery) ?? []) : lintSingle(discovery);
 }
 
 /** The watcher that a service's `discovery` asks for. */
 export function createWatcher(discovery: Discovery, context: WatcherContext): Watcher {
-  switch (discovery.method) {
-    case 'base':
-      return staticWatcher.create(discovery, context);
-    case 'zookeeper':
-      return zookeeperWatcher.create(discovery, context);
-  }
+  return discovery.method === 'multi'
+    ? multi.kind.create(discovery, context)
+    : createSingle(discovery, context);
 }

@@ -14,6 +14,8 @@ export interface WatcherContext {
   readonly acquireSession: (hosts: readonly string[]) => SessionLease;
   /** To be called when the source says that something changed, before it is read. Costs little. */
   readonly onEvent?: () => void;
+  /** For how long the service is waited for after a start, in milliseconds. */
+  readonly patienceMs?: number;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Pick<DiscoveryMetrics, 'undecodable'>;
