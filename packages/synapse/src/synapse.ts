@@ -9,6 +9,7 @@ import {
   type Metrics,
   run,
 } from '@smartstack/agent';
+import type { Plugins } from '@smartstack/agent/plugins';
 import {
   type InstanceList,
   instanceList,
@@ -37,6 +38,8 @@ export interface SynapseOptions {
   readonly issues: readonly ConfigIssue[];
   readonly settings: AgentSettings;
   readonly generators: GeneratorTable;
+  /** Loads modules that a configuration names. */
+  readonly plugins?: Plugins;
   readonly openSession: (options: SessionOptions) => ZkSession;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -104,7 +107,7 @@ export class Synapse {
       logger,
     });
     this.#configuration = new LiveConfiguration({
-      source: { ...options.source, variants: variantsOf(generators) },
+      source: { ...options.source, variants: variantsOf(generators, options.plugins) },
       initial: configuration,
       issues: options.issues,
       onConfiguration: (next) => this.#apply(next),

@@ -1,3 +1,4 @@
+import { definedBy as definedWith } from '@smartstack/agent/plugins';
 import * as values from '../config/values.js';
 
 /** What modules get, for nothing of nerve can be imported from outside. */
@@ -10,8 +11,5 @@ export async function definedBy(
   exported: Readonly<Record<string, unknown>>,
   tools: Readonly<Record<string, unknown>>,
 ): Promise<unknown> {
-  const all = { ...(await kit()), ...tools };
-  return typeof exported.default === 'function'
-    ? (exported.default as (given: typeof all) => unknown)(all)
-    : exported.default;
+  return definedWith(exported, { ...(await kit()), ...tools });
 }

@@ -1,3 +1,4 @@
+import type { Plugins } from '@smartstack/agent/plugins';
 import {
   ConfigError,
   createLogger,
@@ -30,6 +31,8 @@ export interface CommandHost extends Output {
   readonly env: Environment;
   /** Whether people watch the log. */
   readonly isTerminal: boolean;
+  /** Loads modules that a configuration names. */
+  readonly plugins?: Plugins;
   readonly process: Omit<ProcessHost, 'clock' | 'logger'>;
 }
 
@@ -48,7 +51,7 @@ export async function runCommandLine(host: CommandHost, generators: GeneratorTab
       host.process.exit(exitCode.usage);
       return;
     case 'check': {
-      const loaded = await load(invocation.files, host.env, generators);
+      const loaded = await load(invocation.files, host.env, generators, host.plugins);
       const { configFile } = invocation.files;
       host.process.exit(await check(configFile, loaded, host, { generators, clock: systemClock }));
       return;
@@ -67,7 +70,7 @@ async function render(
   generators: GeneratorTable,
 ): Promise<number> {
   try {
-    const loaded = await load(files, host.env, generators);
+    const loaded = await load(files, host.env, generators, host.plugins);
     const { configuration } = startable(loaded);
     const discovered = catalogFile === undefined ? new Map() : await readCatalog(catalogFile);
     return await renderAll(configuration, viewOf(configuration, discovered), generators, host);
@@ -83,7 +86,7 @@ async function start(
   host: CommandHost,
   generators: GeneratorTable,
 ): Promise<void> {
-  const loaded = await load(files, host.env, generators);
+  const loaded = await load(files, host.env, generators, host.plugins);
   const { log } = loaded.settings ?? defaultAgentSettings;
   const logger = createLogger(loggerOptions(log, { debug, isTerminal: host.isTerminal }));
   const clock = systemClock;
@@ -106,6 +109,7 @@ async function start(
       issues: loaded.issues,
       settings,
       generators,
+      ...(host.plugins && { plugins: host.plugins }),
       openSession: sessionOpener(logger, metrics),
       clock,
       logger,

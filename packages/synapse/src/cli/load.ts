@@ -1,5 +1,7 @@
 import { ConfigError, type ConfigIssue } from '@smartstack/agent';
 
+import type { Plugins } from '@smartstack/agent/plugins';
+
 import { type AgentSettings, readAgentSettings } from '../config/agentFile.js';
 import { type Configuration, loadConfiguration, type LoadResult } from '../config/load.js';
 import { hasErrors } from '../config/source.js';
@@ -18,10 +20,19 @@ export interface Loaded extends LoadResult<Discovery> {
 }
 
 /** Reads all files. */
-export async function load(files: Files, env: Environment, generators: GeneratorTable): Promise<Loaded> {
+export async function load(
+  files: Files,
+  env: Environment,
+  generators: GeneratorTable,
+  plugins?: Plugins,
+): Promise<Loaded> {
   const { configFile: file, agentFile, agentFileNamed } = files;
   const agent = await readAgentSettings(agentFile, !agentFileNamed);
-  const { configuration, issues } = await loadConfiguration({ file, env, variants: variantsOf(generators) });
+  const { configuration, issues } = await loadConfiguration({
+    file,
+    env,
+    variants: variantsOf(generators, plugins),
+  });
   const fatal = [...agent.issues, ...issues.filter((issue) => issue.file === file)];
   return {
     settings: agent.settings,

@@ -2,7 +2,7 @@ import type { ConfigIssue } from '@smartstack/agent';
 
 import type { BlockIssue } from '../catalog/types.js';
 import type { DiscoveryOptions } from './service.js';
-import { blockIssues, isMapping, issueAt, type Place, unknownKeys } from './source.js';
+import { isMapping, issueAt, type Place, unknownKeys } from './source.js';
 
 /** The keys of a method; undefined when there is none of that name. */
 type KeysOf = (method: string) => readonly string[] | undefined;
@@ -69,22 +69,36 @@ export function discoveryWarnings(
   ];
 }
 
-/** What the methods and resolvers say about their valid options. */
-export function discoveryAdvice<D extends DiscoveryOptions>(
+/** All that a service says about its discovery, made one, and where each path in it stands. */
+export interface WholeDiscovery<D> {
+  readonly discovery: D;
+  readonly at: (path: readonly PropertyKey[]) => Place;
+}
+
+/** Puts `discovery` and `discovery_multi` together; an issue when they do not go together. */
+export function wholeDiscovery<D extends DiscoveryOptions>(
   service: { readonly discovery: D; readonly discovery_multi?: ((discovery: D) => D) | null | undefined },
   below: (...path: PropertyKey[]) => Place,
-  { lintDiscovery }: { readonly lintDiscovery: (discovery: D) => readonly BlockIssue[] },
-): readonly ConfigIssue[] {
+): WholeDiscovery<D> | ConfigIssue {
   const { discovery, discovery_multi: beside } = service;
-  if (beside == null) return blockIssues(below('discovery'), lintDiscovery(discovery));
+  if (beside == null) return { discovery, at: (path) => below('discovery', ...path) };
   if (discovery.method === 'multi') {
     const message = 'Beside discovery_multi this is one watcher: put its watchers into discovery_multi';
-    return [issueAt(below('discovery', 'method'), 'error', message)];
+    return issueAt(below('discovery', 'method'), 'error', message);
   }
-  return lintDiscovery(beside(discovery)).flatMap((issue) => {
-    const [first, second, ...rest] = issue.path;
+  const at = (path: readonly PropertyKey[]): Place => {
+    const [first, second, ...rest] = path;
     return first === 'watchers' && second === 'primary'
-      ? blockIssues(below('discovery'), [{ ...issue, path: rest }])
-      : blockIssues(below('discovery_multi'), [issue]);
-  });
+      ? below('discovery', ...rest)
+      : below('discovery_multi', ...path);
+  };
+  return { discovery: beside(discovery), at };
+}
+
+/** What the methods and resolvers say about their valid options. */
+export function discoveryAdvice<D extends DiscoveryOptions>(
+  { discovery, at }: WholeDiscovery<D>,
+  { lintDiscovery }: { readonly lintDiscovery: (discovery: D) => readonly BlockIssue[] },
+): readonly ConfigIssue[] {
+  return lintDiscovery(discovery).map(({ path, message, severity }) => issueAt(at(path), severity, message));
 }

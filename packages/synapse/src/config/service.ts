@@ -62,16 +62,16 @@ export function serviceSchema<D extends DiscoveryOptions>(discovery: z.ZodType<D
 }
 
 /**
- * Turns a validated service into its definition. `blocks` are its generator blocks, raw;
+ * Turns a validated service into its definition. `whole` is all of its discovery, `blocks` are its generator blocks, raw;
  * `deprecatedOverride` is a port that one of them asks for.
  */
 export function toDefinition<D extends DiscoveryOptions>(
   name: string,
-  service: z.output<ReturnType<typeof serviceSchema<D>>>,
+  whole: D,
+  service: z.output<z.ZodObject<typeof serviceShape>>,
   blocks: CatalogRules['blocks'],
   deprecatedOverride: number | undefined,
 ): ServiceDefinition<D> {
-  const whole = service.discovery_multi?.(service.discovery) ?? service.discovery;
   const { label_filter: single, label_filters: several, ...discovery } = whole;
   const override = service.backend_port_override ?? deprecatedOverride;
   return {

@@ -1,8 +1,8 @@
-import { type ConfigIssue, validateConfig } from '@smartstack/agent';
+import { type ConfigIssue, type ParsedFile, validateConfig } from '@smartstack/agent';
 import type * as z from 'zod';
 
 import type { BlockIssue } from '../catalog/types.js';
-import { discoveriesOf, discoveryAdvice, discoveryWarnings } from './discoveryReader.js';
+import { discoveriesOf, discoveryAdvice, discoveryWarnings, wholeDiscovery } from './discoveryReader.js';
 import {
   type DiscoveryMulti,
   type DiscoveryOptions,
@@ -24,6 +24,13 @@ export interface Variants<D extends DiscoveryOptions> {
   /** The keys of a resolver of several watchers; undefined when there is none of that name. */
   readonly resolverKeys: (method: string) => readonly string[] | undefined;
   readonly lintDiscovery: (discovery: D) => readonly BlockIssue[];
+  /** Loads the modules that a discovery names; `at` is the place of a path in it. Absent: there are none. */
+  readonly useModules?: (
+    discovery: D,
+    at: (path: readonly PropertyKey[]) => Place,
+  ) => Promise<{ readonly discovery: D; readonly issues: readonly ConfigIssue[] }>;
+  /** Adds to `generators` those of modules that the main file names. */
+  readonly addGenerators?: (main: ParsedFile) => Promise<void>;
   readonly generators: ReadonlyMap<string, GeneratorRules>;
 }
 
@@ -57,13 +64,13 @@ function schemaOf<D extends DiscoveryOptions>({
 }
 
 /** Reads the service at `place`. `generators` are those that the top level configures. */
-export function readService<D extends DiscoveryOptions>(
+export async function readService<D extends DiscoveryOptions>(
   name: string,
   place: Place,
   raw: unknown,
   variants: Variants<D>,
   generators: readonly string[],
-): ReadService<D> {
+): Promise<ReadService<D>> {
   if (!isMapping(raw)) {
     return { name, definition: undefined, issues: [issueAt(place, 'error', 'Expected a mapping')] };
   }
@@ -88,13 +95,17 @@ export function readService<D extends DiscoveryOptions>(
     ),
   ];
   if (value === undefined || hasErrors(all)) return { name, definition: undefined, issues: all };
-  all.push(...discoveryAdvice(value, below, variants));
+  const whole = wholeDiscovery(value, below);
+  if ('message' in whole) return { name, definition: undefined, issues: [...all, whole] };
+  all.push(...discoveryAdvice(whole, variants));
+  const used = (await variants.useModules?.(whole.discovery, whole.at)) ?? { ...whole, issues: [] };
+  all.push(...used.issues);
   if (hasErrors(all)) return { name, definition: undefined, issues: all };
   const overrides = Object.entries(blocks).map(([generator, block]) =>
     variants.generators.get(generator)?.portOverride?.(block),
   );
   const override = overrides.find((port) => port !== undefined);
-  const definition = toDefinition(name, value, blocks, override);
+  const definition = toDefinition(name, used.discovery, value, blocks, override);
   if (value.discovery.method === 'base' && definition.rules.defaultServers.length === 0)
     all.push(issueAt(below('discovery'), 'warning', 'Without default_servers this service has no instance'));
   return { name, definition, issues: all };

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import type { BlockIssue } from '../catalog/types.js';
 import { baseResolver } from './base.js';
 import { fileToggleResolver } from './fileToggle.js';
+import { type PluginResolver, pluginResolver, resolveWith } from './plugin.js';
 import { s3ToggleResolver } from './s3Toggle.js';
 import { sequentialResolver } from './sequential.js';
 import type { Resolution, ResolverInput, WeightsPlace } from './types.js';
@@ -22,8 +23,7 @@ const methods = Object.keys(resolvers);
 /** Ruby's example of `discovery_multi` has it; there is none in Ruby's code either. */
 const fallbackHint = '; to fall back from one watcher to the next, use sequential with a sequential_order';
 
-/** The options of any resolver. */
-export const resolverSchema = z.discriminatedUnion(
+const builtIn = z.discriminatedUnion(
   'method',
   [
     resolvers.union.options,
@@ -38,10 +38,13 @@ export const resolverSchema = z.discriminatedUnion(
       const { method } = input as { readonly method?: unknown };
       if (typeof method !== 'string') return `Expected a method: ${methods.join(', ')}`;
       const hint = method === 'fallback' ? fallbackHint : '';
-      return `There is no resolver ${method}: expected ${methods.join(', ')}${hint}`;
+      return `There is no resolver ${method}: expected ${methods.join(', ')}, or a module${hint}`;
     },
   },
 );
+
+/** The options of any resolver. */
+export const resolverSchema = z.union([builtIn, pluginResolver(methods)]);
 export type ResolverOptions = z.output<typeof resolverSchema>;
 
 /** The keys that a resolver knows; undefined for one that does not exist. */
@@ -69,6 +72,7 @@ interface AnyKind {
 
 /** The resolver that a block describes. */
 export function createResolver(options: ResolverOptions): Resolver {
+  if (options.method === 'plug-in') return moduleResolver(options);
   // Each kind takes its own options only; the schema has seen to it that `method` says whose they are.
   const kind = resolvers[options.method] as unknown as AnyKind;
   return {
@@ -77,4 +81,9 @@ export function createResolver(options: ResolverOptions): Resolver {
     check: (watchers) => kind.check?.(options, watchers) ?? [],
     resolve: (input) => kind.resolve(options, input),
   };
+}
+
+function moduleResolver(options: PluginResolver): Resolver {
+  const resolve = (input: ResolverInput): Resolution => resolveWith(options, input);
+  return { weights: undefined, patienceMs: 0, check: () => [], resolve };
 }

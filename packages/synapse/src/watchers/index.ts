@@ -3,6 +3,7 @@ import * as z from 'zod';
 import type { BlockIssue, Watcher } from '../catalog/types.js';
 import type { DiscoveryMulti } from '../config/service.js';
 import { multiWatcherOf } from './multi.js';
+import { createPluginWatcher, pluginDiscovery } from './plugin.js';
 import { staticWatcher } from './static.js';
 import type { WatcherContext } from './types.js';
 import { zookeeperWatcher } from './zookeeper.js';
@@ -19,7 +20,7 @@ function unknownMethod(methods: readonly string[], hints: Readonly<Record<string
     const { method } = input as { readonly method?: unknown };
     if (typeof method !== 'string') return `Expected a method: ${methods.join(', ')}`;
     const hint = Object.hasOwn(hints, method) ? hints[method] : '';
-    return `There is no method ${method}: expected ${methods.join(', ')}${hint}`;
+    return `There is no method ${method}: expected ${methods.join(', ')}, or a module${hint}`;
   };
 }
 
@@ -27,9 +28,13 @@ function unknownMethod(methods: readonly string[], hints: Readonly<Record<string
 const awstag = { awstag: "; Ruby's examples mean ec2tag" };
 
 const singleSchemas = [single.base.options, single.zookeeper.options] as const;
-const singleSchema = z.discriminatedUnion('method', singleSchemas, {
-  error: unknownMethod(Object.keys(single), { ...awstag, multi: multiHint }),
-});
+const pluginSchema = pluginDiscovery([...Object.keys(single), 'multi']);
+const singleSchema = z.union([
+  z.discriminatedUnion('method', singleSchemas, {
+    error: unknownMethod(Object.keys(single), { ...awstag, multi: multiHint }),
+  }),
+  pluginSchema,
+]);
 type Single = z.output<typeof singleSchema>;
 
 /** Advice of the method itself. */
@@ -43,6 +48,8 @@ function createSingle(discovery: Single, context: WatcherContext): Watcher {
       return staticWatcher.create(discovery, context);
     case 'zookeeper':
       return zookeeperWatcher.create(discovery, context);
+    case 'plug-in':
+      return createPluginWatcher(discovery, context);
   }
 }
 
@@ -52,9 +59,12 @@ const multi = multiWatcherOf({ schema: singleSchema, lint: lintSingle, create: c
 export const watchers = { ...single, multi: multi.kind } as const;
 
 /** The options of any discovery method. */
-export const discoverySchema = z.discriminatedUnion('method', [...singleSchemas, multi.kind.options], {
-  error: unknownMethod(Object.keys(watchers), awstag),
-});
+export const discoverySchema = z.union([
+  z.discriminatedUnion('method', [...singleSchemas, multi.kind.options], {
+    error: unknownMethod(Object.keys(watchers), awstag),
+  }),
+  pluginSchema,
+]);
 export type Discovery = z.output<typeof discoverySchema>;
 
 /** Ruby's `discovery_multi`: makes the `multi` of it that it is together with the service's `discovery`. */

@@ -1,10 +1,10 @@
-import { run, type Timer, untilAborted } from '@smartstack/agent';
+import { describeError, run, type Timer, untilAborted } from '@smartstack/agent';
 
 import type { LabelFilter } from '../../catalog/definition.js';
 import { filterByLabels } from '../../catalog/select.js';
 import type { Snapshot, SnapshotPart, SourceProblem, Watcher } from '../../catalog/types.js';
 import type { Resolver } from '../../resolvers/index.js';
-import type { Resolution, Weights } from '../../resolvers/types.js';
+import type { Resolution, ResolverInput, Weights } from '../../resolvers/types.js';
 import { supervise } from '../supervise.js';
 import type { WatcherContext } from '../types.js';
 import { describePlace, followWeights } from './weights.js';
@@ -57,6 +57,7 @@ class MultiRun {
   #weights: Weights | undefined;
   #waitsForWeights: boolean;
   #weightsProblem: SourceProblem | undefined;
+  #resolverProblem: SourceProblem | undefined;
   #weightsTimer: Timer | undefined;
   #last: Extract<Resolution, { kind: 'resolved' }> | undefined;
 
@@ -134,8 +135,8 @@ class MultiRun {
   }
 
   #decide(): void {
-    const { resolver, context } = this.#options;
-    const resolution = resolver.resolve({
+    const { context } = this.#options;
+    const resolution = this.#resolve({
       sources: [...this.#parts].map(([name, { snapshot, waitedFor }]) => ({ name, snapshot, waitedFor })),
       weights: this.#weights,
       waitsForWeights: this.#waitsForWeights,
@@ -164,6 +165,22 @@ class MultiRun {
     });
   }
 
+  /** A resolver of a module may throw; what was decided before stays then. */
+  #resolve(input: ResolverInput): Resolution {
+    const { resolver, context } = this.#options;
+    try {
+      const resolution = resolver.resolve(input);
+      this.#resolverProblem = undefined;
+      return resolution;
+    } catch (error) {
+      const reason = describeError(error);
+      if (this.#resolverProblem?.reason !== reason)
+        context.logger.error('a resolver failed, what it decided last stays', { error: reason });
+      this.#resolverProblem = { path: 'resolver', reason };
+      return { kind: 'wait' };
+    }
+  }
+
   #status(used: readonly string[]): readonly SnapshotPart[] {
     return [...this.#parts].map(([name, { snapshot }]) => ({
       name,
@@ -177,7 +194,8 @@ class MultiRun {
     const ofParts = [...this.#parts.values()].flatMap(({ snapshot }) =>
       snapshot.status === 'pending' ? [] : (snapshot.problems ?? []),
     );
-    return this.#weightsProblem === undefined ? ofParts : [this.#weightsProblem, ...ofParts];
+    const own = [this.#weightsProblem, this.#resolverProblem].filter((one) => one !== undefined);
+    return [...own, ...ofParts];
   }
 }
 
