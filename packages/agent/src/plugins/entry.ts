@@ -1,7 +1,7 @@
 import * as z from 'zod';
 
 /** A block whose kind is in a module, as the schema leaves it: its own options are not looked at yet. */
-export type PluginBlock<Key extends string> = Readonly<Record<Key, string>> & {
+type PluginBlock<Key extends string> = Readonly<Record<Key, string>> & {
   readonly module: string;
   readonly [key: string]: unknown;
 };
@@ -26,7 +26,7 @@ export function pluginEntry<const Key extends string, T>(
 }
 
 /** Whether a block names a module for a kind that is none of `builtIn`. */
-export function isPlugin(value: unknown, key: string, builtIn: ReadonlySet<string>): boolean {
+function isPlugin(value: unknown, key: string, builtIn: ReadonlySet<string>): boolean {
   const block = (value ?? {}) as Readonly<Record<string, unknown>>;
   const kind = block[key];
   return typeof block.module === 'string' && typeof kind === 'string' && !builtIn.has(kind);

@@ -1,5 +1,5 @@
 import { type Clock, describeError, type Logger } from '@smartstack/agent';
-import { isPlugin, kindsOf, pluginEntry } from '@smartstack/agent/plugins';
+import { kindsOf, pluginEntry } from '@smartstack/agent/plugins';
 import type { Instance } from '@smartstack/registry';
 import * as z from 'zod';
 
@@ -21,10 +21,11 @@ interface WatcherModule extends ModuleKind {
   readonly create: (options: unknown, context: ModuleWatcherContext) => unknown;
 }
 
-const base = z.object(discoveryBase);
+/** What is not the module's own. */
+export const pluginBase = z.object(discoveryBase);
 
 /** A service's instances come from a watcher whose kind is in a module. */
-export interface PluginDiscovery extends z.output<typeof base> {
+export interface PluginDiscovery extends z.output<typeof pluginBase> {
   readonly method: 'plug-in';
   readonly kind: string;
   readonly module: string;
@@ -36,17 +37,12 @@ export interface PluginDiscovery extends z.output<typeof base> {
 export const pluginKeys: readonly string[] = ['method', 'module', ...Object.keys(discoveryBase)];
 
 /** A `discovery` whose method is in a module, among the methods that are built in. */
-export function pluginDiscovery(methods: readonly string[]) {
-  const known = new Set(methods);
-  const entry = pluginEntry(
-    'method',
-    known,
-    ({ method, module }): Omit<PluginDiscovery, keyof typeof discoveryBase> => ({
-      ...{ method: 'plug-in', kind: method, module, use: undefined },
-    }),
-  );
-  const filters = z.preprocess((value) => (isPlugin(value, 'method', known) ? value : {}), base);
-  return entry.and(filters) as unknown as z.ZodType<PluginDiscovery>;
+export function pluginDiscovery(methods: readonly string[]): z.ZodType<PluginDiscovery> {
+  return pluginEntry('method', new Set(methods), ({ method, module, ...rest }): PluginDiscovery => ({
+    ...{ method: 'plug-in', kind: method, module, use: undefined },
+    // What is wrong with them is told when the module is loaded, with its place.
+    ...pluginBase.safeParse(rest).data,
+  }));
 }
 
 /** The kind of watcher that a module exports. */

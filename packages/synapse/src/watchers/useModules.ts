@@ -1,11 +1,11 @@
-import type { ConfigIssue } from '@smartstack/agent';
+import { type ConfigIssue, validateConfig } from '@smartstack/agent';
 import type { Plugins } from '@smartstack/agent/plugins';
 
 import type { Place } from '../config/source.js';
 import { useModule } from '../plugins/use.js';
 import { resolverModuleOf } from '../resolvers/plugin.js';
 import type { Discovery } from './index.js';
-import { pluginKeys, watcherModuleOf } from './plugin.js';
+import { pluginBase, pluginKeys, watcherModuleOf } from './plugin.js';
 
 /** A discovery whose modules are loaded, and what is wrong with those. */
 interface Used {
@@ -25,7 +25,8 @@ export async function useModules(
   const useWatcher = async (one: Inner, place: Place): Promise<Inner> => {
     if (one.method !== 'plug-in') return one;
     const used = await useModule(one.module, place, pluginKeys, plugins, watcherModuleOf);
-    issues.push(...used.issues);
+    const { issues: ofFilters } = validateConfig(place.parsed, pluginBase, place.path);
+    issues.push(...used.issues, ...ofFilters);
     return { ...one, use: used.use };
   };
   if (discovery.method !== 'multi') return { discovery: await useWatcher(discovery, at([])), issues };
