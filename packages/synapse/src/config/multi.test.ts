@@ -152,3 +152,22 @@ describe('a service with several watchers', () => {
     ]);
   });
 });
+
+describe('ec2tag', () => {
+  it('needs a port, and whole keys', async () => {
+    const without = await read('discovery: {method: ec2tag, tag_name: a, tag_value: b}');
+    expect(without.told).toEqual([expect.stringMatching(/discovery\.method: EC2 knows no ports/)]);
+    expect(without.definition).toBeUndefined();
+    const half = await read(
+      'discovery: {method: ec2tag, tag_name: a, tag_value: b, aws_access_key_id: k}',
+      'backend_port_override: 80',
+    );
+    expect(half.told).toEqual([expect.stringMatching(/aws_access_key_id: Needs aws_secret_access_key/)]);
+    const whole = await read(
+      'discovery: {method: ec2tag, tag_name: a, tag_value: b}',
+      'backend_port_override: "80"',
+    );
+    expect(whole.told).toEqual([]);
+    expect(whole.definition?.rules.backendPortOverride).toBe(80);
+  });
+});

@@ -108,7 +108,16 @@ export async function readService<D extends DiscoveryOptions>(
   const definition = toDefinition(name, used.discovery, value, blocks, override);
   if (value.discovery.method === 'base' && definition.rules.defaultServers.length === 0)
     all.push(issueAt(below('discovery'), 'warning', 'Without default_servers this service has no instance'));
-  return { name, definition, issues: all };
+  if (definition.rules.backendPortOverride === undefined)
+    all.push(...portless(raw).map(({ path }) => issueAt(below(...path, 'method'), 'error', needsPort)));
+  return { name, definition: hasErrors(all) ? undefined : definition, issues: all };
+}
+
+const needsPort = 'EC2 knows no ports: say backend_port_override beside discovery, the port of the instances';
+
+/** The watchers of a service that find instances without a port. */
+function portless(raw: Readonly<Record<string, unknown>>): ReturnType<typeof discoveriesOf> {
+  return discoveriesOf(raw).filter(({ block: { method } }) => method === 'ec2tag');
 }
 
 /** Blocks of generators that may be absent from the top level. */

@@ -2,6 +2,9 @@ import * as z from 'zod';
 
 import type { BlockIssue, Watcher } from '../catalog/types.js';
 import type { DiscoveryMulti } from '../config/service.js';
+import { dockerWatcher } from './docker.js';
+import { ec2tagWatcher } from './ec2tag.js';
+import { marathonWatcher } from './marathon.js';
 import { multiWatcherOf } from './multi.js';
 import { createPluginWatcher, pluginDiscovery } from './plugin.js';
 import { staticWatcher } from './static.js';
@@ -9,7 +12,13 @@ import type { WatcherContext } from './types.js';
 import { zookeeperWatcher } from './zookeeper.js';
 
 /** The discovery methods that need no other. */
-const single = { base: staticWatcher, zookeeper: zookeeperWatcher } as const;
+const single = {
+  base: staticWatcher,
+  zookeeper: zookeeperWatcher,
+  docker: dockerWatcher,
+  marathon: marathonWatcher,
+  ec2tag: ec2tagWatcher,
+} as const;
 
 const multiHint = '; several watchers of one service stand in one `multi`, not in each other';
 
@@ -27,7 +36,13 @@ function unknownMethod(methods: readonly string[], hints: Readonly<Record<string
 /** Ruby's README has it. */
 const awstag = { awstag: "; Ruby's examples mean ec2tag" };
 
-const singleSchemas = [single.base.options, single.zookeeper.options] as const;
+const singleSchemas = [
+  single.base.options,
+  single.zookeeper.options,
+  single.docker.options,
+  single.marathon.options,
+  single.ec2tag.options,
+] as const;
 const pluginSchema = pluginDiscovery([...Object.keys(single), 'multi']);
 const singleSchema = z.union([
   z.discriminatedUnion('method', singleSchemas, {
@@ -39,7 +54,14 @@ type Single = z.output<typeof singleSchema>;
 
 /** Advice of the method itself. */
 function lintSingle(discovery: Single): readonly BlockIssue[] {
-  return discovery.method === 'zookeeper' ? (zookeeperWatcher.lint?.(discovery) ?? []) : [];
+  switch (discovery.method) {
+    case 'zookeeper':
+      return zookeeperWatcher.lint?.(discovery) ?? [];
+    case 'ec2tag':
+      return ec2tagWatcher.lint?.(discovery) ?? [];
+    default:
+      return [];
+  }
 }
 
 function createSingle(discovery: Single, context: WatcherContext): Watcher {
@@ -48,6 +70,12 @@ function createSingle(discovery: Single, context: WatcherContext): Watcher {
       return staticWatcher.create(discovery, context);
     case 'zookeeper':
       return zookeeperWatcher.create(discovery, context);
+    case 'docker':
+      return dockerWatcher.create(discovery, context);
+    case 'marathon':
+      return marathonWatcher.create(discovery, context);
+    case 'ec2tag':
+      return ec2tagWatcher.create(discovery, context);
     case 'plug-in':
       return createPluginWatcher(discovery, context);
   }
@@ -77,9 +105,6 @@ export const unsupportedMethods: readonly string[] = [
   'zookeeper_dns',
   'zookeeper_dns_poll',
   'dns',
-  'docker',
-  'ec2tag',
-  'marathon',
 ];
 
 /** The keys that a method knows; undefined for a method that does not exist. */

@@ -46,7 +46,7 @@ export async function poll<T>(options: PollOptions<T>, signal: AbortSignal): Pro
 
 async function askOnce<T>({ timeoutMs, read, clock }: PollOptions<T>, signal: AbortSignal): Promise<T> {
   const late = new AbortController();
-  const asked = read(AbortSignal.any([signal, late.signal])).then((value) => ({ value }));
+  const asked = (async () => ({ value: await read(AbortSignal.any([signal, late.signal])) }))();
   // It may fail after nobody waits for it.
   asked.catch(() => undefined);
   const answer = await within(asked, timeoutMs, clock, signal);

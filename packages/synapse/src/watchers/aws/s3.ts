@@ -1,20 +1,12 @@
 import type * as Library from '@aws-sdk/client-s3';
 
-import { missingLibrary } from './missing.js';
+import { optionalLibrary } from './optional.js';
 
 /** An object of S3, and the most that is read of it. */
 export interface S3Object {
   readonly bucket: string;
   readonly key: string;
   readonly maxBytes: number;
-}
-
-async function load(): Promise<typeof Library> {
-  try {
-    return await import('@aws-sdk/client-s3');
-  } catch (error) {
-    throw missingLibrary('@aws-sdk/client-s3', error);
-  }
 }
 
 /** One client for all objects: it holds connections and credentials. */
@@ -25,7 +17,7 @@ let client: Library.S3Client | undefined;
  * the instance; AWS_ENDPOINT_URL). Rejects when it is larger than `maxBytes`.
  */
 export async function readObject({ bucket, key, maxBytes }: S3Object, signal: AbortSignal): Promise<string> {
-  const { S3Client, GetObjectCommand } = await load();
+  const { S3Client, GetObjectCommand } = optionalLibrary('@aws-sdk/client-s3') as typeof Library;
   client ??= new S3Client({ maxAttempts: 1, forcePathStyle: process.env.AWS_ENDPOINT_URL !== undefined });
   const command = new GetObjectCommand({ Bucket: bucket, Key: key });
   const { Body: body, ContentLength: length = 0 } = await client.send(command, { abortSignal: signal });
