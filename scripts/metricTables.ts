@@ -2,6 +2,7 @@ import type { Counter, Gauge, Histogram, MetricOptions, Metrics } from '@smartst
 import { declareZooKeeperMetrics } from '@smartstack/registry';
 import { declareMetrics } from '../packages/nerve/src/metrics.ts';
 import { createFileOutputMetrics } from '../packages/synapse/src/generators/fileOutput/fileOutputMetrics.ts';
+import { createNginxMetrics } from '../packages/synapse/src/generators/nginx/nginxMetrics.ts';
 import { createHaproxyMetrics } from '../packages/synapse/src/generators/haproxy/haproxyMetrics.ts';
 import { createTrafficMetrics } from '../packages/synapse/src/generators/haproxy/trafficMetrics.ts';
 import { createSynapseMetrics } from '../packages/synapse/src/metrics.ts';
@@ -56,6 +57,7 @@ export function metricTables(): string {
       ...declared(createHaproxyMetrics),
       ...declared(createTrafficMetrics),
       ...declared(createFileOutputMetrics),
+      ...declared(createNginxMetrics),
     ]),
   ].join('\n\n');
 }

@@ -8,7 +8,7 @@ import { FileClaim } from '@smartstack/agent/fileClaim';
 import { statusOf } from './generatorStatus.js';
 import { HaproxyWatch } from './process/haproxyWatch.js';
 import { hardStopAfterMs } from './process/oldWorkers.js';
-import { HostResolver, type Lookup } from './hosts.js';
+import { HostResolver, type Lookup } from '../hosts.js';
 import { foreignIds } from './loaded/strangers.js';
 import { addLastGood, type Memory } from './desired/memory.js';
 import { SectionCache } from './desired/sectionCache.js';
