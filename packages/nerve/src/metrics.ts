@@ -17,6 +17,8 @@ export interface NerveMetrics {
   readonly serviceWeight: Gauge;
   readonly serviceHeld: Gauge;
   readonly checksDelayed: Counter;
+  /** Only in the shadow of another nerve. */
+  readonly shadowDiffers: Gauge;
   /** Hears of every execution of a check, and whether the check passes after it. */
   readonly checked: (service: string, check: string, up: boolean) => void;
 }
@@ -93,6 +95,11 @@ export function declareMetrics(metrics: Metrics): NerveMetrics {
       name: 'smartstack_check_delayed_total',
       help: 'Checks that had to wait because max_concurrent_checks were under way.',
     }),
+    shadowDiffers: metrics.gauge({
+      name: 'smartstack_shadow_differs',
+      help: 'With --shadow: whether what is registered has differed from what ours would register for more than 15 s.',
+      labels: ['service'],
+    }),
     checked: () => undefined,
   };
 }
@@ -113,6 +120,7 @@ export function forgetService(metrics: NerveMetrics, service: string, checks: It
   metrics.serviceDrained.remove({ service });
   metrics.serviceWeight.remove({ service });
   metrics.serviceHeld.remove({ service });
+  metrics.shadowDiffers.remove({ service });
   for (const to of ['up', 'down']) metrics.transitions.remove({ service, to });
   for (const shadow of ['true', 'false']) metrics.throttled.remove({ service, shadow });
 }

@@ -41,6 +41,8 @@ const statusEveryMs = 1_000;
 /** What `main.ts` hands to the agent. */
 export interface NerveOptions extends LoadOptions {
   readonly lifetime: Lifetime;
+  /** Beside another nerve: nothing is registered, written or sent, and what differs is reported. */
+  readonly shadow?: boolean;
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The logger that a configuration's `log` asks for. */
@@ -51,7 +53,7 @@ export interface NerveOptions extends LoadOptions {
 
 /** Runs the registrar until its lifetime ends. Throws ConfigError when it cannot start with what is there. */
 export async function runNerve(options: NerveOptions): Promise<void> {
-  const { clock, lifetime } = options;
+  const { clock, lifetime, shadow = false } = options;
   const registry = createMetrics();
   const counted = declareMetrics(registry);
   const statsd = new StatsdSender(options);
@@ -65,8 +67,8 @@ export async function runNerve(options: NerveOptions): Promise<void> {
   const logger = options.createLogger(first.main.log);
   let main = first.main;
   const notifier = new Notifier({ env: options.env, clock, logger });
-  const registries = new Registries({ clock, logger, metrics, declare: registry, events });
-  const orders = new Orders({ spool: spoolOf(main, options.env), clock, logger });
+  const registries = new Registries({ clock, logger, metrics, declare: registry, events, shadow });
+  const orders = new Orders({ spool: shadow ? undefined : spoolOf(main, options.env), clock, logger });
   await orders.load();
   const gate = new ProbeGate(main.maxConcurrentChecks);
   const heartbeats = new HeartbeatBoard(clock);
@@ -94,9 +96,9 @@ export async function runNerve(options: NerveOptions): Promise<void> {
     noteRestartKeys(main, loaded.main, logger);
     main = loaded.main;
     gate.limit = main.maxConcurrentChecks;
-    statsd.configure(main.statsd);
+    if (!shadow) statsd.configure(main.statsd);
     events.configured();
-    noteServices(services, events, () => services.apply(desired(loaded, services)));
+    noteServices(services, events, () => services.apply(desired(loaded, services, shadow)));
     heartbeats.keep(waitingChecks(services.definitions));
     instances.keep(new Set(services.definitions.map(({ name }) => name)));
   };
@@ -148,7 +150,8 @@ export async function runNerve(options: NerveOptions): Promise<void> {
         (signal) => follower.run(reload, signal),
         (signal) => orders.run(signal),
         announce,
-        (signal) => heartbeat(() => main.heartbeatPath, alive, { clock, logger }, signal),
+        (signal) =>
+          heartbeat(() => (shadow ? undefined : main.heartbeatPath), alive, { clock, logger }, signal),
         async (signal) => {
           // Returns at once where systemd wants none.
           await notifier.watchdog(alive, signal);
@@ -199,9 +202,16 @@ function spoolOf(main: MainConfig, env: NerveOptions['env']): Spool | undefined 
 }
 
 /** What should run: what is valid, and of what is not, whatever runs already. */
-function desired(loaded: LoadedConfig, services: Services) {
+function desired(loaded: LoadedConfig, services: Services, shadow: boolean) {
   const kept = services.definitions.filter(({ source }) => loaded.broken.has(source));
-  return new Map([...kept.map((one) => [one.name, one] as const), ...loaded.services]);
+  const all = [...kept.map((one) => [one.name, one] as const), ...loaded.services];
+  return new Map(all.map(([name, one]) => [name, shadow ? withoutHooks(one) : one]));
+}
+
+/** What runs before a registration is the other nerve's to run. */
+function withoutHooks(definition: ServiceDefinition): ServiceDefinition {
+  const { preAvailable: _, ...lifecycle } = definition.lifecycle;
+  return { ...definition, lifecycle };
 }
 
 function noteRestartKeys(before: MainConfig, after: MainConfig, logger: Logger): void {

@@ -9,12 +9,17 @@ import {
 } from '@smartstack/registry';
 import type { ServiceDefinition } from './config/service.js';
 import type { NerveMetrics } from './metrics.js';
+import { sessionOptions } from './reporters/ensemble.js';
 import { Folders } from './reporters/folder.js';
 import { clash, kindOf, placeOf, type ReporterChoice } from './reporters/index.js';
 import type { Registrant, Reporter } from './reporters/reporter.js';
+import { ShadowReporter } from './reporters/shadow.js';
 import { ReporterSet } from './reporterSet.js';
 import type { Reporting } from './slots.js';
 import type { StatsdEvents } from './statsdEvents.js';
+
+/** For one question to a registry, in milliseconds. */
+const readingMs = 5_000;
 
 export interface RegistriesOptions {
   readonly clock: Clock;
@@ -23,6 +28,8 @@ export interface RegistriesOptions {
   /** Where the registries' own metrics are declared. */
   readonly declare: Metrics;
   readonly events: StatsdEvents;
+  /** Nothing is registered: what another nerve registers is compared. */
+  readonly shadow?: boolean;
 }
 
 /** The registries that the services report to: what their reporters share, and how they are made. */
@@ -105,7 +112,19 @@ export class Registries implements Reporting {
       folders: this.#folders,
       statsd: events,
     };
-    return kindOf(choice).create(choice.settings, context, registrant);
+    const kind = kindOf(choice);
+    if (this.#options.shadow !== true) return kind.create(choice.settings, context, registrant);
+    const { sessions } = this;
+    const { list } = kind;
+    // One session for all readings, and not one for each.
+    const lease = choice.type === 'zookeeper' ? sessions.acquire(sessionOptions(choice.settings)) : undefined;
+    return new ShadowReporter({
+      release: async () => lease?.release(),
+      ...{ clock, registrant, logger: context.logger, differs: this.#options.metrics.shadowDiffers },
+      list:
+        list &&
+        ((signal) => list(choice.settings, { clock, sessions, service, signal, timeoutMs: readingMs })),
+    });
   }
 }
 

@@ -27,6 +27,12 @@ const checkOption = {
     describe: 'Only say whether the configuration is valid: exit 0 or 1 (or NERVE_CHECK_CONFIG, any value)',
   },
 } as const;
+const shadowOption = {
+  shadow: {
+    type: 'boolean',
+    describe: 'Run beside another nerve: register nothing, report what differs',
+  },
+} as const;
 const outputOption = {
   output: {
     alias: 'o',
@@ -76,10 +82,13 @@ export function parseCommandLine(args: readonly string[], env: Environment, vers
     .command(
       ['$0', 'run'],
       'Run the agent (the default)',
-      (y: Argv) => y.options({ ...fileOptions, ...checkOption }),
+      (y: Argv) => y.options({ ...fileOptions, ...checkOption, ...shadowOption }),
       (flags) =>
         void (command = toCommand(
-          { file: flags.config, instanceId: flags.instance_id, check: flags['check-config'] },
+          {
+            ...{ file: flags.config, instanceId: flags.instance_id },
+            ...{ check: flags['check-config'], shadow: flags.shadow },
+          },
           env,
         )),
     )
