@@ -50,7 +50,7 @@ describe('loadConfig', () => {
           at: [],
           settings: {
             ...{ zkHosts: ['zk1:2181'], zkPath: '/services/web' },
-            ...{ nodeType: 'ephemeral_sequential', usePathEncoding: false },
+            ...{ nodeType: 'ephemeral_sequential', usePathEncoding: false, zkEncode: { method: 'nerve' } },
           },
         },
       ],

@@ -23,9 +23,8 @@ interface ProtectOptions {
 
 /** `watcher`, whose snapshots go on holding what vanished from its source all at once, for a time. */
 export function protectFromMassLoss(watcher: Watcher, options: ProtectOptions): Watcher {
-  const { entries } = watcher;
   return {
-    ...(entries && { entries: () => entries.call(watcher) }),
+    ...(watcher.entries && { entries: () => watcher.entries?.() ?? [] }),
     run: async (emit, signal) => {
       const holding = new Holding(emit, options);
       try {
