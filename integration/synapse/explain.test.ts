@@ -73,6 +73,11 @@ afterAll(cleanUp);
 
 describe('synapse why', () => {
   it('follows a server from its znode to the running HAProxy, with the time of each step', async () => {
+    // HAProxy's first check comes up to a second after its start.
+    await eventually(async () => (await run('why', `web/127.0.0.1:${a.port}`)).out.includes('L4OK'), {
+      what: 'HAProxy has checked it',
+      timeoutMs: 10_000,
+    });
     const { servers } = await why(`web/a_127.0.0.1:${a.port}`);
     expect(servers).toHaveLength(1);
     const [one] = servers;

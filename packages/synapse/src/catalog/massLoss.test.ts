@@ -116,6 +116,22 @@ describe('losses', () => {
     expect(held(told([[0, instances(...all)], ...steps]))).toEqual([]);
   });
 
+  it('of instances that come and go, each on another port, are none', () => {
+    const steps = [10, 11, 12, 13, 14, 15].flatMap((id, at): [number, readonly Instance[]][] => [
+      [at * 100 + 10, instances(1, 2, id)],
+      [at * 100 + 50, instances(1, 2)],
+    ]);
+    expect(held(told([[0, instances(1, 2)], ...steps]))).toEqual([]);
+  });
+
+  it('of a service that moves to other ports, one instance at a time, are none', () => {
+    const steps = [1, 2, 3, 4].map((count): [number, readonly Instance[]] => [
+      count * 500,
+      instances(...[1, 2, 3, 4].slice(count), ...[11, 12, 13, 14].slice(0, count)),
+    ]);
+    expect(held(told([[0, instances(1, 2, 3, 4)], ...steps]))).toEqual([]);
+  });
+
   it('of a replacement of all by others registered before are half at most', () => {
     expect(
       held(

@@ -26,9 +26,11 @@ interface Missing {
 export interface Losses {
   readonly present: ReadonlyMap<string, Instance>;
   readonly missing: ReadonlyMap<string, Missing>;
+  /** How many were present lately, and when. */
+  readonly sizes: readonly { readonly at: number; readonly size: number }[];
 }
 
-export const noLosses: Losses = { present: new Map(), missing: new Map() };
+export const noLosses: Losses = { present: new Map(), missing: new Map(), sizes: [] };
 
 /** Where it listens: whoever comes back with another name or number is back. */
 function placeOf({ host, port }: Instance): string {
@@ -52,7 +54,7 @@ function heldUntilOf({ heldUntil }: Missing, isEmpty: boolean, now: number, rule
  * of a service at once is likelier to be wrong than right (Envoy's panic threshold rests on the same thought).
  */
 export function afterSnapshot(
-  { present: before, missing: known }: Losses,
+  { present: before, missing: known, sizes: earlier }: Losses,
   instances: readonly Instance[],
   now: number,
   rules: MassLossRules,
@@ -65,16 +67,20 @@ export function afterSnapshot(
     if (present.has(place) || instance.weight === 0) continue;
     missing.set(place, { instance: { ...instance, held: true }, goneAt: now, heldUntil: undefined });
   }
-  const isMass = missing.size >= rules.minimum && missing.size > rules.share * (missing.size + present.size);
+  const sizes = [...earlier.filter(({ at }) => at > now - rules.windowMs), { at: now, size: present.size }];
+  const held = [...missing.values()].filter(({ heldUntil }) => heldUntil !== undefined).length;
+  // Instances that come and go, or make way for others, are many in time and few at once: what counts is how many are left.
+  const most = Math.max(before.size, present.size + held, ...sizes.map(({ size }) => size));
+  const isMass = missing.size >= rules.minimum && most - present.size > rules.share * most;
   const wasEmptied = [...missing.values()].some(({ heldUntil }) => heldUntil === Infinity);
-  if (!isMass && !wasEmptied) return { present, missing };
-  const held = [...missing].map(([place, each]): [string, Missing] => {
+  if (!isMass && !wasEmptied) return { present, missing, sizes };
+  const marked = [...missing].map(([place, each]): [string, Missing] => {
     // Once most are back, whoever goes then goes as any other.
     const stays = isMass || each.heldUntil !== undefined;
     const heldUntil = stays ? heldUntilOf(each, present.size === 0, now, rules) : undefined;
     return [place, { ...each, heldUntil }];
   });
-  return { present, missing: new Map(held) };
+  return { present, missing: new Map(marked), sizes };
 }
 
 /** The same some time later: those whose time is over are let go. */
