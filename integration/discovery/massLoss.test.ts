@@ -40,10 +40,13 @@ const all = ['a', 'b', 'c', 'd', 'e'];
 
 async function startVm(more = '', options: VmOptions = {}, text?: string): Promise<Vm> {
   const vm = await prepareVm(server.address, ['web'], options);
-  vm.service(
-    'web',
-    text?.replace('PORT', String(vm.ports.web)) ?? serviceFile(server.address, 'web', vm.ports.web!, more),
+  const port = vm.ports.web!;
+  // A server that dies in the middle of a request costs none.
+  const usual = serviceFile(server.address, 'web', port, more).replace(
+    'listen:',
+    'backend: [retry-on conn-failure empty-response], listen:',
   );
+  vm.service('web', text?.replace('PORT', String(port)) ?? usual);
   await vm.start();
   await vm.serves('web', all);
   return vm;
