@@ -111,7 +111,12 @@ export interface VmOptions {
   readonly env?: NodeJS.ProcessEnv;
 }
 
-const quickAgent = ['reconcile: {startup_deadline: 1}', 'zookeeper: {session_timeout: 3}'];
+// Tests await that servers are those of the registry: what it lost is not held.
+const quickAgent = [
+  'reconcile: {startup_deadline: 1}',
+  'zookeeper: {session_timeout: 3}',
+  'mass_loss: false',
+];
 
 /** Prepares a VM with these services; nothing runs before `start`. */
 export async function prepareVm(

@@ -38,7 +38,7 @@ cleanUpAfterEach();
 
 const all = ['a', 'b', 'c', 'd', 'e'];
 
-async function startVm(more = '', options: VmOptions = {}, text?: string): Promise<Vm> {
+async function startVm(more = 'mass_loss: {}', options: VmOptions = {}, text?: string): Promise<Vm> {
   const vm = await prepareVm(server.address, ['web'], options);
   const port = vm.ports.web!;
   // A server that dies in the middle of a request costs none.
@@ -115,7 +115,7 @@ it('what does not return is let go when its time is over', async () => {
 it.each([
   [
     'HAProxy does not check them',
-    `discovery: {method: zookeeper, hosts: ['ZK'], path: /s/web}\nhaproxy: {port: PORT, listen: [mode http]}\n`,
+    `discovery: {method: zookeeper, hosts: ['ZK'], path: /s/web}\nmass_loss: {}\nhaproxy: {port: PORT, listen: [mode http]}\n`,
     {},
   ],
   [
