@@ -111,11 +111,11 @@ export interface VmOptions {
   readonly env?: NodeJS.ProcessEnv;
 }
 
-// Tests await that servers are those of the registry: what it lost is not held.
+// Tests await that servers are those of the registry: what it lost is held for a moment only.
 const quickAgent = [
   'reconcile: {startup_deadline: 1}',
   'zookeeper: {session_timeout: 3}',
-  'mass_loss: false',
+  'mass_loss: {hold: 3}',
 ];
 
 /** Prepares a VM with these services; nothing runs before `start`. */

@@ -38,7 +38,7 @@ cleanUpAfterEach();
 
 const all = ['a', 'b', 'c', 'd', 'e'];
 
-async function startVm(more = 'mass_loss: {}', options: VmOptions = {}, text?: string): Promise<Vm> {
+async function startVm(more = 'mass_loss: {hold: 300}', options: VmOptions = {}, text?: string): Promise<Vm> {
   const vm = await prepareVm(server.address, ['web'], options);
   const port = vm.ports.web!;
   // A server that dies in the middle of a request costs none.
@@ -52,6 +52,9 @@ async function startVm(more = 'mass_loss: {}', options: VmOptions = {}, text?: s
   return vm;
 }
 
+const startUsers = (vm: Vm) =>
+  startLoad({ port: vm.ports.web!, clients: 2, connections: 'fresh', maxRequests: 100_000, paceMs: 5 });
+
 async function heldBy(vm: Vm): Promise<number> {
   const { body } = await vm.admin('/status');
   const { services } = JSON.parse(body) as { services: readonly { name: string; held: number }[] };
@@ -61,13 +64,7 @@ async function heldBy(vm: Vm): Promise<number> {
 it('most registrations vanish at once: what lives goes on serving, what died does not, and those that return are as before', async () => {
   const vm = await startVm();
   const worker = await vm.worker();
-  const load = startLoad({
-    port: vm.ports.web!,
-    clients: 2,
-    connections: 'fresh',
-    maxRequests: 100_000,
-    paceMs: 5,
-  });
+  const load = startUsers(vm);
   await others.close({ deadlineMs: 500 });
   await eventually(async () => (await heldBy(vm)) === 4, { what: 'four are held' });
   await vm.serves('web', all);
@@ -90,13 +87,7 @@ it('most registrations vanish at once: what lives goes on serving, what died doe
 
 it('the registrations of the living vanish and those of the dead stay: no request fails', async () => {
   const vm = await startVm();
-  const load = startLoad({
-    port: vm.ports.web!,
-    clients: 2,
-    connections: 'fresh',
-    maxRequests: 100_000,
-    paceMs: 5,
-  });
+  const load = startUsers(vm);
   await first.stop();
   await others.close({ deadlineMs: 500 });
   await eventually(async () => (await heldBy(vm)) === 4, { what: 'four are held' });
@@ -115,7 +106,7 @@ it('what does not return is let go when its time is over', async () => {
 it.each([
   [
     'HAProxy does not check them',
-    `discovery: {method: zookeeper, hosts: ['ZK'], path: /s/web}\nmass_loss: {}\nhaproxy: {port: PORT, listen: [mode http]}\n`,
+    `discovery: {method: zookeeper, hosts: ['ZK'], path: /s/web}\nmass_loss: {hold: 300}\nhaproxy: {port: PORT, listen: [mode http]}\n`,
     {},
   ],
   [

@@ -1,28 +1,14 @@
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
+import { statsdListener, withoutValue } from '../harness/statsd.ts';
 import { childrenOf, observe, ready, startNerve } from './bed.ts';
 import { app, freshPath, serviceAt, tcp, zooKeeperForAll } from './services.ts';
 
 const bed = zooKeeperForAll();
 
-/** What a DogStatsD agent would receive. */
-async function listener(): Promise<{ readonly port: number; readonly lines: string[] }> {
-  const socket = createSocket('udp4');
-  const lines: string[] = [];
-  socket.on('message', (packet) => lines.push(...packet.toString().split('\n').filter(Boolean)));
-  socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  onTestFinished(() => void socket.close());
-  return { port: socket.address().port, lines };
-}
-
-const inMs = (line: string): string => line.replace(/:\d+\|ms/, ':N|ms');
-
 describe('statsd', () => {
   it('sends the names and tags of the Ruby nerve', async () => {
-    const { port, lines } = await listener();
+    const { port, lines } = await statsdListener();
     const path = freshPath();
     const session = observe(bed.address);
     const server = await app();
@@ -42,7 +28,7 @@ describe('statsd', () => {
       node_type: 'persistent',
       ttl_seconds: 0.1,
     });
-    const said = (text: string): boolean => lines.some((line) => inMs(line).startsWith(text));
+    const said = (text: string): boolean => lines.some((line) => withoutValue(line).startsWith(text));
     await eventually(() => said('nerve.reporter.zk.ttl.renew'), { what: 'it is renewed', timeoutMs: 20_000 });
     server.close();
     server.closeAllConnections();

@@ -66,6 +66,7 @@ export async function startSynapse(
   services: Readonly<Record<string, string>>,
   settings: Partial<AgentSettings> = {},
   top = 'haproxy: {}',
+  isShadow = false,
 ): Promise<TestSynapse> {
   const folder = makeTempDir('synapse');
   const conf = join(folder, 'services');
@@ -107,6 +108,7 @@ export async function startSynapse(
       ...settings,
     },
     generators,
+    isShadow,
     openSession: (options) => openSession({ ...options, logger: log }),
     clock: systemClock,
     logger: log,

@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { holds } from '../harness/eventually.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 import { ready, startNerve } from '../nerve/bed.ts';
 import { sourceOf, startSynapse, stopAfterEach } from './bed.ts';
@@ -24,8 +25,7 @@ describe('method: file', () => {
     await synapse.sees('alias', ['10.0.0.5:81']);
     // Longer than the time to live: it counts because it is touched.
     const views = synapse.generator.views.length;
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
-    expect(synapse.generator.views).toHaveLength(views);
+    await holds(() => synapse.generator.views.length === views, { what: 'nothing changes', forMs: 1_500 });
     await nerve.stop('SIGKILL');
     await synapse.sees('web', []);
     expect(sourceOf(synapse, 'web')).toBe('live');

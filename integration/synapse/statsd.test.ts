@@ -1,7 +1,6 @@
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
+import { statsdListener, withoutValue } from '../harness/statsd.ts';
 import { startZooKeeper, type ZooKeeperServer } from '../harness/zookeeper.ts';
 import { register, registrar, startSynapse, stopAfterEach, zookeeper } from './bed.ts';
 
@@ -12,22 +11,9 @@ beforeAll(async () => {
 afterAll(() => server.dispose());
 stopAfterEach();
 
-/** What a DogStatsD agent would receive. */
-async function listener(): Promise<{ readonly port: number; readonly lines: string[] }> {
-  const socket = createSocket('udp4');
-  const lines: string[] = [];
-  socket.on('message', (packet) => lines.push(...packet.toString().split('\n').filter(Boolean)));
-  socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  onTestFinished(() => void socket.close());
-  return { port: socket.address().port, lines };
-}
-
-const inMs = (line: string): string => line.replace(/:[\d.]+\|(ms|g)/, ':N|$1');
-
 describe('statsd', () => {
   it('sends the names and tags of the Ruby synapse, at the rates that are asked for', async () => {
-    const { port, lines } = await listener();
+    const { port, lines } = await statsdListener();
     const session = await registrar(server.address);
     const web = { host: '10.0.0.1', port: 80, name: 'a' };
     await register(session, '/s/web', 'a', web);
@@ -44,7 +30,7 @@ describe('statsd', () => {
       `haproxy: {}\nstatsd: {port: '${port}', sample_rate: ${rates}}`,
     );
     await synapse.sees('web', ['10.0.0.1:80']);
-    const said = (text: string): boolean => lines.some((line) => inMs(line).startsWith(text));
+    const said = (text: string): boolean => lines.some((line) => withoutValue(line).startsWith(text));
     synapse.generator.behaviour = () => Promise.reject(new Error('no'));
     synapse.service('gone', undefined);
     await eventually(() => said('synapse.config.update_failed'), { what: 'the failure', timeoutMs: 15_000 });
@@ -86,5 +72,23 @@ describe('statsd', () => {
     expect(wanted.filter((text) => !said(text))).toEqual([]);
     // Rate 0.
     expect(said('synapse.watcher.zk.client.reused')).toBe(false);
+  });
+
+  it('sends nothing beside another synapse, which does', async () => {
+    const { port, lines } = await statsdListener();
+    const top = `haproxy: {}\nstatsd: {port: ${port}}`;
+    const quiet = await startSynapse({ web: zookeeper(server.address, 'quiet') }, {}, top, true);
+    await quiet.sees('web', []);
+    // Also after it has read its configuration again.
+    quiet.main(`${top}\n`);
+    await quiet.synapse.reload();
+    await quiet.stop();
+    const loud = await startSynapse({ web: zookeeper(server.address, 'loud') }, {}, top);
+    await eventually(() => lines.some((line) => line.includes('watcher_name:web')), {
+      what: 'the other one',
+    });
+    await loud.stop();
+    expect(lines.filter((line) => line.startsWith('synapse.start'))).toHaveLength(1);
+    expect(lines.filter((line) => line.includes('zk_path:/s/quiet'))).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
 export * from './codecs/index.js';
 export * from './etcd/index.js';
 export * from './files/index.js';
+export * from './hostAndPort.js';
 export * from './instance.js';
 export * from './instanceList.js';
 export * from './nodeName.js';

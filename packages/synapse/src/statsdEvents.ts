@@ -4,10 +4,15 @@ import { version } from './version.js';
 
 /** What happens, under the names and with the tags that the Ruby synapse sends to DogStatsD. */
 export class StatsdEvents {
-  readonly #statsd: Statsd;
+  readonly #statsd: Statsd & { readonly isConfigured?: boolean };
 
-  constructor(statsd: Statsd) {
+  constructor(statsd: Statsd & { readonly isConfigured?: boolean }) {
     this.#statsd = statsd;
+  }
+
+  /** Whether anybody listens: what costs something to find out need not be found out otherwise. */
+  get isHeard(): boolean {
+    return this.#statsd.isConfigured !== false;
   }
 
   started(): void {

@@ -7,6 +7,7 @@ import {
   type Metrics,
   run,
   StatsdSender,
+  type StatsdSettings,
 } from '@smartstack/agent';
 import {
   type InstanceList,
@@ -56,6 +57,8 @@ export interface SynapseOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly version: string;
+  /** It runs beside another synapse (`--shadow`), which tells DogStatsD what happens: this one is silent. */
+  readonly isShadow?: boolean;
 }
 
 /** So long what would take time from the first routes waits for them, in milliseconds. */
@@ -160,7 +163,7 @@ export class Synapse {
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     const { main, services, unreadable } = this.#configuration.current;
-    this.#statsd.configure(main.statsd);
+    this.#configureStatsd(main.statsd);
     this.#events.started();
     const since = clock.monotonic();
     this.started.then(
@@ -280,9 +283,13 @@ export class Synapse {
     }
   }
 
+  #configureStatsd(settings: StatsdSettings | undefined): void {
+    this.#statsd.configure(this.#options.isShadow ? undefined : settings);
+  }
+
   #apply(next: Configuration<Discovery>): void {
     const { logger } = this.#options;
-    this.#statsd.configure(next.main.statsd);
+    this.#configureStatsd(next.main.statsd);
     this.#generators.configure(next.main.generators);
     const difference = this.#services.apply(expandCopies(next.services), next.unreadable);
     logger.info('configuration applied', { ...difference });

@@ -1,5 +1,11 @@
 import type { Clock } from '@smartstack/agent';
-import type { ChildrenWatchOptions, SessionLease, ZkPath, ZkSession } from '@smartstack/registry';
+import type {
+  ChildrenSnapshot,
+  ChildrenWatchOptions,
+  SessionLease,
+  ZkPath,
+  ZkSession,
+} from '@smartstack/registry';
 
 import type { StatsdEvents, ZkPlace } from './statsdEvents.js';
 
@@ -46,6 +52,16 @@ function noted(
   { events, clock }: { readonly events: StatsdEvents; readonly clock: Clock },
 ): ChildrenWatchOptions {
   let since: number | undefined = clock.monotonic();
+  const tell = (snapshot: ChildrenSnapshot): void => {
+    events.zkDiscovered(since === undefined ? undefined : clock.monotonic() - since, place, path);
+    if (!snapshot.exists) events.zkChildrenFailed(place);
+    let bytes = 0;
+    for (const [name, { kind }] of snapshot.children) {
+      bytes += name.length;
+      if (kind === 'error') events.zkGetChildFailed();
+    }
+    events.zkChildren(bytes, place.hosts, path);
+  };
   return {
     ...options,
     onEvent: () => {
@@ -53,15 +69,8 @@ function noted(
       options.onEvent?.();
     },
     onSnapshot: (snapshot) => {
-      events.zkDiscovered(since === undefined ? undefined : clock.monotonic() - since, place, path);
+      if (events.isHeard) tell(snapshot);
       since = undefined;
-      if (!snapshot.exists) events.zkChildrenFailed(place);
-      let bytes = 0;
-      for (const [name, { kind }] of snapshot.children) {
-        bytes += name.length;
-        if (kind === 'error') events.zkGetChildFailed();
-      }
-      events.zkChildren(bytes, place.hosts, path);
       options.onSnapshot(snapshot);
     },
   };

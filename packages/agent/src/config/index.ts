@@ -1,6 +1,7 @@
 export { expandErbEnv } from './erb.js';
 export { fileIssue, parseConfigText } from './parse.js';
 export { type FileText, readConfigFile, readConfigFiles, readConfigText } from './read.js';
+export { environmentSurprises } from './environmentSurprises.js';
 export { serviceFileSurprises } from './ignoredFiles.js';
 export { schemaFile } from './schemaFile.js';
 export { listServiceFiles } from './serviceFiles.js';

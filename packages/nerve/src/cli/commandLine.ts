@@ -1,3 +1,4 @@
+import { connectionOptions, outputOption } from '@smartstack/agent/cliOptions';
 import yargs, { type Argv } from 'yargs';
 import { type Action, type Command, type Environment, toCommand } from './command.js';
 
@@ -27,29 +28,7 @@ const checkOption = {
     describe: 'Only say whether the configuration is valid: exit 0 or 1 (or NERVE_CHECK_CONFIG, any value)',
   },
 } as const;
-const outputOption = {
-  output: {
-    alias: 'o',
-    choices: ['table', 'json'],
-    default: 'table',
-    requiresArg: true,
-    describe: 'For people, or for programs',
-  },
-} as const;
-const connectionOptions = {
-  ...outputOption,
-  address: {
-    type: 'string',
-    requiresArg: true,
-    describe: "Where the agent's API is: the path of its socket, or host:port",
-    defaultDescription: '/run/nerve/nerve.sock, else 127.0.0.1:3454',
-  },
-  'token-file': {
-    type: 'string',
-    requiresArg: true,
-    describe: 'A file with the token that changes over TCP need (admin.token_file)',
-  },
-} as const;
+const connectionFlags = connectionOptions('/run/nerve/nerve.sock, else 127.0.0.1:3454');
 const allOption = { all: { type: 'boolean', describe: 'The whole host' } } as const;
 
 const text = { type: 'string', requiresArg: true } as const;
@@ -93,7 +72,7 @@ export function parseCommandLine(args: readonly string[], env: Environment, vers
     .command(
       'status [service]',
       'Show the services of this host, or one of them with its checks',
-      (y: Argv) => y.positional('service', service).options(connectionOptions),
+      (y: Argv) => y.positional('service', service).options(connectionFlags),
       (flags) => act({ kind: 'status', service: flags.service, ...connection(flags) }),
     )
     .command(
@@ -116,7 +95,7 @@ export function parseCommandLine(args: readonly string[], env: Environment, vers
           },
           wait: { type: 'boolean', default: false, describe: 'Return once callers have let go' },
           timeout: { ...text, default: '5m', describe: 'The longest to wait; then exit 1' },
-          ...connectionOptions,
+          ...connectionFlags,
         }),
       (flags) => {
         if (!target(flags)) return;
@@ -128,7 +107,7 @@ export function parseCommandLine(args: readonly string[], env: Environment, vers
     .command(
       'undrain [service]',
       'Take a drain back',
-      (y: Argv) => y.positional('service', service).options({ ...allOption, ...connectionOptions }),
+      (y: Argv) => y.positional('service', service).options({ ...allOption, ...connectionFlags }),
       (flags) => {
         if (target(flags)) act({ kind: 'undrain', service: flags.service, ...connection(flags) });
       },
@@ -142,7 +121,7 @@ export function parseCommandLine(args: readonly string[], env: Environment, vers
           .positional('weight', { type: 'string', describe: '0 to 256; 0 takes no new traffic' })
           .options({
             clear: { type: 'boolean', default: false, describe: 'Back to the configured weight' },
-            ...connectionOptions,
+            ...connectionFlags,
           }),
       (flags) => {
         const { weight, clear } = flags;

@@ -1,6 +1,7 @@
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import {
   type ConfigIssue,
+  environmentSurprises,
   formatPath,
   listServiceFiles,
   type ParsedFile,
@@ -21,7 +22,6 @@ interface Linted {
 }
 
 const extensions = ['yaml', 'json'] as const;
-const looksFalse = /^(|0|no|false|off)$/i;
 
 /** What in nerve's files does not do what it seems to: warnings with their places, beside the issues of reading them. */
 export async function lint(file: string, env: Environment): Promise<readonly ConfigIssue[]> {
@@ -41,7 +41,7 @@ export async function lint(file: string, env: Environment): Promise<readonly Con
   }
   const texts = await Promise.all([file, ...files.values()].map(textIssues));
   return [
-    ...environmentIssues(file, env),
+    ...environmentSurprises(env, ['NERVE_CHECK_CONFIG', 'DEBUG']),
     ...texts.flat(),
     ...stopIssues(main, value),
     ...(dir === undefined ? [] : await serviceFileSurprises(dir, extensions, Object.keys(inline))),
@@ -62,15 +62,6 @@ async function textIssues(file: string): Promise<readonly ConfigIssue[]> {
   const message = "ERB is not expanded in nerve's files, neither here nor by the Ruby pair: this is text";
   const place = { line: before.length, column: (before.at(-1) ?? '').length + 1 };
   return [{ file, ...place, path: '', message, severity: 'warning' }, ...yamlSurprises(file, read.text)];
-}
-
-function environmentIssues(file: string, env: Environment): readonly ConfigIssue[] {
-  return ['NERVE_CHECK_CONFIG', 'DEBUG'].flatMap((name): ConfigIssue[] => {
-    const value = env[name];
-    if (value === undefined || !looksFalse.test(value)) return [];
-    const message = `${name}=${value} counts as set, as any value does: unset it`;
-    return [{ file: dirname(file), line: 0, column: 0, path: '', message, severity: 'warning' }];
-  });
 }
 
 /** Ruby's nerve ends within half a second. */

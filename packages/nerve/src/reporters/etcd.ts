@@ -2,6 +2,7 @@ import {
   credentialProblem,
   EtcdKey,
   type EtcdShare,
+  hostAndPort,
   type Instance,
   nerveCodec,
   tlsSettings,
@@ -11,14 +12,6 @@ import type { CamelKeys } from '../config/camel.js';
 import { absolutePath, host, listOf, optional, port, seconds, withDefault } from '../config/values.js';
 import { Carrier } from './carrier.js';
 import { defineReporter, type PlainState, type Reporter, type ReporterContext } from './reporter.js';
-
-const member = z
-  .string()
-  .regex(/^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$/, 'expected host:port')
-  .refine((text) => {
-    const number = Number(text.slice(text.lastIndexOf(':') + 1));
-    return number >= 1 && number <= 65_535;
-  }, 'expected a port from 1 to 65535');
 
 const etcdPath = z
   .string()
@@ -32,7 +25,7 @@ const keys = {
   etcd_port: withDefault(port.transform(Number), 4003).describe(
     'The port of etcd_host. etcd itself listens on 2379.',
   ),
-  etcd_hosts: optional(listOf(member)).describe(
+  etcd_hosts: optional(listOf(hostAndPort)).describe(
     'The members of a cluster, each host:port; the first that answers is used.',
   ),
   etcd_path: withDefault(etcdPath, '/').describe('The key is this path, the instance_id and a number.'),

@@ -38,10 +38,12 @@ export function verdicts(
       // What stands in for the source keeps its own port.
       const ported = origin === 'default' && source !== 'live' && source !== 'stale';
       const instance = ported ? one : (discoveredInstances([one], bare)[0] ?? one);
+      const verdict = { told: one, instance, origin };
+      if (one.available === false)
+        return { ...verdict, leftOut: 'its registrar says that it takes no requests (available: false)' };
       const identity = identityOf(instance);
       const isDouble = seen.has(identity);
       seen.add(identity);
-      const verdict = { told: one, instance, origin };
       return isDouble ? { ...verdict, leftOut: 'it is registered twice; the first counts' } : verdict;
     }),
   );

@@ -1,3 +1,4 @@
+import { connectionOptions, outputOption } from '@smartstack/agent/cliOptions';
 import yargs, { type Argv } from 'yargs';
 
 import { version } from '../version.js';
@@ -21,24 +22,7 @@ const fileOptions = {
     describe: "the agent's own settings (SYNAPSE_AGENT_CONFIG; default: agent.yaml beside the configuration)",
   },
 } as const;
-const outputOption = {
-  output: {
-    alias: 'o',
-    choices: ['table', 'json'],
-    default: 'table',
-    requiresArg: true,
-    describe: 'for people, or for programs',
-  },
-} as const;
-const connectionOptions = {
-  ...outputOption,
-  address: {
-    ...text,
-    describe: "where the agent's API is: the path of its socket, or host:port",
-    defaultDescription: '127.0.0.1:3455',
-  },
-  'token-file': { ...text, describe: 'a file with the token of admin.token_file' },
-} as const;
+const connectionFlags = connectionOptions('127.0.0.1:3455');
 const catalogOption = {
   catalog: {
     ...text,
@@ -153,7 +137,7 @@ export function parseArguments(argv: readonly string[], env: Environment): Invoc
     .command(
       'services',
       'show the services of the running agent: where their instances come from, and how many serve',
-      (y: Argv) => y.options(connectionOptions),
+      (y: Argv) => y.options(connectionFlags),
       (flags) => ask('services', undefined, flags),
     )
     .command(
@@ -162,7 +146,7 @@ export function parseArguments(argv: readonly string[], env: Environment): Invoc
       (y: Argv) =>
         y
           .positional('service', { type: 'string', describe: 'of this service only' })
-          .options(connectionOptions),
+          .options(connectionFlags),
       (flags) => ask('servers', flags.service, flags),
     )
     .command(
@@ -175,13 +159,13 @@ export function parseArguments(argv: readonly string[], env: Environment): Invoc
             demandOption: true,
             describe: 'SERVICE or SERVICE/SERVER',
           })
-          .options(connectionOptions),
+          .options(connectionFlags),
       (flags) => ask('why', flags.service, flags),
     )
     .command(
       'plan',
       'show what the next reconcile of the running agent would do; nothing is done',
-      (y: Argv) => y.options(connectionOptions),
+      (y: Argv) => y.options(connectionFlags),
       (flags) => ask('plan', undefined, flags),
     )
     .epilogue(exitCodes)

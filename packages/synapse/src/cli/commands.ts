@@ -144,6 +144,7 @@ async function start(
       issues: loaded.issues,
       settings,
       generators: used,
+      isShadow: shadow,
       openSession: sessionOpener(logger, metrics),
       clock,
       logger,

@@ -13,7 +13,7 @@ export function servicesTable(services: readonly ServiceLine[], { width }: Page)
   const rows = services.map((one) => [
     one.service,
     one.source === 'stale' ? `stale ${age(one.staleMs)}` : one.source,
-    `${one.discovered}${one.problems > 0 ? ` (+${one.problems} bad)` : ''}`,
+    `${one.discovered}${one.held > 0 ? ` (${one.held} held)` : ''}${one.problems > 0 ? ` (+${one.problems} bad)` : ''}`,
     String(one.instances),
     `${one.takesTraffic}/${one.servers}`,
     one.reason ?? 'ok',

@@ -57,7 +57,10 @@ function sourceStep({ place, snapshot, problems, staleMs, now }: Evidence): Step
     return { step: 'source', ok: false, detail: `${place}: it has told nothing yet` };
   const bad =
     problems.length === 0 ? '' : `, ${plural(problems.length, 'problem')}: ${problems[0]?.reason ?? ''}`;
-  const told = `${plural(snapshot.instances.length, 'registration')}${bad}`;
+  const held = snapshot.instances.filter((instance) => instance.held).length;
+  const kept =
+    held === 0 ? '' : `, and ${plural(held, 'instance')} that vanished with most others, held (mass_loss)`;
+  const told = `${plural(snapshot.instances.length - held, 'registration')}${bad}${kept}`;
   if (snapshot.status === 'stale')
     return { step: 'source', ok: false, at: now - staleMs, detail: `${place}: lost; it told ${told}` };
   return { step: 'source', ok: true, detail: `${place}: live, ${told}` };
@@ -153,6 +156,13 @@ function originSteps(verdict: Verdict, entry: SourceEntry | undefined, arrivals:
   if (origin === 'default') return [{ step: 'source', ok: true, detail: 'default_servers' }];
   if (origin === 'previous')
     return [{ step: 'source', ok: true, detail: 'gone from the source, kept (use_previous_backends)' }];
+  if (told.held)
+    return [
+      {
+        ...{ step: 'source', ok: false },
+        detail: 'gone from the source with most others: held while HAProxy checks it (mass_loss)',
+      },
+    ];
   const arrival = arrivals.of(told);
   const labels = told.labels === undefined ? '' : `, labels ${JSON.stringify(told.labels)}`;
   const weight = told.weight === undefined ? '' : `, weight ${told.weight}`;

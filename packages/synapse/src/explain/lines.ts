@@ -3,10 +3,10 @@ import type { Explanation, ServerLine, ServiceLine } from './shapes.js';
 
 /** A service in a line. */
 export function serviceLine(status: CatalogStatus, { servers, reason, source }: Explanation): ServiceLine {
-  const { name: service, staleMs, discovered, instances, problems } = status;
+  const { name: service, staleMs, discovered, held, instances, problems } = status;
   const ends = servers.filter(({ steps }) => steps.some(({ step }) => step === 'desired'));
   return {
-    ...{ service, source, staleMs, discovered },
+    ...{ service, source, staleMs, discovered, held },
     ...{ instances: instances.length, problems: problems.length },
     servers: ends.length,
     takesTraffic: ends.filter(({ takesTraffic }) => takesTraffic).length,

@@ -1,8 +1,9 @@
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 
 import {
   type Clock,
   type ConfigIssue,
+  environmentSurprises,
   listServiceFiles,
   type ParsedFile,
   readConfigText,
@@ -49,7 +50,7 @@ export async function lint(options: LintOptions): Promise<readonly ConfigIssue[]
     return place(findings ?? [], name, main, services);
   });
   return [
-    ...environmentIssues(file, env),
+    ...environmentSurprises(env, ['DEBUG']),
     ...issues,
     ...previousBackendsIssue(services),
     ...services.flatMap(serviceIssues),
@@ -104,13 +105,4 @@ async function scalars(file: string): Promise<readonly ConfigIssue[]> {
 
 function quiet(tag: string): string {
   return tag.replaceAll(/[^\n]/g, 'x');
-}
-
-const looksFalse = /^(|0|no|false|off)$/i;
-
-function environmentIssues(file: string, env: Environment): readonly ConfigIssue[] {
-  const { DEBUG: debug } = env;
-  if (debug === undefined || !looksFalse.test(debug)) return [];
-  const message = `DEBUG=${debug} counts as set, as any value does: unset it`;
-  return [{ file: dirname(file), line: 0, column: 0, path: '', message, severity: 'warning' }];
 }

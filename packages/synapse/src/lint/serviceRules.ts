@@ -85,7 +85,8 @@ export function previousBackendsIssue(services: readonly LintedService[]): reado
   );
   const [first] = silent;
   if (first === undefined) return [];
-  const others = silent.length === 1 ? '' : ` (and so do ${silent.length - 1} more services)`;
+  const more = silent.length - 1;
+  const others = more === 0 ? '' : more === 1 ? ' (and so does one more)' : ` (and so do ${more} more)`;
   const message = `${first.name} leaves use_previous_backends at its default, true${others}: when all instances are gone the last ones stay in rotation, which hides it. Say which one is meant`;
   return [issueAt(first.place, 'warning', message)];
 }

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 
 import { Backoff, describeError, within } from '@smartstack/agent';
-import { CredentialReader, tlsSettings } from '@smartstack/registry';
+import { CredentialReader, hostAndPort, tlsSettings } from '@smartstack/registry';
 import * as z from 'zod';
 
 import type { Snapshot } from '../catalog/types.js';
-import { discoveryBase, hostAndPort, oneOrMore } from '../config/fields.js';
+import { discoveryBase, oneOrMore } from '../config/fields.js';
 import { nextPosition } from './consul/blocking.js';
 import { readHealth } from './consul/health.js';
 import { type JsonAnswer, JsonClient } from './http/jsonClient.js';

@@ -2,13 +2,14 @@ import {
   codecOptions,
   createCodec,
   type EtcdSettings,
+  hostAndPort,
   type ListedKey,
   tlsSettings,
 } from '@smartstack/registry';
 import * as z from 'zod';
 
 import type { Snapshot } from '../catalog/types.js';
-import { discoveryBase, hostAndPort, oneOrMore } from '../config/fields.js';
+import { discoveryBase, oneOrMore } from '../config/fields.js';
 import { ChildReader, type ReadChild } from './source/childReader.js';
 import { SourceState } from './source/sourceState.js';
 import { defineWatcher, type WatcherContext } from './types.js';

@@ -2,7 +2,7 @@ import * as z from 'zod';
 
 import { discoveryBase } from '../config/fields.js';
 import { defineWatcher } from './types.js';
-import { followService } from './znodes/followService.js';
+import { znodeWatcher } from './znodes/followService.js';
 import { pollingIntervalMs, pollingKeys, znodeAdvice, znodeKeys } from './znodes/keys.js';
 import { pollChildren } from './znodes/pollChildren.js';
 
@@ -16,10 +16,6 @@ export const zookeeperPollWatcher = defineWatcher({
     ...discoveryBase,
   }),
   lint: znodeAdvice,
-  create: (given, context) => ({
-    run: (emit, signal) => {
-      const open = pollChildren(pollingIntervalMs(given), context.clock, context.logger);
-      return followService(given, open, context, emit, signal);
-    },
-  }),
+  create: (given, context) =>
+    znodeWatcher(given, pollChildren(pollingIntervalMs(given), context.clock, context.logger), context),
 });

@@ -79,6 +79,14 @@ describe('file_output', () => {
     ]);
   });
 
+  it('leaves out what its source lost: nobody checks what a program reads in a file', async () => {
+    const generator = create();
+    await generator.reconcile(viewOf(service('web', [a, { ...b, held: true }])), signal);
+    expect(names('web.json')).toEqual(['a']);
+    await generator.reconcile(viewOf(service('web', [a, b])), signal);
+    expect(names('web.json')).toEqual(['a', 'b']);
+  });
+
   it('touches no file that says the same already, also after a restart, also in another notation', async () => {
     mkdirSync(directory);
     const file = join(directory, 'web.json');

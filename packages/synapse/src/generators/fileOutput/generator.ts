@@ -1,5 +1,6 @@
 import { AgentError, type Clock, describeError, type Logger, untilAborted } from '@smartstack/agent';
 import { FileClaim } from '@smartstack/agent/fileClaim';
+import type { Instance } from '@smartstack/registry';
 import type {
   BlockIssue,
   CatalogView,
@@ -56,9 +57,14 @@ export function wantedFiles({ services, unreadable = [] }: CatalogView): Wanted 
     const file = fileNameOf(view.name);
     if (file.name === undefined) problems.push({ service: view.name, problem: file.problem });
     else if (isUnknown(view) && view.instances.length === 0) keep(view.name);
-    else files.push({ name: file.name, instances: view.instances, onlyIfAbsent: isUnknown(view) });
+    else files.push({ name: file.name, instances: toldOf(view), onlyIfAbsent: isUnknown(view) });
   }
   return { files, kept, problems };
+}
+
+/** Without those that are held where HAProxy checks them: nobody checks what a program reads in a file. */
+function toldOf({ instances }: ServiceView): readonly Instance[] {
+  return instances.some(({ held }) => held) ? instances.filter(({ held }) => !held) : instances;
 }
 
 /** A file from before the start of this agent knows better: nothing was told yet, or the source was never seen filled. */

@@ -199,7 +199,10 @@ function serverDesired(one: One, wanted: Server | undefined): TraceStep {
     (issue) => issue.service === service && label !== undefined && issue.instance?.endsWith(label),
   );
   if (told !== undefined) return { step: 'desired', ok: false, detail: `left out: ${told.reason}` };
-  return { step: 'desired', ok: false, detail: 'not among the servers that are wanted' };
+  const detail = instance?.held
+    ? 'left out: its source lost it, and HAProxy does not check it'
+    : 'not among the servers that are wanted';
+  return { step: 'desired', ok: false, detail };
 }
 
 function serverLoaded(one: One, wanted: Server | undefined, written: Server | undefined): TraceStep {
