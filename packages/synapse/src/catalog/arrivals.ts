@@ -18,23 +18,29 @@ const maxDeparted = 100;
  */
 export class Arrivals {
   #told: readonly Instance[] = [];
-  readonly #arrivals = new WeakMap<Instance, Arrival>();
+  /** Of those that were not there, as they are, from the beginning: they have the time of the first snapshot. */
+  readonly #later = new WeakMap<Instance, Arrival>();
+  #first: Arrival | undefined;
   readonly #departed = new Map<string, { readonly instance: Instance; readonly at: number }>();
 
   /** Takes what is told at `now`, wall clock milliseconds. */
   note(snapshot: Snapshot, now: number): void {
     if (snapshot.status === 'pending' || snapshot.instances === this.#told) return;
-    const { instances } = snapshot;
-    const kept = new Set(instances);
+    const before = this.#told;
+    this.#told = snapshot.instances;
+    if (this.#first === undefined) this.#first = { since: now, changedAt: now };
+    else this.#compare(new Set(before), new Set(snapshot.instances), now);
+  }
+
+  #compare(before: ReadonlySet<Instance>, told: ReadonlySet<Instance>, now: number): void {
     const gone = new Map(
-      this.#told.filter((one) => !kept.has(one)).map((one) => [identityOf(one), one] as const),
+      [...before].filter((one) => !told.has(one)).map((one) => [identityOf(one), one] as const),
     );
-    for (const instance of instances) {
-      if (this.#arrivals.has(instance)) continue;
+    for (const instance of told) {
+      if (before.has(instance)) continue;
       const identity = identityOf(instance);
-      const before = gone.get(identity);
-      const since = (before && this.#arrivals.get(before)?.since) ?? now;
-      this.#arrivals.set(instance, { since, changedAt: now });
+      const old = gone.get(identity);
+      this.#later.set(instance, { since: (old && this.of(old)?.since) ?? now, changedAt: now });
       gone.delete(identity);
       this.#departed.delete(identity);
     }
@@ -43,12 +49,11 @@ export class Arrivals {
       if (this.#departed.size <= maxDeparted) break;
       this.#departed.delete(identity);
     }
-    this.#told = instances;
   }
 
   /** Of an instance that is told now. */
   of(instance: Instance): Arrival | undefined {
-    return this.#arrivals.get(instance);
+    return this.#later.get(instance) ?? this.#first;
   }
 
   /** Those that left, with the time at which they did, the latest last. */

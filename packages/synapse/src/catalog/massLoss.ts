@@ -24,13 +24,13 @@ interface Missing {
 
 /** What was told last, and what went before that. A value; all times are monotonic milliseconds. */
 export interface Losses {
-  readonly present: ReadonlyMap<string, Instance>;
+  readonly present: readonly Instance[];
   readonly missing: ReadonlyMap<string, Missing>;
   /** How many were present lately, and when. */
   readonly sizes: readonly { readonly at: number; readonly size: number }[];
 }
 
-export const noLosses: Losses = { present: new Map(), missing: new Map(), sizes: [] };
+export const noLosses: Losses = { present: [], missing: new Map(), sizes: [] };
 
 /** Where it listens: whoever comes back with another name or number is back. */
 function placeOf({ host, port }: Instance): string {
@@ -59,28 +59,34 @@ export function afterSnapshot(
   now: number,
   rules: MassLossRules,
 ): Losses {
-  const present = new Map(instances.map((instance) => [placeOf(instance), instance]));
   const missing = new Map<string, Missing>();
-  for (const [place, each] of known)
-    if (!present.has(place) && counts(each, now, rules)) missing.set(place, each);
-  for (const [place, instance] of before) {
-    if (present.has(place) || instance.weight === 0) continue;
-    missing.set(place, { instance: { ...instance, held: true }, goneAt: now, heldUntil: undefined });
+  // At the start there is nothing to lose, and mostly a source tells what it told before.
+  const isSame = instances.length === before.length && instances.every((one, at) => one === before[at]);
+  if (known.size > 0 || (before.length > 0 && !isSame)) {
+    const present = new Set(instances.map(placeOf));
+    for (const [place, each] of known)
+      if (!present.has(place) && counts(each, now, rules)) missing.set(place, each);
+    for (const instance of before) {
+      const place = placeOf(instance);
+      if (present.has(place) || instance.weight === 0) continue;
+      missing.set(place, { instance: { ...instance, held: true }, goneAt: now, heldUntil: undefined });
+    }
   }
-  const sizes = [...earlier.filter(({ at }) => at > now - rules.windowMs), { at: now, size: present.size }];
+  const size = instances.length;
+  const sizes = [...earlier.filter(({ at }) => at > now - rules.windowMs), { at: now, size }];
   const held = [...missing.values()].filter(({ heldUntil }) => heldUntil !== undefined).length;
   // Instances that come and go, or make way for others, are many in time and few at once: what counts is how many are left.
-  const most = Math.max(before.size, present.size + held, ...sizes.map(({ size }) => size));
-  const isMass = missing.size >= rules.minimum && most - present.size > rules.share * most;
+  const most = Math.max(before.length, size + held, ...sizes.map((each) => each.size));
+  const isMass = missing.size >= rules.minimum && most - size > rules.share * most;
   const wasEmptied = [...missing.values()].some(({ heldUntil }) => heldUntil === Infinity);
-  if (!isMass && !wasEmptied) return { present, missing, sizes };
+  if (!isMass && !wasEmptied) return { present: instances, missing, sizes };
   const marked = [...missing].map(([place, each]): [string, Missing] => {
     // Once most are back, whoever goes then goes as any other.
     const stays = isMass || each.heldUntil !== undefined;
-    const heldUntil = stays ? heldUntilOf(each, present.size === 0, now, rules) : undefined;
+    const heldUntil = stays ? heldUntilOf(each, size === 0, now, rules) : undefined;
     return [place, { ...each, heldUntil }];
   });
-  return { present, missing: new Map(marked), sizes };
+  return { present: instances, missing: new Map(marked), sizes };
 }
 
 /** The same some time later: those whose time is over are let go. */

@@ -14,7 +14,8 @@ import { blockIssues, hasErrors, isMapping, issueAt, type Place, unknownKeys } f
 
 /** What the configuration needs to know of the variants that there are. */
 export interface Variants<D extends DiscoveryOptions> {
-  readonly discovery: z.ZodType<D>;
+  /** The options of a discovery method; of any, where there is none of that name. */
+  readonly discovery: (method: unknown) => z.ZodType<D>;
   /** Discovery methods of the Ruby pair that are not there yet. */
   readonly unsupportedMethods: readonly string[];
   /** The keys of a discovery method; undefined when there is none of that name. */
@@ -46,10 +47,14 @@ export interface ReadService<D extends DiscoveryOptions> {
 
 const schemas = new WeakMap<object, unknown>();
 
-/** One schema for all services: building and compiling it costs a hundred times what a definition does. */
-function schemaOf<D extends DiscoveryOptions>(discovery: z.ZodType<D>): ReturnType<typeof serviceSchema<D>> {
-  const schema = schemas.get(discovery) ?? serviceSchema(discovery);
-  schemas.set(discovery, schema);
+/** One schema for all services of a method: building and compiling it costs a hundred times what a definition does. */
+function schemaOf<D extends DiscoveryOptions>(
+  { discovery }: Variants<D>,
+  raw: Readonly<Record<string, unknown>>,
+): ReturnType<typeof serviceSchema<D>> {
+  const options = discovery(isMapping(raw.discovery) ? raw.discovery.method : undefined);
+  const schema = schemas.get(options) ?? serviceSchema(options);
+  schemas.set(options, schema);
   return schema as ReturnType<typeof serviceSchema<D>>;
 }
 
@@ -66,7 +71,7 @@ export function readService<D extends DiscoveryOptions>(
   }
   const below = (...path: PropertyKey[]): Place => ({ ...place, path: [...place.path, ...path] });
   const unsupported = unsupportedIssues(raw, below, variants);
-  const { value, issues } = validateConfig(place.parsed, schemaOf(variants.discovery), place.path);
+  const { value, issues } = validateConfig(place.parsed, schemaOf(variants, raw), place.path);
   const blocks = Object.fromEntries(generators.map((generator) => [generator, raw[generator] ?? {}]));
   const all: ConfigIssue[] = [
     // A method that is known but missing is not also an invalid one.

@@ -17,38 +17,39 @@ import { defineWatcher, type WatcherContext } from './types.js';
 const timeoutMs = 10_000;
 const defaultWait = 60;
 
-const options = z.object({
-  method: z.literal('consul'),
-  hosts: oneOrMore(hostAndPort)
-    .prefault('127.0.0.1:8500')
-    .describe('Agents of Consul, each host:port; the first that answers is used.'),
-  service: z
-    .string()
-    .min(1)
-    .nullish()
-    .describe("What Consul calls the service; default: the service's own name."),
-  tags: z.array(z.string().min(1)).nullish().describe('Only instances that have all of these tags.'),
-  datacenter: z.string().min(1).nullish().describe("Another datacenter than the agent's own."),
-  token: z.string().min(1).nullish().describe('The token to show. Prefer token_file.'),
-  token_file: z
-    .string()
-    .startsWith('/', 'expected an absolute path')
-    .nullish()
-    .describe('A file that holds the token; read for each question.'),
-  wait: z
-    .number()
-    .min(1)
-    .max(600)
-    .nullish()
-    .meta({ default: defaultWait })
-    .describe(
-      'Seconds for which Consul may hold an answer back while nothing changes. A connection that is silently cut is noticed after that.',
-    ),
-  tls: tlsSettings.nullish().describe('Connect with TLS.'),
-  ...discoveryBase,
-});
+const options = () =>
+  z.object({
+    method: z.literal('consul'),
+    hosts: oneOrMore(hostAndPort)
+      .prefault('127.0.0.1:8500')
+      .describe('Agents of Consul, each host:port; the first that answers is used.'),
+    service: z
+      .string()
+      .min(1)
+      .nullish()
+      .describe("What Consul calls the service; default: the service's own name."),
+    tags: z.array(z.string().min(1)).nullish().describe('Only instances that have all of these tags.'),
+    datacenter: z.string().min(1).nullish().describe("Another datacenter than the agent's own."),
+    token: z.string().min(1).nullish().describe('The token to show. Prefer token_file.'),
+    token_file: z
+      .string()
+      .startsWith('/', 'expected an absolute path')
+      .nullish()
+      .describe('A file that holds the token; read for each question.'),
+    wait: z
+      .number()
+      .min(1)
+      .max(600)
+      .nullish()
+      .meta({ default: defaultWait })
+      .describe(
+        'Seconds for which Consul may hold an answer back while nothing changes. A connection that is silently cut is noticed after that.',
+      ),
+    tls: tlsSettings.nullish().describe('Connect with TLS.'),
+    ...discoveryBase,
+  });
 
-type Options = z.output<typeof options>;
+type Options = z.output<ReturnType<typeof options>>;
 
 /** Instances of a service in Consul whose checks pass, by blocking queries. */
 export const consulWatcher = defineWatcher({

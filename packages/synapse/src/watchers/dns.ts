@@ -12,38 +12,40 @@ import { defineWatcher, type WatcherContext } from './types.js';
 /** More are somebody's mistake. */
 const maxServers = 1_000;
 
-const server = z
-  .object({
-    host: z.string().min(1).max(255),
-    type: z.enum(['a', 'aaaa', 'srv']).nullish(),
-    port: port.nullish(),
-    name: z.string().nullish(),
-    weight: z.number().min(0).nullish(),
-    haproxy_server_options: z.string().nullish(),
-    labels: labels.nullish(),
-  })
-  .superRefine(({ type, port: given }, context) => {
-    if (type !== 'srv' && (given ?? undefined) === undefined)
-      context.addIssue({ code: 'custom', path: ['port'], message: 'Required, unless the type is srv' });
-  })
-  .transform((given): NamedServer => {
-    const { type, haproxy_server_options: haproxyServerOptions, host, ...rest } = given;
-    const entries = Object.entries({ ...rest, haproxyServerOptions }).filter(([, value]) => value != null);
-    return { type: type ?? undefined, instance: { host, ...Object.fromEntries(entries) } };
-  });
+const server = () =>
+  z
+    .object({
+      host: z.string().min(1).max(255),
+      type: z.enum(['a', 'aaaa', 'srv']).nullish(),
+      port: port.nullish(),
+      name: z.string().nullish(),
+      weight: z.number().min(0).nullish(),
+      haproxy_server_options: z.string().nullish(),
+      labels: labels.nullish(),
+    })
+    .superRefine(({ type, port: given }, context) => {
+      if (type !== 'srv' && (given ?? undefined) === undefined)
+        context.addIssue({ code: 'custom', path: ['port'], message: 'Required, unless the type is srv' });
+    })
+    .transform((given): NamedServer => {
+      const { type, haproxy_server_options: haproxyServerOptions, host, ...rest } = given;
+      const entries = Object.entries({ ...rest, haproxyServerOptions }).filter(([, value]) => value != null);
+      return { type: type ?? undefined, instance: { host, ...Object.fromEntries(entries) } };
+    });
 
-const options = z.object({
-  method: z.literal('dns'),
-  servers: z
-    .array(server)
-    .min(1)
-    .max(maxServers)
-    .describe(
-      'The names to resolve: `host`, `port`, and `name`, `labels`, `weight`, `haproxy_server_options`. With `type: srv` the name has SRV records, which tell the port.',
-    ),
-  ...resolvingKeys,
-  ...discoveryBase,
-});
+const options = () =>
+  z.object({
+    method: z.literal('dns'),
+    servers: z
+      .array(server())
+      .min(1)
+      .max(maxServers)
+      .describe(
+        'The names to resolve: `host`, `port`, and `name`, `labels`, `weight`, `haproxy_server_options`. With `type: srv` the name has SRV records, which tell the port.',
+      ),
+    ...resolvingKeys(),
+    ...discoveryBase,
+  });
 
 /** A dns watcher over other name servers than the machine's. */
 export function dnsWatcherOver(open: OpenNameServer) {
@@ -58,7 +60,7 @@ export function dnsWatcherOver(open: OpenNameServer) {
 export const dnsWatcher = dnsWatcherOver(openNameServer);
 
 async function watch(
-  given: z.output<typeof options>,
+  given: z.output<ReturnType<typeof options>>,
   open: OpenNameServer,
   context: WatcherContext,
   emit: (snapshot: Snapshot) => void,

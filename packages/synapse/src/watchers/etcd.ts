@@ -14,37 +14,41 @@ import { ChildReader, type ReadChild } from './source/childReader.js';
 import { SourceState } from './source/sourceState.js';
 import { defineWatcher, type WatcherContext } from './types.js';
 
-const absolutePath = z
-  .string()
-  .startsWith('/', 'expected a path that starts with /')
-  .refine((path) => !/[\0-\x1f\x7f]/.test(path), 'expected a path without control characters');
+const absolutePath = () =>
+  z
+    .string()
+    .startsWith('/', 'expected a path that starts with /')
+    .refine((path) => !/[\0-\x1f\x7f]/.test(path), 'expected a path without control characters');
 
-const options = z
-  .object({
-    method: z.literal('etcd'),
-    hosts: oneOrMore(hostAndPort).describe(
-      'The members of a cluster of etcd 3.4 or newer, each host:port; the first that answers is used.',
-    ),
-    path: absolutePath.describe("What the keys of the service's instances begin with: nerve's `etcd_path`."),
-    decode: codecOptions.nullish().describe('The format of the instances; default: that of nerve.'),
-    username: z.string().min(1).nullish().describe('Who to be, where etcd asks for that.'),
-    password: z.string().nullish().describe('Its password. Prefer password_file.'),
-    password_file: z
-      .string()
-      .startsWith('/', 'expected an absolute path')
-      .nullish()
-      .describe('A file that holds the password.'),
-    tls: tlsSettings.nullish().describe('Connect with TLS.'),
-    ...discoveryBase,
-  })
-  .superRefine(({ username, password, password_file }, context) => {
-    if ((username ?? undefined) !== undefined && (password ?? password_file ?? undefined) === undefined)
-      context.addIssue({
-        ...{ code: 'custom', path: ['username'], message: 'needs a password or a password_file' },
-      });
-  });
+const options = () =>
+  z
+    .object({
+      method: z.literal('etcd'),
+      hosts: oneOrMore(hostAndPort).describe(
+        'The members of a cluster of etcd 3.4 or newer, each host:port; the first that answers is used.',
+      ),
+      path: absolutePath().describe(
+        "What the keys of the service's instances begin with: nerve's `etcd_path`.",
+      ),
+      decode: codecOptions.nullish().describe('The format of the instances; default: that of nerve.'),
+      username: z.string().min(1).nullish().describe('Who to be, where etcd asks for that.'),
+      password: z.string().nullish().describe('Its password. Prefer password_file.'),
+      password_file: z
+        .string()
+        .startsWith('/', 'expected an absolute path')
+        .nullish()
+        .describe('A file that holds the password.'),
+      tls: tlsSettings.nullish().describe('Connect with TLS.'),
+      ...discoveryBase,
+    })
+    .superRefine(({ username, password, password_file }, context) => {
+      if ((username ?? undefined) !== undefined && (password ?? password_file ?? undefined) === undefined)
+        context.addIssue({
+          ...{ code: 'custom', path: ['username'], message: 'needs a password or a password_file' },
+        });
+    });
 
-type Options = z.output<typeof options>;
+type Options = z.output<ReturnType<typeof options>>;
 
 /** Instances from the keys of etcd that nerve registers. */
 export const etcdWatcher = defineWatcher({

@@ -22,34 +22,35 @@ const retryMs = 5_000;
 /** The file says when it changes; network file systems do not. */
 const relookMs = 60_000;
 
-const absolutePath = z.string().startsWith('/', 'expected an absolute path');
+const absolutePath = () => z.string().startsWith('/', 'expected an absolute path');
 
-const options = z
-  .object({
-    method: z.literal('file'),
-    file_path: absolutePath
-      .optional()
-      .describe('A JSON or YAML file with a list of instances. This or file_directory.'),
-    file_directory: absolutePath
-      .optional()
-      .describe('The folder in which nerve registers services (`reporter_type: file`).'),
-    file_service: z
-      .string()
-      .min(1)
-      .optional()
-      .describe("With file_directory: what nerve calls the service; default: the service's own name."),
-    ...discoveryBase,
-  })
-  .superRefine(({ file_path, file_directory, file_service }, context) => {
-    const add = (key: string, message: string) =>
-      context.addIssue({ code: 'custom', path: [key], message, input: undefined });
-    if (file_path === undefined && file_directory === undefined)
-      add('file_path', 'Required, or file_directory');
-    if (file_path !== undefined && file_directory !== undefined)
-      add('file_directory', 'Not together with file_path: choose one');
-    if (file_service !== undefined && file_directory === undefined)
-      add('file_service', 'Goes with file_directory only');
-  });
+const options = () =>
+  z
+    .object({
+      method: z.literal('file'),
+      file_path: absolutePath()
+        .optional()
+        .describe('A JSON or YAML file with a list of instances. This or file_directory.'),
+      file_directory: absolutePath()
+        .optional()
+        .describe('The folder in which nerve registers services (`reporter_type: file`).'),
+      file_service: z
+        .string()
+        .min(1)
+        .optional()
+        .describe("With file_directory: what nerve calls the service; default: the service's own name."),
+      ...discoveryBase,
+    })
+    .superRefine(({ file_path, file_directory, file_service }, context) => {
+      const add = (key: string, message: string) =>
+        context.addIssue({ code: 'custom', path: [key], message, input: undefined });
+      if (file_path === undefined && file_directory === undefined)
+        add('file_path', 'Required, or file_directory');
+      if (file_path !== undefined && file_directory !== undefined)
+        add('file_directory', 'Not together with file_path: choose one');
+      if (file_service !== undefined && file_directory === undefined)
+        add('file_service', 'Goes with file_directory only');
+    });
 
 /** Instances from a folder in which nerve registers, or from a file that somebody writes. */
 export const fileWatcher = defineWatcher({

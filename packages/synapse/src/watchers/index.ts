@@ -25,27 +25,38 @@ export const watchers = {
 } as const;
 
 /** The options of any discovery method. */
-export const discoverySchema = z.discriminatedUnion('method', [
-  watchers.base.options,
-  watchers.consul.options,
-  watchers.dns.options,
-  watchers.etcd.options,
-  watchers.file.options,
-  watchers.zookeeper.options,
-  watchers.zookeeper_dns.options,
-  watchers.zookeeper_dns_poll.options,
-  watchers.zookeeper_poll.options,
-]);
-export type Discovery = z.output<typeof discoverySchema>;
+function anyDiscovery() {
+  return z.discriminatedUnion('method', [
+    watchers.base.options,
+    watchers.consul.options,
+    watchers.dns.options,
+    watchers.etcd.options,
+    watchers.file.options,
+    watchers.zookeeper.options,
+    watchers.zookeeper_dns.options,
+    watchers.zookeeper_dns_poll.options,
+    watchers.zookeeper_poll.options,
+  ]);
+}
+let any: ReturnType<typeof anyDiscovery> | undefined;
+
+export type Discovery = z.output<ReturnType<typeof anyDiscovery>>;
+
+/** The options of a discovery method; those of any, to say what is wrong, for what is none. */
+export function discoverySchema(method: unknown): z.ZodType<Discovery> {
+  return isMethod(method) ? watchers[method].options : (any ??= anyDiscovery());
+}
+
+function isMethod(method: unknown): method is keyof typeof watchers {
+  return typeof method === 'string' && Object.hasOwn(watchers, method);
+}
 
 /** Methods of the Ruby pair that there is no watcher for yet. */
 export const unsupportedMethods: readonly string[] = ['docker', 'ec2tag', 'marathon', 'multi'];
 
 /** The keys that a method knows; undefined for a method that does not exist. */
 export function discoveryKeys(method: string): readonly string[] | undefined {
-  return Object.hasOwn(watchers, method)
-    ? Object.keys(watchers[method as keyof typeof watchers].options.shape)
-    : undefined;
+  return isMethod(method) ? Object.keys(watchers[method].options.shape) : undefined;
 }
 
 /** Advice on valid options. Paths are relative to `discovery`. */

@@ -96,7 +96,7 @@ class Holding {
   /** A mass loss is one event, and so is its end. */
   #tell(held: number, rules: MassLossRules | undefined): void {
     const { logger } = this.options;
-    const present = this.#losses.present.size;
+    const present = this.#losses.present.length;
     if (held > 0 && this.#held === 0)
       logger.warn('most instances vanished at once, they stay in rotation where they are checked', {
         held,

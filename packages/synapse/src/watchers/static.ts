@@ -6,7 +6,7 @@ import { defineWatcher } from './types.js';
 /** Ruby's `base`: no source at all. Its service lives on `default_servers`. */
 export const staticWatcher = defineWatcher({
   method: 'base',
-  options: z.object({ method: z.literal('base'), ...discoveryBase }),
+  options: () => z.object({ method: z.literal('base'), ...discoveryBase }),
   create: () => ({
     run: (emit, signal) =>
       new Promise((resolve) => {

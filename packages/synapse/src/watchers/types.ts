@@ -39,9 +39,19 @@ export interface WatcherKind<M extends string, S extends z.ZodObject> {
   readonly create: (options: z.output<S>, context: WatcherContext) => Watcher;
 }
 
-/** Keeps the literal method and the inferred options of a watcher kind. */
-export function defineWatcher<const M extends string, S extends z.ZodObject>(
-  kind: WatcherKind<M, S>,
-): WatcherKind<M, S> {
-  return kind;
+/**
+ * Keeps the literal method and the inferred options of a watcher kind. The schema is made when it is first asked for:
+ * making all of them would take a noticeable part of a start that needs one.
+ */
+export function defineWatcher<const M extends string, S extends z.ZodObject>({
+  options,
+  ...kind
+}: Omit<WatcherKind<M, S>, 'options'> & { readonly options: () => S }): WatcherKind<M, S> {
+  let made: S | undefined;
+  return {
+    ...kind,
+    get options() {
+      return (made ??= options());
+    },
+  };
 }

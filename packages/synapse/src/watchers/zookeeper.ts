@@ -8,7 +8,7 @@ import { znodeAdvice, znodeKeys } from './znodes/keys.js';
 /** Instances from the children of a znode, which nerve or a serverset writer registers. */
 export const zookeeperWatcher = defineWatcher({
   method: 'zookeeper',
-  options: z.object({ method: z.literal('zookeeper'), ...znodeKeys, ...discoveryBase }),
+  options: () => z.object({ method: z.literal('zookeeper'), ...znodeKeys, ...discoveryBase }),
   lint: znodeAdvice,
   create: (given, context) => znodeWatcher(given, watchChildren, context),
 });

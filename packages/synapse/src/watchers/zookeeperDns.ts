@@ -13,12 +13,13 @@ import { pollChildren } from './znodes/pollChildren.js';
 export function zookeeperDnsWatcherOver(openNames: OpenNameServer) {
   return defineWatcher({
     method: 'zookeeper_dns',
-    options: z.object({
-      method: z.literal('zookeeper_dns'),
-      ...znodeKeys,
-      ...resolvingKeys,
-      ...discoveryBase,
-    }),
+    options: () =>
+      z.object({
+        method: z.literal('zookeeper_dns'),
+        ...znodeKeys,
+        ...resolvingKeys(),
+        ...discoveryBase,
+      }),
     lint: znodeAdvice,
     create: (given, context) => ({
       run: (emit, signal) =>
@@ -38,13 +39,14 @@ export function zookeeperDnsWatcherOver(openNames: OpenNameServer) {
 export function zookeeperDnsPollWatcherOver(openNames: OpenNameServer) {
   return defineWatcher({
     method: 'zookeeper_dns_poll',
-    options: z.object({
-      method: z.literal('zookeeper_dns_poll'),
-      ...znodeKeys,
-      ...pollingKeys,
-      ...resolvingKeys,
-      ...discoveryBase,
-    }),
+    options: () =>
+      z.object({
+        method: z.literal('zookeeper_dns_poll'),
+        ...znodeKeys,
+        ...pollingKeys(),
+        ...resolvingKeys(),
+        ...discoveryBase,
+      }),
     lint: znodeAdvice,
     create: (given, context) => ({
       run: (emit, signal) => {

@@ -9,12 +9,13 @@ import { pollChildren } from './znodes/pollChildren.js';
 /** As `zookeeper`, but it asks now and then instead of setting watches. */
 export const zookeeperPollWatcher = defineWatcher({
   method: 'zookeeper_poll',
-  options: z.object({
-    method: z.literal('zookeeper_poll'),
-    ...znodeKeys,
-    ...pollingKeys,
-    ...discoveryBase,
-  }),
+  options: () =>
+    z.object({
+      method: z.literal('zookeeper_poll'),
+      ...znodeKeys,
+      ...pollingKeys(),
+      ...discoveryBase,
+    }),
   lint: znodeAdvice,
   create: (given, context) =>
     znodeWatcher(given, pollChildren(pollingIntervalMs(given), context.clock, context.logger), context),

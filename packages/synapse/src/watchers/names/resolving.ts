@@ -14,24 +14,25 @@ const limitMs = 30_000;
 
 const defaultIntervalSeconds = 30;
 
-const nameserver = z.string().refine((text) => {
-  const [, bracketed, inBrackets] = /^\[(.+)\](?::\d{1,5})?$/.exec(text) ?? [];
-  const [, withPort] = /^([\d.]+):\d{1,5}$/.exec(text) ?? [];
-  return isIP(bracketed ?? inBrackets ?? withPort ?? text) !== 0;
-}, 'expected an IP address, with or without a port');
+const nameserver = () =>
+  z.string().refine((text) => {
+    const [, bracketed, inBrackets] = /^\[(.+)\](?::\d{1,5})?$/.exec(text) ?? [];
+    const [, withPort] = /^([\d.]+):\d{1,5}$/.exec(text) ?? [];
+    return isIP(bracketed ?? inBrackets ?? withPort ?? text) !== 0;
+  }, 'expected an IP address, with or without a port');
 
 /** Keys of watchers that resolve names. */
-export const resolvingKeys = {
+export const resolvingKeys = () => ({
   check_interval: z
     .number()
     .min(0)
     .nullish()
     .describe('Seconds between two look-ups of names; sooner where their time to live ends sooner.')
     .meta({ default: defaultIntervalSeconds }),
-  nameserver: oneOrMore(nameserver)
+  nameserver: oneOrMore(nameserver())
     .nullish()
     .describe('Name servers to ask, as addresses; default: those of /etc/resolv.conf.'),
-} as const;
+});
 
 /** The values of these keys. */
 export interface ResolvingOptions {

@@ -73,14 +73,14 @@ export function znodeAdvice({ discovery_jitter: jitter }: ZnodeOptions): readonl
 const defaultPollingSeconds = 60;
 
 /** What a watcher is told that asks now and then. */
-export const pollingKeys = {
+export const pollingKeys = () => ({
   polling_interval_sec: z
     .number()
     .min(0)
     .nullish()
     .describe('Seconds between two readings (at least 0.5).')
     .meta({ default: defaultPollingSeconds }),
-} as const;
+});
 
 /** The pause between two readings, in milliseconds. */
 export function pollingIntervalMs({
