@@ -107,6 +107,8 @@ export class Converger {
       const start = { reasons: this.#reasons, wish, signal };
       const started =
         config.doReloads && (await startAtOnce(this.#wiring, this.#context, this.#results, start));
+      // It was started meanwhile: what runs is another matter now.
+      if (started === 'running') continue;
       if (started) {
         await this.#noteLoaded(started);
         return { outcome: 'start', againInMs: afterStartMs };
@@ -133,15 +135,15 @@ export class Converger {
 
   /** Servers first: what running processes take must not wait for the check of a file. */
   async #bringAllInStep(desired: DesiredState, wanted: Desire, signal: AbortSignal): Promise<void> {
-    const { targets, keeper, beliefs } = this.#wiring;
+    const { targets, keeper, beliefs, process } = this.#wiring;
     const { clock, metrics, logger } = this.#context;
     const isAudit = isSameState(desired, this.#wanted);
     this.#wanted = desired;
     const results: PassResult[] = [];
     const failures: unknown[] = [];
-    const isKnown = (process: ProcessIdentity): boolean =>
-      results.some((each) => each.process !== undefined && sameProcess(each.process, process));
-    const context = { clock, keeper, beliefs, signal, now: clock.now(), isKnown, isAudit };
+    const isKnown = (worker: ProcessIdentity): boolean =>
+      results.some((each) => each.process !== undefined && sameProcess(each.process, worker));
+    const context = { clock, keeper, beliefs, process, signal, now: clock.now(), isKnown, isAudit };
     // One after the other: several sockets may lead to one process. One that is silent holds up no other.
     for (const target of targets) {
       await bringInStep(target, desired, context).then(

@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process';
-import { mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
+import { mkdir, open, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Backoff, type Clock, describeError, type Logger } from '@smartstack/agent';
 import { descriptorLimit, haproxyLimit } from './descriptorLimit.js';
-import { parseBindFailures } from '../file/configMessages.js';
 import {
   askWorker,
   awaitMaster,
@@ -13,6 +12,7 @@ import {
   reloadThroughMaster,
 } from './masterCli.js';
 import type { HaproxyProcess, ProcessTiming } from './process.js';
+import { readLogFrom, withWords } from './haproxyWords.js';
 import { ReloadError } from './reloadError.js';
 import { haproxyOf, type RunningHaproxy, runningHaproxies } from './runningHaproxy.js';
 import type { Turn } from './turn.js';
@@ -37,24 +37,6 @@ export interface ManagedProcessOptions {
   /** Called after each attempt to start it. */
   readonly onStart: (result: 'success' | 'failure') => void;
   readonly random?: () => number;
-}
-
-async function readLogFrom(path: string, offset: number): Promise<string> {
-  const text = await readFile(path).catch(() => Buffer.alloc(0));
-  return text.subarray(offset).toString().trim().slice(-1_000);
-}
-
-/** The failure, with what HAProxy itself wrote about it. */
-function withWords(
-  { message, cause, messages, isSilent }: ReloadError,
-  said: string,
-  action: ReloadError['action'] = 'reload',
-): ReloadError {
-  const logged = parseBindFailures(said);
-  return new ReloadError(said === '' ? message : `${message}: ${said}`, {
-    ...{ cause, action, isSilent },
-    messages: logged.length > 0 ? logged : messages,
-  });
 }
 
 class ManagedProcess implements HaproxyProcess {
@@ -113,6 +95,23 @@ class ManagedProcess implements HaproxyProcess {
     });
   }
 
+  startWith<T>(
+    place: (start: () => Promise<void>) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T | 'running'> {
+    this.#isWanted = true;
+    return this.#options.turn.take(async () =>
+      (await this.#isThere(signal)) ? 'running' : place(() => this.#start(signal)),
+    );
+  }
+
+  /** Each file is put in place whole: one that is there before and after a start is what was read. */
+  async hasLoadedFile(worker: number, signal: AbortSignal): Promise<boolean> {
+    const { file } = this.#lastStart;
+    if (file === undefined || file !== (await this.#file())) return false;
+    return (await this.status(signal))?.workers.some(({ pid }) => pid === worker) === true;
+  }
+
   /** One that we start has our own limit. */
   async descriptorLimit(signal: AbortSignal): Promise<number | undefined> {
     const pid = (await this.status(signal))?.pid;
@@ -156,24 +155,30 @@ class ManagedProcess implements HaproxyProcess {
     return { clock, deadlineMs: timing.answerMs, patienceMs: timing.reloadMs, signal };
   }
 
-  /** Finds the running master or starts one. A master that is alive but silent is waited for, never doubled. */
+  /** Finds the running master or starts one. */
   async #ensureRunning(signal: AbortSignal): Promise<'running' | 'started'> {
+    if (await this.#isThere(signal)) return 'running';
+    await this.#start(signal);
+    return 'started';
+  }
+
+  /** A master that is alive but silent is waited for, never doubled. */
+  async #isThere(signal: AbortSignal): Promise<boolean> {
     const { clock, timing } = this.#options;
-    if (await this.#answers(signal)) return 'running';
+    if (await this.#answers(signal)) return true;
     const end = clock.monotonic() + timing.reloadMs;
     for (;;) {
       const ours = await this.#findOurs();
       if (ours.length === 0) break;
       this.#adopt(ours);
       // It re-executes itself, or it is on its way out.
-      if ((await this.status(signal)) !== undefined) return 'running';
+      if ((await this.status(signal)) !== undefined) return true;
       if (clock.monotonic() >= end)
         throw new ReloadError('HAProxy is alive but its master is silent', { isSilent: true });
       await clock.sleep(20, signal);
     }
     this.#masterSocket = this.#options.masterSocketPath;
-    await this.#start(signal);
-    return 'started';
+    return false;
   }
 
   async #answers(signal: AbortSignal): Promise<boolean> {

@@ -23,6 +23,16 @@ export interface HaproxyProcess {
    * counts. Throws ReloadError.
    */
   ensure?(signal: AbortSignal, lookedAt: number): Promise<'running' | 'started'>;
+  /**
+   * Where nothing of ours runs: `place` puts a file in place and calls `start`, while nobody else starts it on another
+   * one. 'running', and nothing done, where something does. Throws ReloadError.
+   */
+  startWith?<T>(
+    place: (start: () => Promise<void>) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T | 'running'>;
+  /** True where we know that the process of this worker has loaded the very file that is on disk: we started it on that. */
+  hasLoadedFile?(worker: number, signal: AbortSignal): Promise<boolean>;
   /** Master and workers; undefined without a master socket, or when it does not answer. */
   status(signal: AbortSignal): Promise<MasterStatus | undefined>;
   /** How many file descriptors the process that loads the file may open; undefined when nobody knows. */

@@ -1,6 +1,5 @@
 import { type ProcessIdentity, sameProcess } from '../loaded/beliefs.js';
 import { isNobody } from './known.js';
-import { ReloadError } from './reloadError.js';
 import type { PassResult } from '../runtime/runtimePass.js';
 import type { RuntimeTarget } from '../runtime/runtimeTarget.js';
 import type { DesiredState } from '../types.js';
@@ -10,7 +9,8 @@ const pollMs = 10;
 
 /**
  * Makes every process load the file, and waits until its new worker answers; one of ours that is gone is started
- * instead, and nothing else where `mayReload` is false. `silent` lists the sockets on which nobody did although the reload itself succeeded. Throws ReloadError; the old workers then go on serving.
+ * instead. `silent` lists the sockets on which nobody did although the reload itself succeeded. Throws ReloadError; the
+ * old workers then go on serving.
  */
 export async function reload(
   wiring: Wiring,
@@ -18,18 +18,27 @@ export async function reload(
   results: readonly PassResult[],
   accepted: DesiredState,
   signal: AbortSignal,
-  mayReload = true,
 ): Promise<{ readonly how: 'reloaded' | 'started'; readonly silent: readonly string[] }> {
-  const { process, targets, beliefs, counters } = wiring;
-  const before = new Map(results.map((result) => [result.socket, result.process]));
+  const { process, counters } = wiring;
   // A process that was gone and is started now has loaded the file: reloading it again would be for nothing.
   let how: 'reloaded' | 'started' = 'started';
   const lookedAt = Math.max(...results.map(({ at }) => at));
   if (!isNobody(results) || (await process.ensure?.(signal, lookedAt)) !== 'started') {
-    if (!mayReload) throw new ReloadError('HAProxy runs already', { action: 'start' });
     await counters.lastReading(signal);
     how = await process.reload(signal);
   }
+  return { how, silent: await awaitWorkers(wiring, context, results, accepted, signal) };
+}
+
+/** Waits until the worker of each process answers that has loaded `accepted`. Returns the sockets on which none does. */
+export async function awaitWorkers(
+  { targets, beliefs }: Wiring,
+  context: WiringContext,
+  results: readonly PassResult[],
+  accepted: DesiredState,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const before = new Map(results.map((result) => [result.socket, result.process]));
   const answers = await Promise.all(
     targets.map(async (target) => {
       const old = before.get(target.socketPath);
@@ -41,7 +50,7 @@ export async function reload(
       return [];
     }),
   );
-  return { how, silent: answers.flat() };
+  return answers.flat();
 }
 
 /** The worker that answers now, once it is not the old one; that may still accept a connection after the reload. */

@@ -6,7 +6,7 @@ import type { PassResult } from '../runtime/runtimePass.js';
 import type { DesiredState, ReloadReason } from '../types.js';
 import type { Wiring, WiringContext } from '../wiring.js';
 import { isNobody } from './known.js';
-import { reload } from './reload.js';
+import { awaitWorkers } from './reload.js';
 import { ReloadError } from './reloadError.js';
 
 /** What was started, and the sockets on which nobody answers all the same. */
@@ -18,22 +18,23 @@ export interface Started {
 /**
  * Starts an HAProxy of ours that does not run on a file that nobody has checked: its start says as much as a check,
  * and routes are there sooner. Undefined where it is not for us to start it, or it did not start; then the file is as
- * before, and a check tells why. Throws when `signal` aborts or the file cannot be written.
+ * before, and a check tells why. 'running' where it was started meanwhile, on the file that was there: then nothing was
+ * done. Throws when `signal` aborts or the file cannot be written.
  */
 export async function startAtOnce(
   wiring: Wiring,
   context: WiringContext,
   results: readonly PassResult[],
   { reasons, wish, signal }: { reasons: readonly ReloadReason[]; wish: FileWish; signal: AbortSignal },
-): Promise<Started | undefined> {
+): Promise<Started | 'running' | undefined> {
   const { keeper, process, gate, ownStart } = wiring;
-  if (process.ensure === undefined || wish.isStandIn === true || !isNobody(results)) return undefined;
+  if (process.startWith === undefined || wish.isStandIn === true || !isNobody(results)) return undefined;
   if (gate.waitMs(reasons, '') > 0) return undefined;
   let started: Started | undefined;
-  const start = async (accepted: DesiredState): Promise<boolean> => {
+  const begin = async (start: () => Promise<void>, accepted: DesiredState): Promise<boolean> => {
     try {
-      const { silent } = await reload(wiring, context, results, accepted, signal, false);
-      started = { accepted, silent };
+      await start();
+      started = { accepted, silent: await awaitWorkers(wiring, context, results, accepted, signal) };
       gate.attempted(reasons, hashOf(render(accepted)));
     } catch (error) {
       if (!(error instanceof ReloadError)) throw error;
@@ -42,6 +43,10 @@ export async function startAtOnce(
     }
     return started !== undefined;
   };
-  await keeper.tryOut(wish.desired, wish.shared, (accepted) => ownStart.noting(() => start(accepted)));
-  return started;
+  const outcome = await process.startWith(
+    (start) =>
+      keeper.tryOut(wish.desired, wish.shared, (accepted) => ownStart.noting(() => begin(start, accepted))),
+    signal,
+  );
+  return outcome === 'running' ? outcome : started;
 }

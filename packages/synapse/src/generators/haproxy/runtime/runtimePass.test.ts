@@ -55,7 +55,7 @@ describe('a process that becomes another version behind its socket', () => {
       prober: new Prober({ ...defaultProbe, mode: 'off' }, systemClock),
     });
     const context: PassContext = {
-      ...{ clock: systemClock, beliefs, keeper, now },
+      ...{ clock: systemClock, beliefs, keeper, now, process: {} },
       signal: new AbortController().signal,
       isAudit: false,
       isKnown: () => false,
@@ -102,7 +102,7 @@ describe('a pass that nobody answers', () => {
       prober: new Prober({ ...defaultProbe, mode: 'off' }, systemClock),
     });
     const context: PassContext = {
-      ...{ clock: systemClock, beliefs, keeper: {} as ConfigKeeper, now: Date.now() },
+      ...{ clock: systemClock, beliefs, keeper: {} as ConfigKeeper, process: {}, now: Date.now() },
       ...{ signal: new AbortController().signal, isAudit: false, isKnown: () => false },
     };
     expect((await bringInStep(target, loaded, context)).plan.commands).toEqual([]);
@@ -110,5 +110,40 @@ describe('a pass that nobody answers', () => {
     const other = aState([aService([aServer('a', { options: ['backup'] })])]);
     await expect(bringInStep(target, other, context)).rejects.toMatchObject({ code: 'runtime-timeout' });
     expect(beliefs.running(cli.path, process)).toBe(loaded);
+  });
+});
+
+describe('a worker that began in the second in which the file was written', () => {
+  const seen = async (hasLoadedFile: (worker: number) => Promise<boolean>, onDisk: 'ours' | 'changed') => {
+    const startedAt = Math.floor(Date.now() / 1000);
+    cli = await FakeCli.start((command) => {
+      if (command === 'show info')
+        return `Name: HAProxy\nVersion: 2.6.12\nPid: 100\nUptime_sec: 0\nStart_time_sec: ${startedAt}`;
+      if (command === 'show backend') return '# name\nweb';
+      const row = [3, 'web', a.id, a.name, a.address, 2, 0, 1, 0, a.port].join(' ');
+      return command.startsWith('show servers state') ? `1\n# ${columns}\n${row}` : '';
+    });
+    const beliefs = await BeliefStore.open(undefined);
+    const sha256 = hashOf(render(loaded));
+    beliefs.written = { desired: loaded, sha256, at: Date.now() };
+    const diskHash = () => Promise.resolve(onDisk === 'ours' ? sha256 : 'another');
+    const target = new RuntimeTarget({
+      ...{ clock: systemClock, socketPath: cli.path, deadlineMs: 2_000, observeAgainMs: 60_000 },
+      prober: new Prober({ ...defaultProbe, mode: 'off' }, systemClock),
+    });
+    const { isUnknown } = await bringInStep(target, loaded, {
+      ...{ clock: systemClock, beliefs, keeper: { diskHash }, process: { hasLoadedFile }, now: Date.now() },
+      ...{ signal: new AbortController().signal, isAudit: false, isKnown: () => false },
+    });
+    return isUnknown;
+  };
+
+  it('is known where we started it on that very file, and nowhere else', async () => {
+    const ours = (worker: number) => Promise.resolve(worker === 100);
+    expect(await seen(ours, 'ours')).toBe(false);
+    await cli?.stop();
+    expect(await seen(ours, 'changed')).toBe(true);
+    await cli?.stop();
+    expect(await seen(() => Promise.resolve(false), 'ours')).toBe(true);
   });
 });

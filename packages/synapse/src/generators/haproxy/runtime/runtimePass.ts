@@ -1,12 +1,13 @@
 import type { Clock } from '@smartstack/agent';
 import type { AppliedCommand } from './apply.js';
 import type { BeliefStore } from '../loaded/beliefStore.js';
-import { loadedBy, type ProcessIdentity } from '../loaded/beliefs.js';
+import { loadedBy, type ProcessIdentity, type WorkerStart } from '../loaded/beliefs.js';
 import { capabilitiesOf } from '../plan/capabilities.js';
 import type { ConfigKeeper } from '../file/configKeeper.js';
 import { advanceLoaded } from '../loaded/loaded.js';
 import { withIntended } from '../loaded/loadedState.js';
 import { planChanges } from '../plan/plan.js';
+import type { HaproxyProcess } from '../process/process.js';
 import type { OpenedSession } from './runtimeClient.js';
 import { RuntimeApiError } from './runtimeError.js';
 import type { Observation, Probes, RuntimeTarget } from './runtimeTarget.js';
@@ -33,7 +34,8 @@ export interface PassResult {
 export interface PassContext {
   readonly clock: Clock;
   readonly beliefs: BeliefStore;
-  readonly keeper: ConfigKeeper;
+  readonly keeper: Pick<ConfigKeeper, 'diskHash'>;
+  readonly process: Pick<HaproxyProcess, 'hasLoadedFile'>;
   readonly signal: AbortSignal;
   /** Wall clock in milliseconds. */
   readonly now: number;
@@ -157,7 +159,7 @@ async function actOn(
   desired: DesiredState,
   context: PassContext,
 ): Promise<Omit<PassResult, 'at'>> {
-  const { beliefs, keeper, signal, now, isKnown, isAudit } = context;
+  const { beliefs, now, signal, isKnown, isAudit } = context;
   const { socketPath: socket } = target;
   const observation = await target.observe(opened, isAudit);
   const { identity: process, state } = observation;
@@ -167,8 +169,7 @@ async function actOn(
   let prepared = early?.observation === observation ? early : undefined;
   if (prepared === undefined) {
     const start = { startedAt: process.startedAt, uptimeSeconds, now };
-    const known =
-      beliefs.running(socket, process) ?? loadedBy(start, beliefs.written, await keeper.diskHash());
+    const known = beliefs.running(socket, process) ?? (await loadedFromDisk(process.pid, start, context));
     if (known === undefined) {
       const plan = planChanges(desired, known, state, capabilitiesOf(version));
       return { socket, plan, applied: [], process, isUnknown: true };
@@ -193,6 +194,18 @@ async function actOn(
     beliefs.setRunning(socket, process, advanceLoaded(known, desired, applied));
   }
   return { socket, plan, applied, process, isUnknown: false };
+}
+
+/** What a worker has loaded of which nobody has noted it: told by the times, or by the one who started it. */
+async function loadedFromDisk(
+  worker: number,
+  start: WorkerStart,
+  { beliefs: { written }, keeper, process, signal }: PassContext,
+): Promise<DesiredState | undefined> {
+  const hash = await keeper.diskHash();
+  const told = loadedBy(start, written, hash);
+  if (told !== undefined || written?.sha256 !== hash) return told;
+  return (await process.hasLoadedFile?.(worker, signal)) ? written?.desired : undefined;
 }
 
 /** All reasons of all processes, each once. */
