@@ -66,7 +66,7 @@ it('ZooKeeper comes back with empty data', async () => {
   expect((await load.stop()).failures).toEqual([]);
 });
 
-it("synapse's session expires", async () => {
+it("synapse's session expires (trap 26): no exit, no reload, and its metric says so", async () => {
   proxy.refuse();
   proxy.cut();
   await holds(routes, { what: 'the route works', forMs: 4_000 });

@@ -189,7 +189,7 @@ describe('the process', () => {
     expect(await vm.worker()).toBe(worker);
   });
 
-  it('is the only one on its haproxy.cfg: a second one waits, and takes over', async () => {
+  it('is the only one on its haproxy.cfg (trap 30): a second one waits, and takes over', async () => {
     await register(nerve, web, await upstream('a'));
     const vm = await startVm(server.address, [web]);
     await vm.serves(web, ['a']);

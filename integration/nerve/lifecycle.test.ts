@@ -145,7 +145,7 @@ describe('nerve', () => {
     });
   });
 
-  it('lets a new nerve start beside the old one, which still holds the admin port', async () => {
+  it('lets a new nerve start beside the old one (trap 30), which still holds the admin port', async () => {
     const path = freshPath();
     const session = observe(bed.address);
     const old = await startNerve({ main: { services: { web: service(path) } } });

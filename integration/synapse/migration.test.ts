@@ -122,12 +122,27 @@ describe('synapse lint', () => {
     [15, service('      backend_name: other\n'), /disables every server/],
     [16, service('      backend: [retry-on conn-failure]\n'), /Ruby's synapse drops `retry-on/],
     [
+      18,
+      service('', '    leader_election: false\n').replace(
+        '{method: base}',
+        '{method: zookeeper, hosts: [a:2181], path: /s, generator_config_path: /g}',
+      ),
+      /replaces the local block as a whole/,
+    ],
+    [
+      20,
+      service('').replace('haproxy: {}', 'haproxy: {do_checks: true, check_command: "true"}'),
+      /Where check_command fails/,
+    ],
+    [22, `smartstack: {}\n${service('')}`, /^1:1 smartstack error Unknown key/],
+    [
       24,
       service('')
         .replace('    use_previous_backends: false\n', '')
         .replace(/ {4}default.*\n/, ''),
       /use_previous_backends/,
     ],
+    [25, service('').replace('method: base', 'method: awstag'), /the README means ec2tag/],
     [28, service('      backend: [mode http, cookie SRV insert]\n'), /reload: `cookie` needs 3.0/],
     [29, service('', '    leader_election: true\n'), /go-nerve/],
   ])('trap %i: is told of', async (_trap, text, message) => {

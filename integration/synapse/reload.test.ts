@@ -27,7 +27,7 @@ const file = (name: string, more = '') => `${zookeeper(server.address, name)}${m
 const sessions = async () =>
   (await server.fourLetterWord('cons')).split('\n').filter((line) => line.includes('sid=')).length;
 
-it('files that change are noticed; what they do not change goes on', async () => {
+it('files that change are noticed, without a HUP (trap 23); what they do not change goes on', async () => {
   const synapse = await startSynapse({ [a]: file(a) });
   await synapse.sees(a, ['10.0.0.1:80']);
   const before = await sessions();

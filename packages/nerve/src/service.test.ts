@@ -144,7 +144,7 @@ describe('Service', () => {
     expect(service.status.throttled).toBe(false);
   });
 
-  it('only counts what the rate limit refuses in shadow mode, which is the default', async () => {
+  it('only counts what the rate limit refuses in shadow mode, which is the default (trap 8)', async () => {
     const { clock, reporter, registry, start } = setUp();
     start({ rate_limiting: { average_rate: 0.1, max_burst: 1 } });
     await clock.advance(0);

@@ -45,7 +45,7 @@ describe('expandErbEnv', () => {
     [`<%= ENV['MULTI'] %>`, 1, 'The environment variable MULTI has a line break'],
     [`x\n  <%= ENV['HOST'`, 2, '<% without %>'],
     [`<%=\nENV['HOST'] %>`, 1, 'supported'],
-  ])('refuses %j with its place', (text, line, message) => {
+  ])('refuses %j with its place (trap 3)', (text, line, message) => {
     expect(problems(text)).toEqual([expect.stringMatching(new RegExp(`^s\\.yaml:${line}:\\d+ `))]);
     expect(problems(text)[0]).toContain(message);
   });

@@ -32,6 +32,16 @@ describe('nerve lint', () => {
     ],
     [7, plain(''), /^nerve\.yaml:6:13 services\.web\.checks: Without checks the service is always up/],
     [7, plain('{type: http, timeout: 2}'), /^nerve\.yaml:6:36 \S+timeout: It does not govern the connection/],
+    [
+      8,
+      `${plain()}rate_limiting: {average_rate: 1, max_burst: 2}\n`,
+      /^nerve\.yaml:7:16 rate_limiting: It only/,
+    ],
+    [
+      10,
+      plain().replace('port: 80', "port: '80'"),
+      /^nerve\.yaml:5:11 services\.web\.port: .*nerve_sd_configs/,
+    ],
     [9, plain('{type: tcp}', '    node_type: ephemeral\n'), /^nerve\.yaml:7:16 \S+node_type: .*bare `_`/],
     [27, `${plain()}drain_on_stop: true\n`, /^nerve\.yaml:7:16 drain_on_stop: A stop waits for callers/],
     [29, plain('{type: http, namespace: /health}'), /namespace: go-nerve's name for the path/],

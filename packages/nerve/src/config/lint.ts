@@ -44,6 +44,7 @@ export async function lint(file: string, env: Environment): Promise<readonly Con
     ...environmentSurprises(env, ['NERVE_CHECK_CONFIG', 'DEBUG']),
     ...texts.flat(),
     ...stopIssues(main, value),
+    ...limitIssues(main, value),
     ...(dir === undefined ? [] : await serviceFileSurprises(dir, extensions, Object.keys(inline))),
     ...services.flatMap(serviceIssues),
   ];
@@ -73,6 +74,15 @@ function stopIssues(parsed: ParsedFile, value: Raw): readonly ConfigIssue[] {
   return [{ file: parsed.file, ...parsed.at(path), path: formatPath(path), message, severity: 'warning' }];
 }
 
+/** The shadow mode of rate_limiting is on unless it is said to be off. */
+function limitIssues(parsed: ParsedFile, value: Raw): readonly ConfigIssue[] {
+  const limit = value.rate_limiting;
+  if (!isMapping(limit) || Object.hasOwn(limit, 'shadow_mode')) return [];
+  const path = ['rate_limiting'];
+  const message = 'It only counts what it would refuse, as shadow_mode is on unless told: say which is meant';
+  return [{ file: parsed.file, ...parsed.at(path), path: formatPath(path), message, severity: 'warning' }];
+}
+
 function serviceIssues({ parsed, at, raw }: Linted): readonly ConfigIssue[] {
   const warn = (path: readonly PropertyKey[], message: string): ConfigIssue => {
     const whole = [...at, ...path];
@@ -95,6 +105,14 @@ function serviceIssues({ parsed, at, raw }: Linted): readonly ConfigIssue[] {
         ? checkIssues(check).map(({ key, message }) => warn(['checks', index, key], message))
         : [],
     ),
+    ...(typeof raw.port === 'string'
+      ? [
+          warn(
+            ['port'],
+            "The registration holds text, as written: Prometheus's nerve_sd_configs drops it. Take the quotes away, once nobody needs the text",
+          ),
+        ]
+      : []),
     ...(nodeType === 'ephemeral' || nodeType === 'persistent'
       ? [
           warn(

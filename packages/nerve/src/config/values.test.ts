@@ -14,7 +14,7 @@ describe('values', () => {
     for (const bad of [0, 0.9, -1, 'x', 1e9]) expect(count.safeParse(bad).success, String(bad)).toBe(false);
   });
 
-  it('takes a port from 1 to 65535 and keeps its type', () => {
+  it('takes a port from 1 to 65535 and keeps its type (trap 10)', () => {
     expect([port.parse(1), port.parse('65535')]).toEqual([1, '65535']);
     for (const bad of [0, 65_536, 1.5, '0', '65536', '1 ', '0x50', '', null, 80n]) {
       expect(port.safeParse(bad).success, String(bad)).toBe(false);

@@ -136,7 +136,7 @@ describe('loadConfiguration', () => {
     expect(configuration?.services.has('fromenv')).toBe(true);
   });
 
-  it('tells every issue of every file at once, each with its place', async () => {
+  it('tells every issue of every file at once, each with its place, keys that nobody knows (trap 22) too', async () => {
     put('broken.yaml', 'a: [');
     put('ruby.yaml', 'host: <%= `id` %>');
     put('dns.yaml', '{discovery: {method: dns, servers: []}}');

@@ -109,7 +109,7 @@ describe('the top-level haproxy block', () => {
     ]);
   });
 
-  it('reads what Ruby coerces, scalars for lists, and seeds of 128 bits', () => {
+  it('reads what Ruby coerces, scalars for lists, and seeds of 128 bits (trap 2)', () => {
     const seed = 0x0123_4567_89ab_cdef_0123_4567_89ab_cdefn;
     const block = {
       ...ruby,
@@ -204,7 +204,7 @@ describe("a service's haproxy block", () => {
     });
   });
 
-  it('refuses templates that cannot be expanded, and lines that are two', () => {
+  it('refuses templates that cannot be expanded (trap 12), and lines that are two', () => {
     expect(service({ server_options: 'check %{hots}' }).issues).toEqual([
       {
         path: ['server_options'],
