@@ -47,7 +47,7 @@ function serviceText(zookeeper: string, name: string, port: number): string {
 async function fill(session: ZkSession, { services, servers }: Size, port: number): Promise<void> {
   for (let service = 0; service < services; service += 1) await session.mkdirp(`/s/${serviceName(service)}`);
   for (let server = 0; server < servers; server += 1) {
-    const host = `127.1.0.${server + 1}`;
+    const host = `127.1.${server >> 7}.${(server & 127) + 1}`;
     await Promise.all(
       Array.from({ length: services }, (_, service) => registerAt(session, serviceName(service), host, port)),
     );
