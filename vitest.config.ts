@@ -8,7 +8,12 @@ const shared = {
 };
 
 /** Files that wait for servers more than they work: two at a time. What measures, or loads a core, is not among them. */
-const waiting = 'integration/{zookeeper,nerve,synapse,prometheus}/!(scale).test.ts';
+const waiting = [
+  'integration/{zookeeper,nerve,synapse,prometheus}/!(scale).test.ts',
+  'integration/pair/{badInput,instanceLists,instances,mixedFleet,registry,tls}.test.ts',
+  'integration/discovery/{faults,massLoss,partition}.test.ts',
+  'integration/haproxy/{killed,locality,slowstart,unloadable}.test.ts',
+];
 const withServers = { testTimeout: 60_000, hookTimeout: 60_000 };
 
 export default defineConfig({
@@ -36,7 +41,7 @@ export default defineConfig({
         test: {
           ...withServers,
           name: 'integration-waiting',
-          include: [waiting],
+          include: waiting,
           exclude: ['**/node_modules/**'],
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
@@ -48,7 +53,7 @@ export default defineConfig({
           ...withServers,
           name: 'integration',
           include: ['integration/**/*.test.ts'],
-          exclude: ['integration/harness/**', '**/node_modules/**', waiting],
+          exclude: ['integration/harness/**', '**/node_modules/**', ...waiting],
           // Two cores, real servers and real timing: one file at a time.
           fileParallelism: false,
           sequence: { groupOrder: 2 },
