@@ -73,6 +73,21 @@ describe('services', () => {
     });
   });
 
+  it('show the last ten results of their checks, one by one only', async () => {
+    const { ask, clock, heartbeats } = await setUp({ app: { ...ttl, check_interval: 1 } });
+    heartbeats.beat('app', 'ttl', { status: 'pass', note: '' });
+    for (let round = 0; round < 20; round += 1) await clock.advance(1_000);
+    const { value } = await ask('GET', '/v1/services/app');
+    const [check] = (value as { checks: [{ last: object; history: { at: number; ok: boolean }[] }] }).checks;
+    expect(check.history).toHaveLength(10);
+    expect(check.history.at(-1)).toEqual(check.last);
+    expect(check.history.every(({ ok }) => !ok)).toBe(true);
+    expect(check.history.every(({ at }, index, { [index - 1]: before }) => at > (before?.at ?? 0))).toBe(
+      true,
+    );
+    expect(JSON.stringify((await ask('GET', '/v1/services')).value)).not.toContain('history');
+  });
+
   it('that do not exist are answered with one like it', async () => {
     const { ask } = await setUp();
     for (const [method, path] of [
