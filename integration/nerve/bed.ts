@@ -30,7 +30,7 @@ interface Status {
     readonly service: string;
     readonly health: string;
     readonly reason?: string;
-    readonly registration: { readonly kind: string; readonly place?: string };
+    readonly registration: { readonly kind: string; readonly place?: string; readonly error?: string };
     readonly drain?: { readonly phase: string };
     readonly checks: readonly { readonly last?: { readonly at: number } }[];
     readonly transitions: readonly { readonly to: string }[];

@@ -1,30 +1,15 @@
-import { execFile } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { type CommandResult, commandOf } from '../harness/commandOf.ts';
 import { eventually } from '../harness/eventually.ts';
 import { freePort, listenAnywhere } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 import { startNerve } from './bed.ts';
 
-const program = resolve(import.meta.dirname, '../../packages/nerve/bin/nerve.js');
-
-function cli(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  return new Promise((done) => {
-    execFile(
-      process.execPath,
-      [program, ...args],
-      { timeout: 20_000, maxBuffer: 2 ** 26 },
-      (error, stdout, stderr) => {
-        // One that was ended for taking too long has no code of its own.
-        const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
-        done({ code, stdout, stderr });
-      },
-    );
-  });
-}
+const cli = (...args: readonly string[]): Promise<CommandResult> => commandOf('nerve', ...args);
 
 describe('the commands for operators', () => {
   it('show, drain, weigh and undrain over the socket, and are refused over TCP', async () => {
@@ -53,7 +38,9 @@ describe('the commands for operators', () => {
       { what: 'web is registered', timeoutMs: 10_000 },
     );
     expect(status.stdout).toMatch(/^SERVICE +HEALTH +SINCE +REGISTRATION[^\n]*\nweb +up +\d+s +present/);
-    expect((await cli('status', 'web', ...at)).stdout).toMatch(/\nalways +up +pass/);
+    expect((await cli('status', 'web', ...at)).stdout).toMatch(
+      /\nalways +up +pass[^]*\nalways +20\S+Z +pass +[\d.]+ ms/,
+    );
     const unknown = await cli('status', 'wbe', ...at);
     expect(unknown).toMatchObject({
       code: 1,
@@ -183,6 +170,22 @@ describe('the commands for operators', () => {
     const probed = await cli('probe', 'web', '-c', file);
     expect(probed.code).toBe(1);
     expect(probed.stdout).toMatch(/\nclosed +127\.0\.0\.1:1 +fail .*\nfine +true +pass .*\napp +- +skipped /);
+    expect(probed.stdout).toMatch(
+      /\n\nclosed\nSTEP .*\nconnect +failed .* 127\.0\.0\.1:1: connect ECONNREFUSED 127\.0\.0\.1:1\n\nfine\nSTEP .*\nstart +ok .*\nrun +ok .*exited with 0\n$/,
+    );
+    const read = JSON.parse((await cli('probe', 'web', '-c', file, '-o', 'json')).stdout) as {
+      readonly ok: boolean;
+      readonly checks: readonly { readonly steps: readonly object[] }[];
+    };
+    expect(read.ok).toBe(false);
+    expect(read.checks.map(({ steps }) => steps)).toEqual([
+      [expect.objectContaining({ step: 'connect', ok: false, reason: 'connect ECONNREFUSED 127.0.0.1:1' })],
+      [
+        expect.objectContaining({ step: 'start', ok: true }),
+        expect.objectContaining({ step: 'run', ok: true }),
+      ],
+      [],
+    ]);
     expect((await cli('probe', 'nope', '-c', file)).code).toBe(1);
     expect((await cli('probe', 'web', '-c', '/no/such/file')).code).toBe(78);
   });

@@ -10,6 +10,7 @@ import {
   startRabbitmq,
   startRedis,
 } from '../harness/databases.ts';
+import { commandOf } from '../harness/commandOf.ts';
 import { eventually } from '../harness/eventually.ts';
 import { type GrpcServer, startGrpcServer } from '../harness/grpcHealth.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
@@ -53,6 +54,11 @@ afterAll(async () => {
 
 /** A check's options by a name for it, and why it fails; undefined: it passes. */
 type Expected = Readonly<Record<string, readonly [options: object, why?: RegExp]>>;
+
+interface Probed {
+  readonly check: string;
+  readonly steps: readonly { readonly step: string; readonly ok: boolean }[];
+}
 
 /** An agent with a service for each; waits until each has been judged. */
 async function judged(checks: Expected, timeout = 5): Promise<Nerve> {
@@ -156,6 +162,48 @@ describe('checks of real servers', () => {
     expect(await verdicts(nerve)).toEqual(expected(checks));
     const told = (await nerve.get('/status')).body + (await nerve.get('/metrics')).body + nerve.output;
     for (const password of [account.password, wrong.password]) expect(told).not.toContain(password);
+  });
+
+  it('show their steps when nerve probe runs them, and no password', async () => {
+    const all = {
+      redis: { type: 'redis', port: redis.tlsPort, ...byFile, ...tls },
+      postgres: { type: 'postgres', port: postgres.port, ...byFile, database: 'postgres', ...tls },
+      'postgres wrong': { type: 'postgres', port: postgres.port, ...wrong },
+      mysql: { type: 'mysql', port: mysql.port, ...known, ...tls },
+      'mysql request': { type: 'mysql', port: mysql.port, ...known, request: 'SELECT x' },
+      rabbitmq: { type: 'rabbitmq', port: rabbitmq.port },
+      'rabbitmq tls': { type: 'rabbitmq', port: rabbitmq.tlsPort, ...tls },
+      'rabbitmq wrong': { type: 'rabbitmq', port: rabbitmq.port, ...wrong },
+      grpc: { type: 'grpc', port: grpcTls.port, ...tls },
+      'grpc down': { type: 'grpc', port: grpc.port, grpc_service: 'web.Slow' },
+    };
+    const checks = Object.entries(all).map(([name, check]) => ({
+      ...{ name, host: '127.0.0.1', timeout: 5 },
+      ...check,
+    }));
+    const web = serviceAt(bed.address, freshPath(), { checks });
+    const file = join(folder, 'probe.json');
+    writeFileSync(file, JSON.stringify({ instance_id: 'i', services: { web } }));
+    const { code, stdout, stderr } = await commandOf('nerve', 'probe', 'web', '-c', file, '-o', 'json');
+    expect([code, stderr]).toEqual([1, '']);
+    const probed = JSON.parse(stdout) as { readonly checks: readonly Probed[] };
+    const steps = probed.checks.map(({ check, steps }) => [
+      check,
+      steps.map(({ step, ok }) => `${step}${ok ? '' : '!'}`).join(' '),
+    ]);
+    expect(Object.fromEntries(steps)).toEqual({
+      redis: 'password authorities connect tls AUTH PING EXISTS',
+      postgres: 'password authorities connect login request',
+      'postgres wrong': 'connect login!',
+      mysql: 'authorities connect login request',
+      'mysql request': 'connect login request!',
+      rabbitmq: 'connect login channel queue message close',
+      'rabbitmq tls': 'authorities connect login channel queue message close',
+      'rabbitmq wrong': 'connect login!',
+      grpc: 'authorities connect tls request answer',
+      'grpc down': 'connect request answer!',
+    });
+    for (const password of [account.password, wrong.password]) expect(stdout).not.toContain(password);
   });
 
   it('fail against every server that speaks something else, and leave nothing behind', async () => {

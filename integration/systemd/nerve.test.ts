@@ -12,7 +12,8 @@ describe.skipIf(whyNoSystemdVm() !== undefined)('nerve.service in a real systemd
     (await fourLetterWord(vm, 'dump'))
       .split('\n')
       .filter((line) => line.startsWith('\t/'))
-      .map((line) => line.trim());
+      .map((line) => line.trim())
+      .sort();
   const mainPid = (): Promise<string> => vm.property('nerve', 'MainPID');
   const dropIn = async (lines: readonly string[]): Promise<void> => {
     await vm.write('/etc/systemd/system/nerve.service.d/test.conf', `[Service]\n${lines.join('\n')}\n`);
@@ -102,29 +103,55 @@ describe.skipIf(whyNoSystemdVm() !== undefined)('nerve.service in a real systemd
     });
   });
 
-  it('is killed by the watchdog when it hangs, started again, and registered once', async () => {
-    await dropIn(['WatchdogSec=2', 'TimeoutAbortSec=1']);
+  it('is killed by the watchdog when a module spins, started again, and each healthy service registered once', async () => {
+    await dropIn(['WatchdogSec=2']);
+    const hello = await vm.must('cat', '/etc/nerve/services.d/hello.yaml');
+    const [head = ''] = hello.split('\nchecks:');
+    const service = async (name: string, check: string): Promise<void> =>
+      await vm.write(
+        `/etc/nerve/services.d/${name}.yaml`,
+        `${head.replace('services/hello', `services/${name}`)}\nchecks: [${check}]\n`,
+      );
+    // Spins once, when it is told to: nothing in the process gets a turn any more.
+    const spinning = `import { existsSync, unlinkSync } from 'node:fs';
+const order = '/var/lib/nerve/spin';
+const probe = () => {
+  if (existsSync(order)) {
+    unlinkSync(order);
+    for (;;);
+  }
+  return { ok: true };
+};
+export default ({ defineCheck }) =>
+  defineCheck({ type: 'spin', options: {}, create: () => ({ name: 'spin', deadlineMs: 500, probe }) });
+`;
+    await vm.write('/etc/nerve/checks/spin.mjs', spinning);
+    await service('spin', '{ type: spin, module: ../checks/spin.mjs }');
+    await service('sick', '{ type: tcp, port: 9 }');
     await vm.must('systemctl', 'restart', 'nerve');
+    await becomes('2 of 3 services up, 2 registered');
     const hung = await mainPid();
-    await vm.must('kill', '-STOP', hung);
+    await vm.must('touch', '/var/lib/nerve/spin');
     await eventually(async () => Number(await vm.property('nerve', 'NRestarts')) === 1, {
       what: 'systemd restarts it',
       timeoutMs: 20_000,
       intervalMs: 100,
     });
-    await eventually(async () => (await vm.property('nerve', 'ActiveState')) === 'active', {
-      what: 'it is ready again',
-      timeoutMs: 20_000,
-      intervalMs: 50,
-    });
+    await becomes('2 of 3 services up, 2 registered');
+    expect(await vm.property('nerve', 'ActiveState')).toBe('active');
     expect(await mainPid()).not.toBe(hung);
     expect(await vm.must('journalctl', '-u', 'nerve', '--no-pager')).toContain('Watchdog timeout');
-    // The session of the one that hung lives on until its timeout; then one node is left.
-    await eventually(async () => (await registrations()).length === 1, {
-      what: 'one registration',
+    // The session of the one that hung lives on until its timeout; then one node of each is left.
+    const services = async (): Promise<string> =>
+      (await registrations()).map((path) => path.replace(/\/vm1_\d+$/, '')).join(' ');
+    await eventually(async () => (await services()) === '/services/hello /services/spin', {
+      what: 'one registration each',
       timeoutMs: 45_000,
       intervalMs: 200,
     });
+    expect(await vm.property('nerve', 'NRestarts')).toBe('1');
+    for (const name of ['spin', 'sick']) await vm.must('rm', `/etc/nerve/services.d/${name}.yaml`);
+    await becomes('1 of 1 services up, 1 registered');
     await dropIn([]);
   }, 90_000);
 

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
-import { lstat, mkdir, unlink } from 'node:fs/promises';
+import { lstat, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import type { Clock } from './clock.js';
 import { AgentError } from './errors.js';
+import { makeDirectory } from './makeDirectory.js';
 
 /** How long the holder of a claim may take to say who it is, in milliseconds. */
 const answerMs = 500;
@@ -32,7 +33,7 @@ export class FileClaim {
   async take(file: string): Promise<void> {
     if (this.#held?.file === file) return;
     await this.release();
-    await mkdir(dirname(file), { recursive: true }).catch(() => undefined);
+    await makeDirectory(dirname(file)).catch(() => undefined);
     this.#held = { file, server: await this.#listen(file) };
   }
 

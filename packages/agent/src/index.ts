@@ -11,6 +11,7 @@ export * from './json.js';
 export * from './lifecycle.js';
 export * from './logger.js';
 export * from './logSettings.js';
+export * from './makeDirectory.js';
 export * from './metrics.js';
 export * from './notify.js';
 export * from './publishFile.js';

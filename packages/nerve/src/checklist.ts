@@ -9,6 +9,7 @@ import {
   type Threshold,
   unknownHealth,
 } from './health/health.js';
+import { History, type PastResult } from './health/history.js';
 import type { Heartbeats } from './heartbeats/board.js';
 import type { NerveMetrics } from './metrics.js';
 import type { ProbeGate } from './probeGate.js';
@@ -19,12 +20,9 @@ export interface CheckStatus {
   readonly health: HealthState['status'];
   /** Results in a row that contradict `health`. */
   readonly streak: number;
-  readonly last?: {
-    readonly ok: boolean;
-    readonly reason?: string;
-    readonly at: number;
-    readonly tookMs: number;
-  };
+  readonly last?: PastResult;
+  /** The last ones, oldest first; where they were asked for. */
+  readonly history?: readonly PastResult[];
 }
 
 /** What one round of a service's checks says about the service. */
@@ -34,7 +32,8 @@ interface Entry {
   readonly check: Check;
   readonly threshold: Threshold;
   health: HealthState;
-  last: CheckStatus['last'];
+  last: PastResult | undefined;
+  readonly history: History;
 }
 
 /** What a checklist needs to run. */
@@ -70,6 +69,7 @@ export class Checklist {
       threshold: { rise: one.rise, fall: one.fall },
       health: unknownHealth,
       last: undefined,
+      history: new History(),
     }));
   }
 
@@ -84,11 +84,21 @@ export class Checklist {
   }
 
   get status(): readonly CheckStatus[] {
-    return this.#entries.map(({ check, health, last }) => ({
+    return this.#status(false);
+  }
+
+  /** The same with the history of each. */
+  get details(): readonly CheckStatus[] {
+    return this.#status(true);
+  }
+
+  #status(withHistory: boolean): readonly CheckStatus[] {
+    return this.#entries.map(({ check, health, last, history }) => ({
       name: check.name,
       health: health.status,
       streak: health.streak,
       ...(last === undefined ? {} : { last }),
+      ...(withHistory ? { history: history.results } : {}),
     }));
   }
 
@@ -138,7 +148,9 @@ export class Checklist {
     const before = entry.health.status;
     entry.health = nextHealth(entry.health, result, entry.threshold);
     metrics.checked(labels.service, labels.check, entry.health.status === 'up');
-    entry.last = { ...result, at: clock.now(), tookMs };
+    const at = clock.now();
+    entry.last = { ...result, at, tookMs };
+    entry.history.add(result, at, tookMs);
     if (entry.health.status !== before) {
       logger.info('check changed', { ...labels, from: before, to: entry.health.status, ...result });
     }

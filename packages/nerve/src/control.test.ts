@@ -134,7 +134,7 @@ describe('a drain', () => {
 describe('a weight at run time', () => {
   it('takes the place of the configured one, in place, until it is cleared', async () => {
     const bed = await lifecycleBed({ weight: 7 });
-    const set = await bed.control.setWeight('web', 0, { by: 'ann' });
+    const set = await bed.control.setWeight({ service: 'web' }, 0, { by: 'ann' });
     expect(set).toEqual({ kind: 'done', services: ['web'], stillDrained: [], saved: false });
     expect(bed.status()?.weight).toMatchObject({
       configured: 7,
@@ -142,7 +142,7 @@ describe('a weight at run time', () => {
       ordered: { value: 0, by: 'ann' },
     });
     await bed.apply({ weight: 9, labels: { az: 'a' } });
-    await bed.control.setWeight('web', 256);
+    await bed.control.setWeight({ service: 'web' }, 256);
     await bed.control.clearWeight('web');
     const line = (weight: number): string => `web up 10.0.0.5:8080 weight ${weight}`;
     expect(bed.log).toEqual([7, 0, 0, 256, 9].map(line));
@@ -151,15 +151,15 @@ describe('a weight at run time', () => {
 
   it.each([-1, 257, 1.5, NaN])('is refused as %d', async (value) => {
     const { control } = await lifecycleBed();
-    expect(await control.setWeight('web', value)).toMatchObject({ kind: 'invalid' });
-    expect(await control.setWeight('x', 1)).toMatchObject({ kind: 'unknown service' });
+    expect(await control.setWeight({ service: 'web' }, value)).toMatchObject({ kind: 'invalid' });
+    expect(await control.setWeight({ service: 'x' }, 1)).toMatchObject({ kind: 'unknown service' });
     expect(await control.clearWeight('x')).toMatchObject({ kind: 'unknown service' });
   });
 
   it('set while drained counts once that is over', async () => {
     const bed = await lifecycleBed();
     await bed.control.drain({ service: 'web' }, {});
-    await bed.control.setWeight('web', 5);
+    await bed.control.setWeight({ service: 'web' }, 5);
     expect(bed.log.at(-1)).toBe('web withdrawn');
     await bed.control.undrain({ service: 'web' });
     expect(bed.log.at(-1)).toBe('web up 10.0.0.5:8080 weight 5');

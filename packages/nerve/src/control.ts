@@ -95,21 +95,27 @@ export class Control {
     );
   }
 
-  /** Sets a weight, 0 to 256, in place of the configured one, until `clearWeight`. */
+  /** Sets a weight, 0 to 256, in place of the configured one, until `clearWeight`; of all, each that runs now. */
   async setWeight(
-    service: string,
+    target: Target,
     value: number,
     request: { readonly by?: string } = {},
   ): Promise<ControlResult> {
-    const problem = this.#problem({ service });
+    const problem = this.#problem(target);
     if (problem) return problem;
     if (!Number.isInteger(value) || value < 0 || value > 256)
       return { kind: 'invalid', problem: 'a weight is a whole number from 0 to 256' };
     const by = plain(request.by);
     const weight = { value, ...(by === undefined ? {} : { by }), since: this.#clock.now() };
-    return this.#done(
-      { service },
+    const concerned =
+      target === 'all' ? this.#services.definitions.map(({ name }) => name) : [target.service];
+    const saved = concerned.map((service) =>
       this.#orders.change(orderKey(service), (before) => ({ ...before, weight })),
+    );
+    return this.#done(
+      target,
+      Promise.all(saved).then((all) => all.every(Boolean)),
+      concerned,
     );
   }
 
@@ -134,8 +140,15 @@ export class Control {
     return undefined;
   }
 
-  async #done(target: Target, saving: Promise<boolean>): Promise<ControlResult> {
-    const concerned = this.#statuses(target);
+  async #done(
+    target: Target,
+    saving: Promise<boolean>,
+    services?: readonly string[],
+  ): Promise<ControlResult> {
+    const all = services && new Set(services);
+    const concerned = all
+      ? this.#services.status.filter(({ service }) => all.has(service))
+      : this.#statuses(target);
     return {
       kind: 'done',
       services: concerned.map(({ service }) => service),

@@ -24,11 +24,11 @@ describe('slow start', () => {
     await bed.clock.advance(4_000);
     await bed.apply({ ...ramp, labels: { az: 'a' } });
     expect(bed.log.at(-1)).toContain('weight 50');
-    await bed.control.setWeight('web', 20);
+    await bed.control.setWeight({ service: 'web' }, 20);
     expect(bed.log.at(-1)).toContain('weight 5');
     await bed.clock.advance(15_000);
     expect(bed.log.at(-1)).toContain('weight 20');
-    await bed.control.setWeight('web', 0);
+    await bed.control.setWeight({ service: 'web' }, 0);
     expect(bed.log.at(-1)).toContain('weight 0');
   });
 });

@@ -17,6 +17,8 @@ export interface NerveMetrics {
   readonly serviceWeight: Gauge;
   readonly serviceHeld: Gauge;
   readonly checksDelayed: Counter;
+  /** Only in the shadow of another nerve. */
+  readonly shadowDiffers: Gauge;
   /** Hears of every execution of a check, and whether the check passes after it. */
   readonly checked: (service: string, check: string, up: boolean) => void;
 }
@@ -92,6 +94,11 @@ export function declareMetrics(metrics: Metrics): NerveMetrics {
     checksDelayed: metrics.counter({
       name: 'smartstack_check_delayed_total',
       help: 'Checks that had to wait because max_concurrent_checks were under way.',
+    }),
+    shadowDiffers: metrics.gauge({
+      name: 'smartstack_shadow_differs',
+      help: 'With --shadow: whether what is registered has differed from what ours would register for more than 15 s.',
+      labels: ['service', 'reporter'],
     }),
     checked: () => undefined,
   };

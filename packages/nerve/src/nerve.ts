@@ -25,6 +25,7 @@ import { waitingChecks } from './heartbeats/waiting.js';
 import { InstanceReader } from './instances.js';
 import { declareMetrics } from './metrics.js';
 import { Orders } from './orders/orders.js';
+import { ReadOnlySpool } from './orders/readOnlySpool.js';
 import { Spool } from './orders/spool.js';
 import { ProbeGate } from './probeGate.js';
 import { Registries } from './registries.js';
@@ -41,6 +42,8 @@ const statusEveryMs = 1_000;
 /** What `main.ts` hands to the agent. */
 export interface NerveOptions extends LoadOptions {
   readonly lifetime: Lifetime;
+  /** Beside another nerve: nothing is registered, written or sent, and what differs is reported. */
+  readonly shadow?: boolean;
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The logger that a configuration's `log` asks for. */
@@ -51,7 +54,7 @@ export interface NerveOptions extends LoadOptions {
 
 /** Runs the registrar until its lifetime ends. Throws ConfigError when it cannot start with what is there. */
 export async function runNerve(options: NerveOptions): Promise<void> {
-  const { clock, lifetime } = options;
+  const { clock, lifetime, shadow = false } = options;
   const registry = createMetrics();
   const counted = declareMetrics(registry);
   const statsd = new StatsdSender(options);
@@ -65,8 +68,8 @@ export async function runNerve(options: NerveOptions): Promise<void> {
   const logger = options.createLogger(first.main.log);
   let main = first.main;
   const notifier = new Notifier({ env: options.env, clock, logger });
-  const registries = new Registries({ clock, logger, metrics, declare: registry, events });
-  const orders = new Orders({ spool: spoolOf(main, options.env), clock, logger });
+  const registries = new Registries({ clock, logger, metrics, declare: registry, events, shadow });
+  const orders = new Orders({ spool: spoolOf(main, options), clock, logger });
   await orders.load();
   const gate = new ProbeGate(main.maxConcurrentChecks);
   const heartbeats = new HeartbeatBoard(clock);
@@ -94,9 +97,9 @@ export async function runNerve(options: NerveOptions): Promise<void> {
     noteRestartKeys(main, loaded.main, logger);
     main = loaded.main;
     gate.limit = main.maxConcurrentChecks;
-    statsd.configure(main.statsd);
+    if (!shadow) statsd.configure(main.statsd);
     events.configured();
-    noteServices(services, events, () => services.apply(desired(loaded, services)));
+    noteServices(services, events, () => services.apply(desired(loaded, services, shadow)));
     heartbeats.keep(waitingChecks(services.definitions));
     instances.keep(new Set(services.definitions.map(({ name }) => name)));
   };
@@ -111,7 +114,7 @@ export async function runNerve(options: NerveOptions): Promise<void> {
       await services.run(signal);
     } finally {
       for (const { name } of services.definitions) events.serviceStopped(name);
-      const leaveMs = signal.aborted && main.drainOnStop ? main.drainOnStopMax * 1000 : 0;
+      const leaveMs = signal.aborted && main.drainOnStop && !shadow ? main.drainOnStopMax * 1000 : 0;
       lifetime.extendGrace(leaveMs);
       // At once, whatever else takes its time to end.
       await Promise.all([
@@ -148,7 +151,8 @@ export async function runNerve(options: NerveOptions): Promise<void> {
         (signal) => follower.run(reload, signal),
         (signal) => orders.run(signal),
         announce,
-        (signal) => heartbeat(() => main.heartbeatPath, alive, { clock, logger }, signal),
+        (signal) =>
+          heartbeat(() => (shadow ? undefined : main.heartbeatPath), alive, { clock, logger }, signal),
         async (signal) => {
           // Returns at once where systemd wants none.
           await notifier.watchdog(alive, signal);
@@ -193,15 +197,26 @@ export async function runNerve(options: NerveOptions): Promise<void> {
 }
 
 /** Where orders are kept. systemd names the unit's state directories, the first of them first. */
-function spoolOf(main: MainConfig, env: NerveOptions['env']): Spool | undefined {
+function spoolOf(main: MainConfig, { env, shadow }: NerveOptions): Spool | undefined {
   const directory = main.stateDir ?? (env.STATE_DIRECTORY?.split(':')[0] || undefined);
-  return directory === undefined ? undefined : new Spool(join(directory, 'orders'));
+  const Kind = shadow === true ? ReadOnlySpool : Spool;
+  return directory === undefined ? undefined : new Kind(join(directory, 'orders'));
 }
 
 /** What should run: what is valid, and of what is not, whatever runs already. */
-function desired(loaded: LoadedConfig, services: Services) {
+function desired(loaded: LoadedConfig, services: Services, shadow: boolean) {
   const kept = services.definitions.filter(({ source }) => loaded.broken.has(source));
-  return new Map([...kept.map((one) => [one.name, one] as const), ...loaded.services]);
+  const all = [...kept.map((one) => [one.name, one] as const), ...loaded.services];
+  return new Map(all.map(([name, one]) => [name, shadow ? withoutHooks(one) : one]));
+}
+
+/** What is run when a service comes or goes is the other nerve's to run. */
+function withoutHooks(definition: ServiceDefinition): ServiceDefinition {
+  const hooks = new Set(['preAvailable', 'doneCommand', 'shutdown']);
+  const without = <T extends object>(part: T): T =>
+    Object.fromEntries(Object.entries(part).filter(([key]) => !hooks.has(key))) as T;
+  const { lifecycle } = definition;
+  return { ...definition, lifecycle: { ...without(lifecycle), drain: without(lifecycle.drain) } };
 }
 
 function noteRestartKeys(before: MainConfig, after: MainConfig, logger: Logger): void {

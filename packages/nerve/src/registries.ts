@@ -10,12 +10,17 @@ import {
 } from '@smartstack/registry';
 import type { ServiceDefinition } from './config/service.js';
 import type { NerveMetrics } from './metrics.js';
+import { sessionOptions } from './reporters/ensemble.js';
 import { Folders } from './reporters/folder.js';
 import { clash, kindOf, placeOf, type ReporterChoice } from './reporters/index.js';
 import type { Registrant, Reporter } from './reporters/reporter.js';
+import { ShadowReporter } from './reporters/shadow.js';
 import { ReporterSet } from './reporterSet.js';
 import type { Reporting } from './slots.js';
 import type { StatsdEvents } from './statsdEvents.js';
+
+/** For one question to a registry, in milliseconds. */
+const readingMs = 5_000;
 
 export interface RegistriesOptions {
   readonly clock: Clock;
@@ -24,6 +29,8 @@ export interface RegistriesOptions {
   /** Where the registries' own metrics are declared. */
   readonly declare: Metrics;
   readonly events: StatsdEvents;
+  /** Nothing is registered: what another nerve registers is compared. */
+  readonly shadow?: boolean;
 }
 
 /** The registries that the services report to: what their reporters share, and how they are made. */
@@ -108,7 +115,27 @@ export class Registries implements Reporting {
       folders: this.#folders,
       statsd: events,
     };
-    return kindOf(choice).create(choice.settings, context, registrant);
+    const kind = kindOf(choice);
+    if (this.#options.shadow !== true) return kind.create(choice.settings, context, registrant);
+    return this.#shadow(choice, registrant, context.logger);
+  }
+
+  /** In the place of a reporter: it only reads. */
+  #shadow(choice: ReporterChoice, registrant: Registrant, logger: Logger): Reporter {
+    const { clock, metrics } = this.#options;
+    const { sessions } = this;
+    const { list } = kindOf(choice);
+    const { service } = registrant;
+    // One session for all readings, and not one for each.
+    const lease = choice.type === 'zookeeper' ? sessions.acquire(sessionOptions(choice.settings)) : undefined;
+    return new ShadowReporter(choice.settings, {
+      ...{ clock, registrant, logger, name: choice.name, differs: metrics.shadowDiffers },
+      list:
+        list &&
+        ((settings, signal) =>
+          list(settings, { clock, sessions, service, signal, timeoutMs: readingMs, only: registrant })),
+      release: async () => await lease?.release(),
+    });
   }
 }
 

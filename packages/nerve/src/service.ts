@@ -137,6 +137,11 @@ export class Service {
     };
   }
 
+  /** The same with the history of each check. */
+  get details(): ServiceStatus {
+    return { ...this.status, checks: this.#checklist.details };
+  }
+
   /** Whether a round has taken longer than its checks and the pause together ever may. */
   isStuck(nowMs: number): boolean {
     const allowedMs = 2 * (this.#checklist.deadlineMs + this.definition.checkIntervalMs) + 10_000;

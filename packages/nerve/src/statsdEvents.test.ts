@@ -54,6 +54,56 @@ describe('alsoToStatsd', () => {
   });
 });
 
+describe('StatsdEvents', () => {
+  it("sends the names and tags of Ruby's nerve 0.9.7, byte for byte", () => {
+    const { sent, events } = setUp();
+    const hosts = ['zk1.example.com:2181'];
+    events.started();
+    events.configured();
+    events.serviceAdded('web');
+    events.serviceChanged('web');
+    events.serviceRemoved('web');
+    events.reported('web', true);
+    events.reported('web', false);
+    events.throttled('web', 'true');
+    events.zkClient('created', hosts);
+    events.zkClient('reused', hosts);
+    events.zkChildBytes(80, hosts, '/services/web');
+    for (const op of ['create', 'save', 'delete'] as const) events.zkWrote(op, 1.5, hosts, '/services/web');
+    events.zkRenewed(hosts);
+    events.zkRenewed(hosts, 'no_node');
+    events.zkRenewed(hosts, 'connection_error');
+    events.stopped(10);
+    const stopped = 'nerve.watcher.stop stop_avenue:clean stop_location:main_loop service_name:web';
+    expect(sent).toEqual([
+      'nerve.start',
+      'nerve.config.update',
+      'nerve.watcher.launch launch_reason:new watcher_name:web',
+      'nerve.watcher.start service_name:web',
+      'nerve.watcher.launch launch_reason:update watcher_name:web',
+      'nerve.watcher.start service_name:web',
+      'nerve.watcher.reap reap_reason:update watcher_name:web',
+      stopped,
+      'nerve.watcher.reap reap_reason:old watcher_name:web',
+      stopped,
+      'nerve.watcher.status.report.count report_result:success service_name:web',
+      'nerve.watcher.status.report.count report_result:fail service_name:web',
+      'nerve.watcher.throttled service_name:web shadow_mode:true',
+      'nerve.reporter.zk.client.created zk_cluster:zk',
+      'nerve.reporter.zk.client.reused zk_cluster:zk',
+      'nerve.reporter.zk.child.bytes 80 zk_cluster:zk zk_path:/services/web',
+      'nerve.reporter.zk.create.elapsed_time 1.5 zk_cluster:zk zk_path:/services/web',
+      'nerve.reporter.zk.save.elapsed_time 1.5 zk_cluster:zk',
+      'nerve.reporter.zk.delete.elapsed_time 1.5 zk_cluster:zk',
+      'nerve.reporter.zk.ttl.renew zk_cluster:zk result:success',
+      'nerve.reporter.zk.ttl.renew zk_cluster:zk result:fail reason:no_node',
+      'nerve.reporter.zk.ttl.renew zk_cluster:zk result:fail reason:connection_error',
+      'nerve.main_loop.elapsed_time 10',
+      'nerve.stop stop_avenue:clean stop_location:main_loop',
+    ]);
+  });
+});
+
 describe('noteServices', () => {
   it('tells what came, changed and went', () => {
     const told: string[] = [];

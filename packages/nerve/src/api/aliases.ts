@@ -11,6 +11,11 @@ const common = {
   statuses: { 404: 'There is no such service; the body names one like it.' },
 } as const;
 
+const weightParam = z
+  .string()
+  .regex(/^\d{1,3}$/, 'expected a whole number from 0 to 256')
+  .describe('0 to 256.');
+
 /** What go-nerve's API has, under its names, for scripts that use it. */
 export function aliasRoutes(deps: ApiDeps): readonly AdminRoute[] {
   const { control } = deps;
@@ -35,25 +40,40 @@ export function aliasRoutes(deps: ApiDeps): readonly AdminRoute[] {
       summary: "Set a service's weight",
       params: {
         ...serviceParam,
-        weight: z
-          .string()
-          .regex(/^\d{1,3}$/, 'expected a whole number from 0 to 256')
-          .describe('0 to 256.'),
+        weight: weightParam,
       },
       handle: async ({ params: { name, weight } }) =>
-        answerOf(deps, await control.setWeight(name, Number(weight))),
+        answerOf(deps, await control.setWeight({ service: name }, Number(weight))),
     }),
     defineRoute({
       ...common,
       path: '/disable',
       summary: 'Withdraw all services',
-      handle: async () => answerOf(deps, await control.drain('all', {})),
+      query: {
+        shutdown: z
+          .array(z.string())
+          .optional()
+          .describe(
+            'Whatever it is: run the shutdown_command of those that have one once callers have let go.',
+          ),
+      },
+      handle: async ({ query }) =>
+        answerOf(deps, await control.drain('all', { shutdown: query.shutdown !== undefined })),
     }),
     defineRoute({
       ...common,
       path: '/enable',
       summary: 'Register all services again',
       handle: async () => answerOf(deps, await control.undrain('all')),
+    }),
+    defineRoute({
+      ...common,
+      path: '/weight/:weight',
+      summary: 'Set the weight of all services',
+      params: { weight: weightParam },
+      statuses: {},
+      handle: async ({ params: { weight } }) =>
+        answerOf(deps, await control.setWeight('all', Number(weight))),
     }),
   ];
 }

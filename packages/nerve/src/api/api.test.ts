@@ -1,62 +1,7 @@
-import { type AdminRoute, Refusal } from '@smartstack/agent';
-import { instanceList } from '@smartstack/registry';
 import { describe, expect, it } from 'vitest';
-import { HeartbeatBoard } from '../heartbeats/board.js';
-import { waitingChecks } from '../heartbeats/waiting.js';
-import { definitionsOf } from '../testing/definitions.js';
-import { lifecycleBed } from '../testing/lifecycleBed.js';
-import { apiRoutes } from './index.js';
+import { apiBed as setUp } from '../testing/apiBed.js';
 
 const ttl = { checks: [{ type: 'ttl', ttl: 5 }] };
-
-async function setUp(more: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {}) {
-  const bed = await lifecycleBed({ weight: 10 });
-  const { services, control, clock } = bed;
-  services.apply(definitionsOf({ web: { weight: 10 }, ...more }));
-  await clock.advance(1_000);
-  const heartbeats = new HeartbeatBoard(clock);
-  heartbeats.keep(waitingChecks(services.definitions));
-  const routes = apiRoutes({
-    services,
-    control,
-    heartbeats,
-    clock,
-    instances: async ({ name }) =>
-      instanceList({ service: name, source: 'live', instances: [{ host: 'h', port: 1 }], problems: [] }),
-  });
-  /** What a route answers; every answer has to be what its description says. */
-  const ask = async (method: AdminRoute['method'], path: string, body?: unknown) => {
-    const { pathname, searchParams } = new URL(path, 'http://localhost');
-    const parts = pathname.split('/');
-    const found = routes.flatMap((route) => {
-      const wanted = route.path.split('/');
-      if (route.method !== method || wanted.length !== parts.length) return [];
-      if (!wanted.every((one, at) => one.startsWith(':') || one === parts[at])) return [];
-      const params = wanted.flatMap((one, at) =>
-        one.startsWith(':') ? [[one.slice(1), decodeURIComponent(parts[at] ?? '')] as const] : [],
-      );
-      return [{ route, params: Object.fromEntries(params) }];
-    })[0];
-    if (!found) throw new Error(`no route ${method} ${path}`);
-    try {
-      const answer = await found.route.handle({
-        method,
-        path: pathname,
-        params: found.params,
-        query: searchParams,
-        body: Buffer.from(body === undefined ? '' : JSON.stringify(body)),
-        contentType: 'application/json',
-      });
-      const value = JSON.parse(answer.body.toString()) as Record<string, unknown>;
-      expect(found.route.doc?.response?.parse(value)).toBeDefined();
-      return { status: answer.status, value };
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      return { status: error.status, error: error.message };
-    }
-  };
-  return { ...bed, ask, heartbeats };
-}
 
 describe('services', () => {
   it('are listed by name, and shown one by one', async () => {
@@ -71,6 +16,21 @@ describe('services', () => {
       weight: { configured: 10 },
       registration: { kind: 'present' },
     });
+  });
+
+  it('show the last ten results of their checks, one by one only', async () => {
+    const { ask, clock, heartbeats } = await setUp({ app: { ...ttl, check_interval: 1 } });
+    heartbeats.beat('app', 'ttl', { status: 'pass', note: '' });
+    for (let round = 0; round < 20; round += 1) await clock.advance(1_000);
+    const { value } = await ask('GET', '/v1/services/app');
+    const [check] = (value as { checks: [{ last: object; history: { at: number; ok: boolean }[] }] }).checks;
+    expect(check.history).toHaveLength(10);
+    expect(check.history.at(-1)).toEqual(check.last);
+    expect(check.history.every(({ ok }) => !ok)).toBe(true);
+    expect(check.history.every(({ at }, index, { [index - 1]: before }) => at > (before?.at ?? 0))).toBe(
+      true,
+    );
+    expect(JSON.stringify((await ask('GET', '/v1/services')).value)).not.toContain('history');
   });
 
   it('that do not exist are answered with one like it', async () => {
@@ -187,20 +147,6 @@ describe('a drain', () => {
       status: 409,
       error: 'shutdown: web has no drain.shutdown_command',
     });
-    expect(status()?.drain).toBeUndefined();
-  });
-});
-
-describe("go-nerve's names", () => {
-  it('withdraw a service, or all, and register them again', async () => {
-    const { ask, status } = await setUp();
-    expect(await ask('PUT', '/services/web/disable')).toMatchObject({ status: 200 });
-    expect(status()?.drain?.scope).toBe('service');
-    expect(await ask('PUT', '/services/web/enable')).toMatchObject({ status: 200 });
-    expect(status()?.drain).toBeUndefined();
-    expect(await ask('PUT', '/disable')).toMatchObject({ status: 200 });
-    expect(status()?.drain?.scope).toBe('host');
-    expect(await ask('PUT', '/enable')).toMatchObject({ status: 200 });
     expect(status()?.drain).toBeUndefined();
   });
 });

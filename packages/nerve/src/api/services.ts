@@ -20,14 +20,14 @@ export function serviceRoutes(deps: ApiDeps): readonly AdminRoute[] {
     defineRoute({
       method: 'GET',
       path: '/v1/services/:name',
-      summary: 'One service: its checks with their last results, its history and its registration',
+      summary: 'One service: its checks with their last ten results, its history and its registration',
       params: serviceParam,
       response: serviceShape,
       statuses: { 404: 'There is no such service; the body names one like it.' },
       handle: ({ params: { name } }) => {
         const found = services.find(name);
         if (found === undefined) throw noService(deps, name);
-        return { value: found.status };
+        return { value: found.details };
       },
     }),
   ];

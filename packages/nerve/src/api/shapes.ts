@@ -6,19 +6,26 @@ const moment = z.number().describe('Wall clock milliseconds.');
 /** Parts of a path that name something. */
 export const serviceParam = { name: z.string().describe('The name of the service.') };
 
+const pastResult = z
+  .object({
+    ok: z.boolean(),
+    reason: z.string().optional().describe('Why it failed.'),
+    at: moment,
+    tookMs: z.number().describe('Milliseconds.'),
+  })
+  .meta({ id: 'CheckResult' });
+
 const check = z
   .object({
     name: z.string(),
     health: z.enum(['unknown', 'up', 'down']),
     streak: z.int().describe('Results in a row that contradict `health`.'),
-    last: z
-      .object({
-        ok: z.boolean(),
-        reason: z.string().optional(),
-        at: moment,
-        tookMs: z.number(),
-      })
-      .optional(),
+    last: pastResult.optional(),
+    history: z
+      .array(pastResult)
+      .readonly()
+      .optional()
+      .describe('The last ten results, oldest first; where one service is asked for.'),
   })
   .meta({ id: 'Check' });
 

@@ -20,7 +20,10 @@ export function weightRoutes(deps: ApiDeps): readonly AdminRoute[] {
         by,
       }),
       handle: async ({ params, body: { weight, by: who } }) =>
-        answerOf(deps, await control.setWeight(params.name, weight, who === undefined ? {} : { by: who })),
+        answerOf(
+          deps,
+          await control.setWeight({ service: params.name }, weight, who === undefined ? {} : { by: who }),
+        ),
     }),
     defineRoute({
       ...common,

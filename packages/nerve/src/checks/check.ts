@@ -4,6 +4,7 @@ import { type CamelKeys, camelKeys } from '../config/camel.js';
 import { count, host, optional, port, withDefault } from '../config/values.js';
 import type { CheckResult } from '../health/health.js';
 import type { Heartbeats } from '../heartbeats/board.js';
+import type { Trace } from './trace.js';
 
 /** One test of a service, ready to be executed again and again. */
 export interface Check {
@@ -11,8 +12,8 @@ export interface Check {
   readonly name: string;
   /** The longest that one probe may take, in milliseconds. The caller enforces it through `signal`. */
   readonly deadlineMs: number;
-  /** Executes the check once. Lets go of everything it opened when `signal` aborts. */
-  probe(signal: AbortSignal): Promise<CheckResult>;
+  /** Executes the check once. Lets go of everything it opened when `signal` aborts. Tells `trace` what it is doing. */
+  probe(signal: AbortSignal, trace?: Trace): Promise<CheckResult>;
 }
 
 /** What a check gets beside its own options. */

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { type Clock, describeError } from '@smartstack/agent';
 import { execa } from 'execa';
 import { endGroup, noteGroup } from './processGroups.js';
+import type { Trace } from './trace.js';
 
 /** How long to wait for the output of a command that has failed, in milliseconds. */
 const lastWordsMs = 50;
@@ -26,13 +27,15 @@ export interface Command {
   readonly onOutput: (text: string, stream: 'stdout' | 'stderr') => void;
   /** True: the output counts even when the command succeeds, and is waited for to its end. */
   readonly needsOutput?: boolean;
+  readonly trace?: Trace | undefined;
 }
 
 /** Runs a command to its end. Whatever it started is killed with it. */
 export function runCommand(command: Command): Promise<CommandResult> {
-  const { clock, signal, needsOutput = false } = command;
+  const { clock, signal, needsOutput = false, trace } = command;
   const [file = '', ...args] = command.argv;
   if (signal.aborted) return Promise.resolve({ kind: 'failed', reason: 'aborted' });
+  trace?.step('start', file);
   return new Promise((resolve) => {
     const child = execa(file, args, {
       // Its own process group, so that one kill reaches whatever the command started.
@@ -46,7 +49,10 @@ export function runCommand(command: Command): Promise<CommandResult> {
     listen(child.stdout, (text) => command.onOutput(text, 'stdout'));
     listen(child.stderr, (text) => command.onOutput(text, 'stderr'));
     const { pid } = child;
-    if (pid !== undefined) noteGroup(pid);
+    if (pid !== undefined) {
+      noteGroup(pid);
+      trace?.step('run', `process ${pid}`);
+    }
     const end = (): void => {
       if (pid !== undefined) endGroup(pid, clock).catch(() => undefined);
     };
@@ -63,6 +69,7 @@ export function runCommand(command: Command): Promise<CommandResult> {
     const failed = (reason: string): void => settle({ kind: 'failed', reason });
     signal.addEventListener('abort', () => failed('aborted'), { once: true });
     child.once('exit', (code, by) => {
+      if (code === 0) trace?.note(describeExit(code, by));
       const result: CommandResult = { kind: 'exited', code, by };
       if (code === 0 && !needsOutput) {
         settle(result);

@@ -1,6 +1,7 @@
 import { type Clock, describeError, type Timer } from '@smartstack/agent';
 import type { CheckResult } from '../health/health.js';
 import type { Check } from './check.js';
+import type { Trace } from './trace.js';
 
 /** A timer that fired later than this was held up by the agent itself, not by what it tests. */
 const tolerableLagMs = 20;
@@ -26,7 +27,12 @@ export function startDeadline(clock: Clock, delayMs: number, expire: () => void)
  * Executes a check once and settles by its deadline, even if the check ignores its signal. A check
  * that throws has failed. Rejects only when `signal` aborts.
  */
-export async function probeWithin(check: Check, clock: Clock, signal: AbortSignal): Promise<CheckResult> {
+export async function probeWithin(
+  check: Check,
+  clock: Clock,
+  signal: AbortSignal,
+  trace?: Trace,
+): Promise<CheckResult> {
   signal.throwIfAborted();
   const stop = new AbortController();
   let abandon = (): void => undefined;
@@ -39,7 +45,7 @@ export async function probeWithin(check: Check, clock: Clock, signal: AbortSigna
     );
   });
   try {
-    return await Promise.race([bounded, settle(check, stop.signal)]);
+    return await Promise.race([bounded, settle(check, stop.signal, trace)]);
   } finally {
     signal.removeEventListener('abort', abandon);
     deadline?.cancel();
@@ -47,9 +53,9 @@ export async function probeWithin(check: Check, clock: Clock, signal: AbortSigna
   }
 }
 
-async function settle(check: Check, signal: AbortSignal): Promise<CheckResult> {
+async function settle(check: Check, signal: AbortSignal, trace: Trace | undefined): Promise<CheckResult> {
   try {
-    return await check.probe(signal);
+    return await check.probe(signal, trace);
   } catch (error) {
     return { ok: false, reason: describeError(error) };
   }

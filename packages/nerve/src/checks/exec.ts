@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { seconds, withDefault } from '../config/values.js';
 import type { CheckResult } from '../health/health.js';
 import { defineCheck } from './check.js';
+import type { Trace } from './trace.js';
 import { describeExit, oneLine, runCommand } from './command.js';
 
 /** How much of a command's output is kept for the reason of a failure, in characters. */
@@ -24,16 +25,21 @@ export const execCheck = defineCheck({
     return {
       name: options.name ?? `${context.service} exec-${shell ? command : command.join(' ')}`.slice(0, 80),
       deadlineMs: options.timeout * 1000,
-      probe: (signal) => execute(argv, context.clock, signal),
+      probe: (signal, trace) => execute(argv, context.clock, signal, trace),
     };
   },
 });
 
-async function execute(argv: readonly string[], clock: Clock, signal: AbortSignal): Promise<CheckResult> {
+async function execute(
+  argv: readonly string[],
+  clock: Clock,
+  signal: AbortSignal,
+  trace: Trace | undefined,
+): Promise<CheckResult> {
   // The last characters of all that it printed.
   let kept = '';
   const onOutput = (text: string): void => void (kept = (kept + text.slice(-maxOutput)).slice(-maxOutput));
-  const result = await runCommand({ argv, clock, signal, onOutput });
+  const result = await runCommand({ argv, clock, signal, onOutput, trace });
   if (result.kind === 'failed') return { ok: false, reason: result.reason };
   if (result.code === 0) return { ok: true };
   const said = oneLine(kept);

@@ -9,6 +9,7 @@ import { defaultName, defineCheck, failed, target } from './check.js';
 import { oneLine } from './command.js';
 import { codeName, decodeResponse, encodeRequest, healthPath, maxAnswer } from './grpcHealth.js';
 import { openSocket } from './sockets.js';
+import type { Trace } from './trace.js';
 import { tlsConflicts, tlsOptions, tlsSource } from './tlsOptions.js';
 
 /** Of all that the peer sends: HTTP/2 has settings, headers and windows around the answer. */
@@ -45,17 +46,20 @@ export const grpcCheck = defineCheck({
     return {
       name: options.name ?? defaultName('grpc', options, context),
       deadlineMs: options.timeout * 1000,
-      probe: async (signal) => {
+      probe: async (signal, trace) => {
+        if (options.tlsCaFile !== undefined) trace?.step('authorities', options.tlsCaFile);
         // Loaded by those who need it: it costs each start some milliseconds.
         const { connect } = await import('node:http2');
         const socket = await openSocket({
-          ...{ ...address, clock, signal, maxBytes, tls: await tls(), alpn: ['h2'] },
+          ...{ ...address, clock, signal, maxBytes, tls: await tls(), alpn: ['h2'], trace },
         });
         const session = connect(`${options.tls ? 'https' : 'http'}://${authority}`, {
           createConnection: () => socket,
           settings: { enablePush: false },
         });
-        return await call(session, socket, head, encodeRequest(options.grpcService));
+        const asked = `${healthPath}${options.grpcService && ` for ${options.grpcService}`}`;
+        trace?.step('request', asked);
+        return await call(session, socket, head, encodeRequest(options.grpcService), trace);
       },
     };
   },
@@ -66,6 +70,7 @@ function call(
   socket: Socket,
   head: OutgoingHttpHeaders,
   body: Buffer,
+  trace: Trace | undefined,
 ): Promise<CheckResult> {
   return new Promise((resolve) => {
     const settle = (result: CheckResult): void => {
@@ -87,6 +92,7 @@ function call(
     stream.on('response', (headers) => {
       last = headers;
       const status = Number(headers[':status']);
+      trace?.step('answer', `status ${status}`);
       if (status !== 200) refusal = `answered ${status}`;
     });
     stream.on('trailers', (trailers: IncomingHttpHeaders) => (last = trailers));
@@ -96,20 +102,22 @@ function call(
       else chunks.push(chunk);
     });
     stream.on('end', () =>
-      settle(refusal === undefined ? judge(last, Buffer.concat(chunks)) : failed(refusal)),
+      settle(refusal === undefined ? judge(last, Buffer.concat(chunks), trace) : failed(refusal)),
     );
     stream.end(body);
   });
 }
 
-function judge(trailers: IncomingHttpHeaders, answer: Buffer): CheckResult {
+function judge(trailers: IncomingHttpHeaders, answer: Buffer, trace: Trace | undefined): CheckResult {
   const code = String(trailers['grpc-status']);
+  trace?.note(`grpc-status ${codeName(code)}`);
   if (code !== '0') {
     const said = oneLine(readMessage(trailers['grpc-message']).slice(0, 200));
     return failed(`answered ${codeName(code)}${said && `: ${said}`}`);
   }
   try {
     const status = decodeResponse(answer);
+    trace?.note(status);
     return status === 'SERVING' ? { ok: true } : failed(`the service is ${status}`);
   } catch (error) {
     return failed(describeError(error));

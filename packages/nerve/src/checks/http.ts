@@ -5,7 +5,7 @@ import {
   type RequestOptions,
 } from 'node:http';
 import { request as requestTls } from 'node:https';
-import type { SecureContext } from 'node:tls';
+import type { SecureContext, TLSSocket } from 'node:tls';
 import { type Clock, describeError, type Timer } from '@smartstack/agent';
 import type { CheckResult } from '../health/health.js';
 import { Authorities, authoritiesProblems } from './authorities.js';
@@ -13,7 +13,9 @@ import { defineCheck, failed, target } from './check.js';
 import { startDeadline } from './deadline.js';
 import { BodyJudge } from './httpBody.js';
 import { httpConflicts, type HttpOptions, httpOptions, type StatusRange } from './httpOptions.js';
+import { noteConnected, noteSecured, tracedLookup } from './connecting.js';
 import { names } from './names.js';
+import type { Trace } from './trace.js';
 
 /** Ruby's. */
 const goodStatuses: readonly StatusRange[] = [[200, 399]];
@@ -41,10 +43,19 @@ export const httpCheck = defineCheck({
     return {
       name: options.name ?? `http-${unixSocket ?? `${host}:${port}`}${options.uri}`,
       deadlineMs: limits.openMs + limits.tlsMs + limits.readMs,
-      probe: async (signal) => {
+      probe: async (signal, trace) => {
+        if (tlsCaFile !== undefined) trace?.step('authorities', tlsCaFile);
         const trusted = await authorities?.current();
-        const send = (): ClientRequest => ask(options, { host, port }, trusted?.context);
-        return await exchange(send, { statuses, expect: options.expect }, limits, clock, signal);
+        const send = (): ClientRequest => ask(options, { host, port }, trusted?.context, trace);
+        const asked = `${options.method} ${options.uri}`;
+        return await exchange(
+          send,
+          { asked, statuses, expect: options.expect },
+          limits,
+          clock,
+          signal,
+          trace,
+        );
       },
     };
   },
@@ -54,7 +65,9 @@ function ask(
   options: HttpOptions,
   address: { readonly host: string; readonly port: number },
   trusted: SecureContext | undefined,
+  trace: Trace | undefined,
 ): ClientRequest {
+  if (options.unixSocket !== undefined) trace?.step('connect', options.unixSocket);
   const { unixSocket, hostHeader, tlsServerName } = options;
   const plain: RequestOptions = {
     ...address,
@@ -68,7 +81,7 @@ function ask(
       ...options.headers,
     },
     agent: false,
-    lookup: names.lookup,
+    lookup: unixSocket === undefined ? tracedLookup(address, trace) : names.lookup,
   };
   if (!options.ssl) return requestPlain(plain);
   return requestTls({
@@ -81,6 +94,8 @@ function ask(
 
 /** What an answer must be. */
 interface Wanted {
+  /** For people: what is sent. */
+  readonly asked: string;
   readonly statuses: readonly StatusRange[];
   readonly expect: string | undefined;
 }
@@ -97,6 +112,7 @@ function exchange(
   limits: Limits,
   clock: Clock,
   signal: AbortSignal,
+  trace: Trace | undefined,
 ): Promise<CheckResult> {
   if (signal.aborted) return Promise.resolve(failed('aborted'));
   return new Promise((resolve) => {
@@ -115,20 +131,32 @@ function exchange(
       phase?.cancel();
       phase = startDeadline(clock, limitMs, () => settle(expired()));
     };
-    const read = (): void => enter(limits.readMs, () => body.atDeadline(limits.readMs));
+    const read = (): void => {
+      enter(limits.readMs, () => body.atDeadline(limits.readMs));
+      trace?.step('request', wanted.asked);
+    };
 
     signal.addEventListener('abort', () => settle({ ok: false, reason: 'aborted' }), { once: true });
     enter(limits.openMs, () => failed(`not connected within ${limits.openMs / 1000} s`));
     request.once('socket', (socket) => {
       socket.once('connect', () => {
-        if (limits.tlsMs === 0) read();
-        else enter(limits.tlsMs, () => failed(`no TLS session within ${limits.tlsMs / 1000} s`));
+        noteConnected(socket, trace);
+        if (limits.tlsMs === 0) {
+          read();
+          return;
+        }
+        enter(limits.tlsMs, () => failed(`no TLS session within ${limits.tlsMs / 1000} s`));
+        trace?.step('tls');
       });
-      socket.once('secureConnect', read);
+      socket.once('secureConnect', () => {
+        noteSecured(socket as TLSSocket, trace);
+        read();
+      });
     });
+    if (trace !== undefined) request.once('finish', () => trace.step('answer'));
     request.on('error', (error) => settle(failed(describeError(error))));
     request.once('upgrade', () => settle(failed('answered 101')));
-    request.once('response', (response) => judge(response, wanted.statuses, body, settle));
+    request.once('response', (response) => judge(response, wanted.statuses, body, settle, trace));
     request.end();
   });
 }
@@ -138,12 +166,15 @@ function judge(
   statuses: readonly StatusRange[],
   body: BodyJudge,
   settle: (result: CheckResult) => void,
+  trace: Trace | undefined,
 ): void {
   const status = response.statusCode ?? 0;
   if (!statuses.some(([from, to]) => from <= status && status <= to)) {
     settle(failed(`answered ${status}`));
     return;
   }
+  trace?.note(`status ${status}`);
+  trace?.step('body');
   body.begin();
   response.on('data', (chunk: Buffer) => {
     const verdict = body.add(chunk);

@@ -9,7 +9,8 @@ import {
   passwordSource,
   withoutPassword,
 } from './credentials.js';
-import { names } from './names.js';
+import { tracedLookup } from './connecting.js';
+import { type Trace, withoutSecret } from './trace.js';
 import { beginSocket, openSocket } from './sockets.js';
 import type { LookupFunction, Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
@@ -51,7 +52,9 @@ export interface Login {
   /** Ends the probe. */
   readonly signal: AbortSignal;
   readonly tls: (Tls & { readonly options: ConnectionOptions }) | undefined;
-  readonly lookup: LookupFunction;
+  /** What a client that makes its own socket resolves with; asked for when it is about to connect. */
+  readonly lookup: () => LookupFunction;
+  readonly trace: Trace | undefined;
   /** Begins to connect to the server, without TLS. The socket is gone once the signal aborts. */
   readonly begin: (signal?: AbortSignal) => Socket;
   /** Connects, with TLS if the check has it. */
@@ -72,17 +75,21 @@ export function loginProbe(
   const address = target(options, context);
   const tls = tlsSource(options, address.host, clock);
   const secret = passwordSource(options, clock);
-  return async (signal) => {
+  return async (signal, listener) => {
+    if (options.passwordFile !== undefined) listener?.step('password', options.passwordFile);
     const password = await secret();
+    const trace = withoutSecret(listener, (text) => withoutPassword(text, password));
     try {
+      if (options.tlsCaFile !== undefined) trace?.step('authorities', options.tlsCaFile);
       const spoken = await tls();
-      const socket = { ...address, clock, signal, maxBytes };
+      const socket = { ...address, clock, signal, maxBytes, trace };
       await work({
         ...address,
         password,
         signal,
         tls: spoken === undefined ? undefined : { ...spoken, options: connectionOptions(spoken) },
-        lookup: names.lookup,
+        lookup: () => tracedLookup(address, trace),
+        trace,
         begin: (end = signal) => beginSocket({ ...socket, signal: end }),
         open: () => openSocket({ ...socket, tls: spoken }),
       });

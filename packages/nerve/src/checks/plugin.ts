@@ -5,6 +5,7 @@ import { type Check, type CheckContext, defineCheck, failed } from './check.js';
 import { definedBy } from '../plugins/kit.js';
 import { pluginEntry } from '../plugins/entry.js';
 import { oneLine } from './command.js';
+import { silent } from './trace.js';
 
 const maxReason = 400;
 /** For a check that does not say how long it takes, in milliseconds. */
@@ -59,7 +60,10 @@ export function createPluginCheck({ kind, use }: PluginOptions, context: CheckCo
     return {
       name: typeof name === 'string' && name !== '' ? name : usualName,
       deadlineMs: isDuration(deadlineMs) ? deadlineMs : usualDeadlineMs,
-      probe: async (signal) => judged(await probe.call(made, signal)),
+      probe: async (signal, trace) => {
+        trace?.step('module', kind);
+        return judged(await probe.call(made, signal, trace ?? silent));
+      },
     };
   } catch (error) {
     const result = failed(oneLine(`the module: ${describeError(error)}`.slice(0, maxReason)));

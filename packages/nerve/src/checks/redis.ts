@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { optional, seconds, withDefault } from '../config/values.js';
 import { defaultName, defineCheck } from './check.js';
 import { oneLine } from './command.js';
+import type { Trace } from './trace.js';
 import { loginConflicts, loginOptions, loginProbe, loginProblems } from './login.js';
 
 /** Four short lines are all that is waited for. */
@@ -43,7 +44,7 @@ export const redisCheck = defineCheck({
     deadlineMs: options.timeout * 1000,
     probe: loginProbe(options, context, maxAnswer, async (login) => {
       const asked = steps(options.key, options.username, login.password);
-      await converse(await login.open(), asked, login.signal);
+      await converse(await login.open(), asked, login.signal, login.trace);
     }),
   }),
 });
@@ -69,10 +70,20 @@ function encode(words: readonly string[]): string {
 }
 
 /** Sends all commands at once, and reads a line for each. Rejects with the first that is not good. */
-function converse(socket: Socket, asked: readonly Step[], signal: AbortSignal): Promise<void> {
+function converse(
+  socket: Socket,
+  asked: readonly Step[],
+  signal: AbortSignal,
+  trace: Trace | undefined,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     let rest = '';
     let answered = 0;
+    // Only the command: what follows it may be a password.
+    const begin = (): void => {
+      const command = asked[answered]?.words[0];
+      if (command !== undefined) trace?.step(command);
+    };
     const settle = (error?: Error): void => {
       socket.destroy();
       if (error === undefined) resolve();
@@ -89,6 +100,7 @@ function converse(socket: Socket, asked: readonly Step[], signal: AbortSignal): 
           return;
         }
         answered += 1;
+        begin();
       }
       if (answered === asked.length) settle();
       else if (rest.length > maxAnswer) settle(new Error('the peer does not speak the protocol of Redis'));
@@ -97,6 +109,7 @@ function converse(socket: Socket, asked: readonly Step[], signal: AbortSignal): 
     socket.once('close', () =>
       settle(new Error(signal.aborted ? 'aborted' : 'the peer closed the connection')),
     );
+    begin();
     socket.write(asked.map(({ words }) => encode(words)).join(''));
   });
 }

@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Clock } from '@smartstack/agent';
-import { names } from './names.js';
+import { noteConnected, noteSecured, tracedLookup } from './connecting.js';
 import { connectionOptions, type Tls } from './tlsOptions.js';
+import type { Trace } from './trace.js';
 
 const lookEveryMs = 10;
 
@@ -16,11 +17,14 @@ export interface SocketOptions {
   readonly signal: AbortSignal;
   /** The most that the peer may send, in bytes; about, for a clock looks now and then. */
   readonly maxBytes: number;
+  readonly trace: Trace | undefined;
 }
 
 /** Begins to connect. The socket is gone once the signal aborts, or the peer has sent too much. */
-export function beginSocket({ host, port, clock, signal, maxBytes }: SocketOptions): Socket {
-  const socket = connect({ host, port, lookup: names.lookup, noDelay: true });
+export function beginSocket({ clock, signal, maxBytes, trace, ...address }: SocketOptions): Socket {
+  const { host, port } = address;
+  const socket = connect({ host, port, lookup: tracedLookup(address, trace), noDelay: true });
+  if (trace !== undefined) socket.once('connect', () => noteConnected(socket, trace));
   // Whoever uses it hears of errors as well; nobody may be left when the last one comes.
   socket.on('error', () => undefined);
   const end = (): void => void socket.destroy();
@@ -39,10 +43,11 @@ export function beginSocket({ host, port, clock, signal, maxBytes }: SocketOptio
 export async function openSocket(
   options: SocketOptions & { readonly tls: Tls | undefined; readonly alpn?: readonly string[] },
 ): Promise<Socket> {
-  const { tls, alpn, signal } = options;
+  const { tls, alpn, signal, trace } = options;
   const plain = beginSocket(options);
   await once(plain, 'connect', { signal });
   if (tls === undefined) return plain;
+  trace?.step('tls', `as ${tls.name}`);
   const secure = connectTls({
     ...connectionOptions(tls),
     socket: plain,
@@ -52,5 +57,6 @@ export async function openSocket(
   plain.once('close', () => secure.destroy());
   signal.addEventListener('abort', () => void secure.destroy(), { once: true });
   await once(secure, 'secureConnect', { signal });
+  noteSecured(secure, trace);
   return secure;
 }

@@ -4,6 +4,7 @@ import { seconds, withDefault } from '../config/values.js';
 import type { CheckResult } from '../health/health.js';
 import { defineCheck } from './check.js';
 import { describeExit, oneLine, runCommand } from './command.js';
+import type { Trace } from './trace.js';
 
 /** What is asked for, and told when the unit is not active. */
 const properties = ['ActiveState', 'SubState', 'LoadState'] as const;
@@ -34,17 +35,23 @@ export const systemdCheck = defineCheck({
   create: (options, context) => ({
     name: options.name ?? `${context.service} systemd-${options.unit}`,
     deadlineMs: options.timeout * 1000,
-    probe: (signal) => ask(options.unit, context.clock, signal),
+    probe: (signal, trace) => ask(options.unit, context.clock, signal, trace),
   }),
 });
 
-async function ask(unit: string, clock: Clock, signal: AbortSignal): Promise<CheckResult> {
+async function ask(
+  unit: string,
+  clock: Clock,
+  signal: AbortSignal,
+  trace: Trace | undefined,
+): Promise<CheckResult> {
   const printed = { stdout: '', stderr: '' };
   const result = await runCommand({
     argv: ['systemctl', 'show', '--no-pager', `--property=${properties.join(',')}`, '--', unit],
     env: { LC_ALL: 'C' },
     clock,
     signal,
+    trace,
     needsOutput: true,
     onOutput: (text, stream) => void (printed[stream] = (printed[stream] + text).slice(0, maxOutput)),
   });
@@ -54,13 +61,14 @@ async function ask(unit: string, clock: Clock, signal: AbortSignal): Promise<Che
     const how = describeExit(result.code, result.by);
     return { ok: false, reason: `systemctl ${how}${said && `: ${said}`}` };
   }
-  return judge(printed.stdout);
+  return judge(printed.stdout, trace);
 }
 
-function judge(output: string): CheckResult {
+function judge(output: string, trace: Trace | undefined): CheckResult {
   const pairs = output.split('\n').map((line) => /^(\w+)=(.*)$/.exec(line)?.slice(1) ?? []);
   const values = new Map(pairs.map(([key = '', value = '']) => [key, value]));
-  if (working.has(values.get('ActiveState') ?? '')) return { ok: true };
   const told = properties.map((key) => `${key}=${values.get(key) ?? '?'}`).join(' ');
+  trace?.step('state', told);
+  if (working.has(values.get('ActiveState') ?? '')) return { ok: true };
   return { ok: false, reason: oneLine(told.slice(0, 200)) };
 }

@@ -3,7 +3,8 @@ import { describeError } from '@smartstack/agent';
 import { seconds, withDefault } from '../config/values.js';
 import type { CheckResult } from '../health/health.js';
 import { defaultName, defineCheck, target } from './check.js';
-import { names } from './names.js';
+import { noteConnected, tracedLookup } from './connecting.js';
+import type { Trace } from './trace.js';
 
 /** Passes when a TCP connection is accepted within `timeout`. Nothing is sent. */
 export const tcpCheck = defineCheck({
@@ -16,14 +17,18 @@ export const tcpCheck = defineCheck({
     return {
       name: options.name ?? defaultName('tcp', options, context),
       deadlineMs: options.timeout * 1000,
-      probe: (signal) => connectOnce(address, signal),
+      probe: (signal, trace) => connectOnce(address, signal, trace),
     };
   },
 });
 
-function connectOnce(address: { host: string; port: number }, signal: AbortSignal): Promise<CheckResult> {
+function connectOnce(
+  address: { host: string; port: number },
+  signal: AbortSignal,
+  trace: Trace | undefined,
+): Promise<CheckResult> {
   return new Promise((resolve) => {
-    const socket = connect({ ...address, lookup: names.lookup });
+    const socket = connect({ ...address, lookup: tracedLookup(address, trace) });
     const settle = (result: CheckResult): void => {
       socket.destroy();
       resolve(result);
@@ -31,6 +36,7 @@ function connectOnce(address: { host: string; port: number }, signal: AbortSigna
     signal.addEventListener('abort', () => settle({ ok: false, reason: 'aborted' }), { once: true });
     socket.once('error', (error) => settle({ ok: false, reason: describeError(error) }));
     socket.once('connect', () => {
+      noteConnected(socket, trace);
       // A port of the ephemeral range without a listener can meet itself (simultaneous open).
       const self = socket.localPort === socket.remotePort && socket.localAddress === socket.remoteAddress;
       settle(self ? { ok: false, reason: 'nothing listens: connected to itself' } : { ok: true });

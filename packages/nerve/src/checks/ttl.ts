@@ -13,10 +13,12 @@ export const ttlCheck = defineCheck({
     name: options.name ?? `${service} ttl`,
     // Nothing is waited for.
     deadlineMs: 1000,
-    probe: () =>
-      Promise.resolve(
+    probe: (_signal, trace) => {
+      trace?.step('heartbeat', heartbeatName(options));
+      return Promise.resolve(
         judge(heartbeats.last(service, heartbeatName(options)), options.ttl, clock.monotonic()),
-      ),
+      );
+    },
   }),
 });
 

@@ -50,7 +50,12 @@ export type Action =
 
 /** What the command line and the environment ask for. */
 export type Command =
-  | { readonly kind: 'run' | 'check'; readonly file: string; readonly instanceId: string | undefined }
+  | {
+      readonly kind: 'run' | 'check';
+      readonly file: string;
+      readonly instanceId: string | undefined;
+      readonly shadow: boolean;
+    }
   | { readonly kind: 'help' | 'version'; readonly text: string }
   | { readonly kind: 'action'; readonly action: Action }
   /** It makes no sense; `text` says why. */
@@ -64,6 +69,7 @@ export function toCommand(
     readonly file?: string | undefined;
     readonly instanceId?: string | undefined;
     readonly check?: boolean | undefined;
+    readonly shadow?: boolean | undefined;
   },
   env: Environment,
 ): Command {
@@ -72,7 +78,7 @@ export function toCommand(
   const instanceId = flags.instanceId ?? env.NERVE_INSTANCE_ID;
   // Ruby: any value is true, even 0 and the empty one.
   const check = flags.check ?? env.NERVE_CHECK_CONFIG !== undefined;
-  return { kind: check ? 'check' : 'run', file, instanceId };
+  return { kind: check ? 'check' : 'run', file, instanceId, shadow: flags.shadow === true };
 }
 
 /**

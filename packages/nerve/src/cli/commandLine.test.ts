@@ -4,7 +4,7 @@ import { parseCommandLine } from './commandLine.js';
 
 const parse = (line: string, env: Readonly<Record<string, string>> = {}) =>
   parseCommandLine(line.split(' ').filter(Boolean), env, '1.2.3');
-const run = (file: string, instanceId?: string) => ({ kind: 'run', file, instanceId });
+const run = (file: string, instanceId?: string) => ({ kind: 'run', file, instanceId, shadow: false });
 
 describe('parseCommandLine', () => {
   it('reads the flags in every spelling', () => {
@@ -15,8 +15,15 @@ describe('parseCommandLine', () => {
       kind: 'check',
       file: 'a.yaml',
       instanceId: 'i-1',
+      shadow: false,
     });
     expect(parse('-kc a.yaml')).toMatchObject({ kind: 'check', file: 'a.yaml' });
+  });
+
+  it('runs in the shadow of another one when it is told to', () => {
+    for (const line of ['run --shadow -c a.yaml', '--shadow -c a.yaml', '-c a.yaml --shadow'])
+      expect(parse(line)).toEqual({ ...run('a.yaml'), shadow: true });
+    expect(plainCommand(['-c', 'a.yaml', '--shadow'], {})).toBeUndefined();
   });
 
   it('keeps an instance id that looks like a number as it is written', () => {

@@ -29,6 +29,12 @@ const checkOption = {
   },
 } as const;
 const connectionFlags = connectionOptions('/run/nerve/nerve.sock, else 127.0.0.1:3454');
+const shadowOption = {
+  shadow: {
+    type: 'boolean',
+    describe: 'Run beside another nerve: register and write nothing, report what differs',
+  },
+} as const;
 const allOption = { all: { type: 'boolean', describe: 'The whole host' } } as const;
 
 const text = { type: 'string', requiresArg: true } as const;
@@ -55,10 +61,13 @@ export function parseCommandLine(args: readonly string[], env: Environment, vers
     .command(
       ['$0', 'run'],
       'Run the agent (the default)',
-      (y: Argv) => y.options({ ...fileOptions, ...checkOption }),
+      (y: Argv) => y.options({ ...fileOptions, ...checkOption, ...shadowOption }),
       (flags) =>
         void (command = toCommand(
-          { file: flags.config, instanceId: flags.instance_id, check: flags['check-config'] },
+          {
+            ...{ file: flags.config, instanceId: flags.instance_id },
+            ...{ check: flags['check-config'], shadow: flags.shadow },
+          },
           env,
         )),
     )

@@ -1,6 +1,7 @@
 import { type Clock, closest, exitCode, formatIssue } from '@smartstack/agent';
 import { type CheckOptions, createCheck } from '../checks/index.js';
 import { probeWithin } from '../checks/deadline.js';
+import { type Step, TraceRecorder } from '../checks/trace.js';
 import { endAllGroups } from '../checks/processGroups.js';
 import { loadConfig } from '../config/load.js';
 import type { ServiceDefinition } from '../config/service.js';
@@ -18,9 +19,11 @@ interface Probed {
   readonly result: 'pass' | 'fail' | 'skipped';
   readonly reason?: string;
   readonly tookMs?: number;
+  /** What it did, one after the other. */
+  readonly steps: readonly Step[];
 }
 
-/** `nerve probe`: runs all checks of a service once. 0, or 1 when one fails; 78 for a bad configuration. */
+/** `nerve probe`: runs all checks of a service once, and shows each step. 0, or 1 when one fails; 78 for a bad configuration. */
 export async function probeService(
   action: Extract<Action, { kind: 'probe' }>,
   { clock, plugins, print, width }: Console,
@@ -57,7 +60,19 @@ function page(probed: readonly Probed[], { mocked }: ServiceDefinition, width: n
     tookMs === undefined ? '-' : `${tookMs.toFixed(1)} ms`,
     reason ?? '',
   ]);
-  return table(['CHECK', 'TARGET', 'RESULT', 'TOOK', 'REASON'], rows, width);
+  return [
+    ...table(['CHECK', 'TARGET', 'RESULT', 'TOOK', 'REASON'], rows, width),
+    ...probed.flatMap((one) => stepsTable(one, width)),
+  ];
+}
+
+function stepsTable({ check, steps }: Probed, width: number | undefined): readonly string[] {
+  if (steps.length === 0) return [];
+  const rows = steps.map(({ step, ok, atMs, tookMs, detail, reason }) => [
+    ...[step, ok ? 'ok' : 'failed', `${atMs.toFixed(1)} ms`, `${tookMs.toFixed(1)} ms`],
+    [detail, reason ?? ''].filter((text) => text !== '').join(': '),
+  ]);
+  return ['', plainText(check), ...table(['STEP', 'RESULT', 'AT', 'TOOK', 'DETAIL'], rows, width)];
 }
 
 async function probeOne(
@@ -73,13 +88,16 @@ async function probeOne(
       ...about,
       result: 'skipped',
       reason: 'only the running agent knows the heartbeats: nerve status',
+      steps: [],
     };
   const started = clock.monotonic();
-  const result = await probeWithin(check, clock, new AbortController().signal);
+  const recorder = new TraceRecorder(clock);
+  const result = await probeWithin(check, clock, new AbortController().signal, recorder);
   const tookMs = clock.monotonic() - started;
+  const steps = recorder.finish(result);
   return result.ok
-    ? { ...about, result: 'pass', tookMs }
-    : { ...about, result: 'fail', reason: result.reason, tookMs };
+    ? { ...about, result: 'pass', tookMs, steps }
+    : { ...about, result: 'fail', reason: result.reason, tookMs, steps };
 }
 
 /** What a check looks at, for people. */

@@ -110,6 +110,26 @@ describe('servicePage', () => {
     );
   });
 
+  it('shows the last results of each check, newest first', () => {
+    const past = [
+      { ok: false, reason: 'refused', at: now - 5_000, tookMs: 0.4 },
+      { ok: true, at: now - 200, tookMs: 1.26 },
+    ];
+    const [http, ttl] = web.checks;
+    const checks = [
+      { ...http, history: past },
+      { ...ttl, history: past.slice(0, 1) },
+    ] as ServiceView['checks'];
+    expect(servicePage({ ...web, checks }, page)).toEqual(
+      expect.arrayContaining([
+        'CHECK  AT                    RESULT  TOOK    REASON',
+        'http   2030-01-31T11:59:59Z  pass    1.3 ms  -',
+        'http   2030-01-31T11:59:55Z  fail    0.4 ms  refused',
+        'ttl    2030-01-31T11:59:55Z  fail    0.4 ms  refused',
+      ]),
+    );
+  });
+
   it('keeps what others wrote from reaching the terminal as a command', () => {
     const text = servicePage({ ...web, reason: '\x1b]0;title\x07\nservice       other' }, { now, width: 60 });
     expect(text.join('')).not.toMatch(/\p{Cc}/u);

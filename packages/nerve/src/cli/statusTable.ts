@@ -127,11 +127,23 @@ export function servicePage(one: ServiceView, page: Page): readonly string[] {
     last === undefined ? '-' : `${last.tookMs.toFixed(1)} ms`,
     last?.reason ?? '',
   ]);
+  // Newest first, as the changes below.
+  const results = one.checks.flatMap(({ name, history = [] }) =>
+    history
+      .map(({ ok, at, tookMs, reason }) => [
+        ...[name, iso(at), ok ? 'pass' : 'fail', `${tookMs.toFixed(1)} ms`],
+        reason ?? '',
+      ])
+      .reverse(),
+  );
   const changes = one.transitions.map(({ at, to, reason }) => [iso(at), to, reason ?? '']).reverse();
   return [
     ...lines,
     '',
     ...table(['CHECK', 'HEALTH', 'LAST', 'AGE', 'TOOK', 'REASON'], checks, page.width),
+    ...(results.length === 0
+      ? []
+      : ['', ...table(['CHECK', 'AT', 'RESULT', 'TOOK', 'REASON'], results, page.width)]),
     ...(changes.length === 0 ? [] : ['', ...table(['CHANGED', 'TO', 'REASON'], changes, page.width)]),
   ];
 }

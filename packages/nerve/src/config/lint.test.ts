@@ -49,6 +49,13 @@ describe('nerve lint', () => {
     expect(await issuesOf(text)).toEqual([expect.stringMatching(message)]);
   });
 
+  it('tells of certificates that nobody verifies, unless that is said', async () => {
+    expect(await issuesOf(plain('{type: http, uri: /, ssl: true}'))).toEqual([
+      expect.stringMatching(/^nerve\.yaml:6:40 \S+ssl: The certificate is not verified, as in Ruby/),
+    ]);
+    expect(await issuesOf(plain('{type: http, uri: /, ssl: true, tls_verify: false}'))).toEqual([]);
+  });
+
   it('trap 5: variables that count as set, whatever they say', async () => {
     expect(await issuesOf(plain(), { NERVE_CHECK_CONFIG: '0', DEBUG: '' })).toEqual([
       'environment: NERVE_CHECK_CONFIG=0 counts as set, as any value does: unset it (warning)',

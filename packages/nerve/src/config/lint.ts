@@ -144,6 +144,15 @@ function checkIssues(check: Raw): readonly { readonly key: string; readonly mess
           },
         ]
       : []),
+    ...(isHttp && check.ssl === true && !Object.hasOwn(check, 'tls_verify')
+      ? [
+          {
+            key: 'ssl',
+            message:
+              'The certificate is not verified, as in Ruby: give `tls_verify: true`, or false to say that it need not be',
+          },
+        ]
+      : []),
     ...(isHttp && typeof check.namespace === 'string'
       ? [{ key: 'namespace', message: "go-nerve's name for the path: here it is `uri`" }]
       : []),

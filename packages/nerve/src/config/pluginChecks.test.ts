@@ -5,6 +5,7 @@ import { importModule } from '@smartstack/agent/importing';
 import { describe, expect, it } from 'vitest';
 import { createCheck } from '../checks/index.js';
 import { probeWithin } from '../checks/deadline.js';
+import { type Trace, TraceRecorder } from '../checks/trace.js';
 import { PluginLoader } from '../plugins/loader.js';
 import { configDir } from '../testing/configDir.js';
 import { loadConfig, type LoadedConfig } from './load.js';
@@ -58,7 +59,7 @@ async function loadFiles(
 const issues = ({ issues: found, dir }: LoadedConfig & { dir: string }): readonly string[] =>
   found.map((issue) => formatIssue(issue).replaceAll(`${dir}/`, ''));
 
-async function probeFirst(loaded: LoadedConfig, name = 'web'): Promise<unknown> {
+async function probeFirst(loaded: LoadedConfig, name = 'web', trace?: Trace): Promise<unknown> {
   const [options] = loaded.services.get(name)?.checks ?? [];
   if (options === undefined) throw new Error('no check');
   const context = {
@@ -66,7 +67,8 @@ async function probeFirst(loaded: LoadedConfig, name = 'web'): Promise<unknown> 
     heartbeats: { last: () => undefined },
   };
   const made = createCheck(options, context);
-  return { name: made.name, ...(await probeWithin(made, systemClock, new AbortController().signal)) };
+  const never = new AbortController().signal;
+  return { name: made.name, ...(await probeWithin(made, systemClock, never, trace)) };
 }
 
 describe('checks from modules', () => {
@@ -80,6 +82,23 @@ describe('checks from modules', () => {
     expect(await probeFirst(loaded)).toEqual({ name: 'web coffee', ok: true });
     expect(await probeFirst(loaded, 'few')).toEqual({ name: 'morning', ok: false, reason: 'only 1 at 80' });
     expect(loaded.services.get('few')?.checks).toMatchObject([{ rise: 3, fall: 1 }]);
+  });
+
+  it('tell nerve probe what they do, and nobody else', async () => {
+    const told =
+      '({ deadlineMs: 5000, probe: (signal, trace) => { trace.step("pour", "a cup"); trace.note("hot"); return { ok: true } } })';
+    const loaded = await loadFiles({
+      'd/web.yaml': service(check('module: ./coffee.mjs')),
+      'd/coffee.mjs': `export const schema = { safeParse: (data) => ({ success: true, data }) };\nexport const create = () => ${told};\nexport default { schema, create };`,
+    });
+    expect(issues(loaded)).toEqual([]);
+    expect(await probeFirst(loaded)).toMatchObject({ ok: true });
+    const recorder = new TraceRecorder(systemClock);
+    expect(await probeFirst(loaded, 'web', recorder)).toMatchObject({ ok: true });
+    expect(recorder.finish({ ok: true })).toMatchObject([
+      { step: 'module', detail: 'coffee' },
+      { step: 'pour', detail: 'a cup, hot' },
+    ]);
   });
 
   it.each([

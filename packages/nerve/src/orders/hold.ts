@@ -40,8 +40,14 @@ export class Hold {
   /** Ends it if its time is up. False: it is not, or it was over. */
   expire(): boolean {
     if (this.#until === undefined || this.#clock.monotonic() < this.#until) return false;
+    return this.giveUp('the file system does not answer');
+  }
+
+  /** Ends it because waiting is of no use, and says so. False: it was over. */
+  giveUp(problem: string): boolean {
+    if (this.#until === undefined) return false;
     const directory = this.#directory;
-    this.#logger.warn('orders cannot be read, services are registered without them', { directory });
+    this.#logger.warn('orders cannot be read, services are registered without them', { directory, problem });
     return this.end();
   }
 }

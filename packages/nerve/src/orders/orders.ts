@@ -11,7 +11,7 @@ import { type OrdersOfService, OrderBook, type Origin } from './book.js';
 import { Hold } from './hold.js';
 import { judge } from './judge.js';
 import { type Drain, isEmpty, type Order, pruned } from './order.js';
-import { isAbsent, type OrderKey, type Spool } from './spool.js';
+import { isAbsent, isFinal, type OrderKey, type Spool } from './spool.js';
 import { Turns } from './turns.js';
 
 export type { OrdersOfService } from './book.js';
@@ -205,7 +205,11 @@ export class Orders {
     } catch (error) {
       this.#failed(error);
       this.#again = !isAbsent(error);
-      if (this.#again) return;
+      if (this.#again) {
+        // A disk may answer later, or better; whoever is forbidden to read would wait in vain.
+        if (isFinal(error) && this.#hold?.giveUp(describeError(error))) book.notify();
+        return;
+      }
       // Somebody removed it; what is known is written again.
       for (const [key] of book.entries) this.#unsaved.add(key);
       this.#noteRead();

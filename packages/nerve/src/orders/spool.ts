@@ -1,7 +1,7 @@
-import { mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
+import { open, readdir, rename, unlink } from 'node:fs/promises';
 import { constants } from 'node:fs';
 import { join } from 'node:path';
-import { describeError, writeFileAtomic } from '@smartstack/agent';
+import { describeError, makeDirectory, writeFileAtomic } from '@smartstack/agent';
 import { formatOrder, isEmpty, type Order, parseOrder } from './order.js';
 
 /** No order is anywhere near as long, in bytes. */
@@ -52,7 +52,7 @@ export class Spool {
 
   /** Makes the directory fit for use. Rejects when it cannot be made, or not be written to. */
   async prepare(): Promise<void> {
-    await mkdir(this.directory, { recursive: true });
+    await makeDirectory(this.directory);
     const probe = join(this.directory, '.probe');
     await (await open(probe, 'w')).close();
     await unlink(probe);
@@ -126,6 +126,11 @@ export class Spool {
 /** Whether an error of `Spool.read` says that there is no directory, and so no order. */
 export function isAbsent(error: unknown): boolean {
   return ['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '');
+}
+
+/** Whether an error of `Spool.read` is an answer that waiting does not change: somebody has to do something. */
+export function isFinal(error: unknown): boolean {
+  return ['EACCES', 'EPERM', 'ELOOP', 'ENAMETOOLONG'].includes(codeOf(error) ?? '');
 }
 
 /** Two spellings of one service's name must not contradict each other. */

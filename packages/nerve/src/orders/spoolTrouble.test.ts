@@ -217,6 +217,52 @@ describe('Orders on a disk that hangs', () => {
     spool.answer();
   });
 
+  it.each(['EACCES', 'EPERM', 'ELOOP'])(
+    'is not waited for when it says at once that it will not be read: %s',
+    async (code) => {
+      const { clock, logger, spool, orders, run, warnings } = setUp();
+      spool.files.set(web, { kind: 'order', order: drained(), writtenAt: 0, isBare: false });
+      spool.failure = Object.assign(new Error(`${code}: no`), { code });
+      await orders.load();
+      expect(orders.isUnread).toBe(false);
+      const told = 'orders cannot be read, services are registered without them';
+      expect(warnings()).toEqual(['orders do not survive a restart for now', told]);
+      expect(logger.records.at(-1)?.fields).toMatchObject({ problem: `${code}: no` });
+      run();
+      await clock.advance(60_000);
+      const about = warnings().filter((message) => message.includes('orders'));
+      expect(about).toHaveLength(2);
+      // What is ordered meanwhile is kept, and what is there is found once it may be read.
+      const saved = orders.change(web, (before) => ({ ...before, weight }));
+      await clock.advance(4_000);
+      expect(await saved).toBe(false);
+      spool.failure = undefined;
+      await clock.advance(2_000);
+      expect(spool.files.get(web)).toMatchObject({ order: { ...drained(), weight } });
+      expect(orders.of('web').drain).toEqual(drained().drain);
+    },
+  );
+
+  it('is waited for while it fails in a way that may pass', async () => {
+    const { orders, spool } = setUp();
+    spool.failure = Object.assign(new Error('EIO'), { code: 'EIO' });
+    await orders.load();
+    expect(orders.isUnread).toBe(true);
+  });
+
+  it('that is no directory at all holds nothing, and nothing waits for it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'nerve-orders-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    await symlink('loop', join(folder, 'loop'));
+    for (const directory of [join(folder, 'loop'), '/proc/none/orders']) {
+      const orders = new Orders({
+        ...{ spool: new Spool(directory), clock: systemClock, logger: new RecordingLogger() },
+      });
+      await orders.load();
+      expect(orders.of('web')).toEqual({ drain: undefined, scope: 'service', weight: undefined });
+    }
+  });
+
   it('keeps what it holds: what is ordered meanwhile is added to it', async () => {
     const { clock, spool, orders, run } = setUp();
     const both = { ...drained(), weight };

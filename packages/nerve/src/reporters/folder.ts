@@ -1,9 +1,10 @@
-import { chmod, lstat, mkdir, readdir, readFile, stat, unlink, utimes } from 'node:fs/promises';
+import { chmod, lstat, readdir, readFile, stat, unlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   AgentError,
   type Clock,
   describeError,
+  makeDirectory,
   followJumps,
   type Logger,
   writeFileAtomic,
@@ -121,7 +122,7 @@ export class Folder {
 
   async write(name: string, data: Buffer): Promise<void> {
     // Others read it, whatever the umask of a unit that keeps secrets.
-    const made = await mkdir(this.path, { recursive: true });
+    const made = await makeDirectory(this.path);
     if (made !== undefined) await chmod(this.path, 0o755);
     await writeFileAtomic(join(this.path, name), data);
   }

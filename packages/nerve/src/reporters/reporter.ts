@@ -70,11 +70,13 @@ export interface Found {
 }
 
 /** What reading a registry takes. */
-interface ListContext extends Pick<ReporterContext, 'clock' | 'sessions'> {
+export interface ListContext extends Pick<ReporterContext, 'clock' | 'sessions'> {
   readonly service: string;
   readonly signal: AbortSignal;
   /** Of one question to the registry. */
   readonly timeoutMs: number;
+  /** Whose registrations are enough; others may be left out. */
+  readonly only?: Registrant;
 }
 
 /** A kind of reporter: its keys in a service's definition, and what makes a reporter of them. */

@@ -73,7 +73,13 @@ export const zookeeperReporter = defineReporter<'zookeeper', typeof keys, ZooKee
     [before, after].every(({ nodeType }) => !nodeType.endsWith('sequential')) &&
     !([before, after].every(({ nodeType }) => nodeType === 'persistent') && sameAccess(before, after)),
   create: (settings, context, registrant) => new ZooKeeperReporter(settings, context, registrant),
-  list: (settings, { sessions, signal, timeoutMs }) => listNodes(settings, sessions, { signal, timeoutMs }),
+  list: (settings, { sessions, signal, timeoutMs, only }) =>
+    listNodes(
+      settings,
+      sessions,
+      { signal, timeoutMs },
+      only && leftBehind(only, createCodec(settings.zkEncode)).name,
+    ),
 });
 
 /** Whether the node of the one serves the other: under `auth::` it belongs to the identity of its session. */

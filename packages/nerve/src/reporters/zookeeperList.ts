@@ -18,7 +18,7 @@ const share = 64;
 
 /**
  * The instances that are registered at a path, read over the session that the reporters have. No node: none. Rejects
- * when ZooKeeper does not answer; one node that cannot be read or understood is a problem of its own.
+ * when ZooKeeper does not answer; one node that cannot be read or understood is a problem of its own. Nodes whose names are not wanted are left out.
  */
 export async function listNodes(
   {
@@ -28,11 +28,12 @@ export async function listNodes(
   }: EnsembleSettings & { readonly zkPath: ZkPath; readonly zkEncode: CodecOptions },
   sessions: SessionPool,
   options: OpOptions,
+  isWanted: (name: string) => boolean = () => true,
 ): Promise<Found> {
   const lease = sessions.acquire(sessionOptions(ensemble));
   const codec = createCodec(zkEncode);
   try {
-    const names = await childrenOf(lease.session, zkPath, options);
+    const names = (await childrenOf(lease.session, zkPath, options)).filter(isWanted);
     const found: { instances: Found['instances'][number][]; problems: Found['problems'][number][] } = {
       instances: [],
       problems: [],

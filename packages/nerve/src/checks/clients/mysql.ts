@@ -10,9 +10,11 @@ export interface MysqlProbe extends Login {
 
 /** Logs in and executes the request. Rejects with what kept it from that. */
 export async function probeMysql(probe: MysqlProbe): Promise<void> {
-  const { tls, username, password, database, request } = probe;
+  const { tls, username, password, database, request, trace } = probe;
   // The client verifies the name that it finds here where it has an address only.
   const socket = Object.assign(probe.begin(), { _host: tls?.name ?? probe.host });
+  const how = tls === undefined ? '' : ', over TLS';
+  if (trace !== undefined) socket.once('connect', () => trace.step('login', `as ${username}${how}`));
   const connection = createConnection({
     // Only what the certificate must carry: where to connect to, the socket knows.
     host: tls?.name ?? probe.host,
@@ -35,6 +37,7 @@ export async function probeMysql(probe: MysqlProbe): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     connection.on('error', reject);
     socket.once('close', () => reject(new Error('the connection was closed')));
+    if (trace !== undefined) connection.once('connect', () => trace.step('request'));
     connection.query(request, (error) => {
       if (error === null) resolve();
       else reject(error);

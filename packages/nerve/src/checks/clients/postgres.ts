@@ -17,7 +17,7 @@ export interface PostgresProbe extends Login {
 
 /** Logs in and executes the request. Rejects with what kept it from that. */
 export async function probePostgres(probe: PostgresProbe): Promise<void> {
-  const { tls, port, username, password, database, request, timeoutMs } = probe;
+  const { tls, port, username, password, database, request, timeoutMs, trace } = probe;
   const client = new Client({
     // Only what the certificate must carry: where to connect to, the socket knows.
     host: tls?.name ?? probe.host,
@@ -34,6 +34,7 @@ export async function probePostgres(probe: PostgresProbe): Promise<void> {
   const limit = Math.max(1, Math.round(timeoutMs));
   const work = async (): Promise<void> => {
     await client.connect();
+    trace?.step('request');
     // The socket of a probe that is over is closed; the server would go on regardless.
     await client.query(`SET LOCAL statement_timeout = ${limit}; ${request}`);
   };
@@ -44,6 +45,10 @@ export async function probePostgres(probe: PostgresProbe): Promise<void> {
 
 /** A socket that connects where the probe says once the client tells it to. */
 function unconnected(probe: PostgresProbe): Socket {
+  const { tls, username, database, trace } = probe;
   const socket = probe.begin();
+  const how = tls === undefined ? '' : ', over TLS';
+  if (trace !== undefined)
+    socket.once('connect', () => trace.step('login', `as ${username} to ${database}${how}`));
   return Object.assign(socket, { connect: () => socket });
 }
