@@ -146,15 +146,13 @@ describe('loadConfiguration', () => {
       'wrong.yaml',
       'discovery: {method: zookeeper, hosts: [], path: s}\ndefault_servers: [{host: h, port: 70000}]',
     );
-    main('haproxy: {port: bad}\nhaproxi: {}\nnginx: {}\nservices:\n  a: 5');
+    main('haproxy: {port: bad}\nhaproxi: {}\nservices:\n  a: 5');
     const { configuration, told } = await load();
     expect(configuration).toBeUndefined();
-    expect(told[1]).toMatch(/^synapse.yaml:3:1 nginx: .*not supported yet.* \(warning\)$/);
     expect(told.map((line) => /^\S+( [\w.[\]]+(?=:))?/.exec(line)?.[0])).toEqual([
       'synapse.yaml:2:1 haproxi',
-      'synapse.yaml:3:1 nginx',
       'synapse.yaml:1:17 haproxy.port',
-      'synapse.yaml:5:6 services.a',
+      'synapse.yaml:4:6 services.a',
       'services/broken.yaml:1:5',
       'services/dns.yaml:1:36 discovery.servers',
       'services/multi.yaml:1:2 discovery_multi',

@@ -6,7 +6,7 @@ import { desiredState } from './desired/desired.js';
 import { emptyMemory } from './desired/memory.js';
 import { withPrepared } from './desired/prepared.js';
 import { render } from './desired/render.js';
-import { HostResolver, type Lookup } from './hosts.js';
+import { HostResolver, type Lookup } from '../hosts.js';
 
 /** How long the DNS is waited for in all, in milliseconds. */
 const lookupMs = 5_000;

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { type Bind, readBinds } from '../desired/bindLines.js';
 import type { ConfigMessage } from './configMessages.js';
-import { hostPort } from '../desired/names.js';
+import { hostPort } from '../../names.js';
 
 /**
  * What `haproxy -c` does not find: addresses in `config` (the text of a haproxy.cfg) on which nobody can listen, because

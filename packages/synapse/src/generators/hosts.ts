@@ -1,6 +1,6 @@
 import { lookup as systemLookup } from 'node:dns/promises';
 import { type Clock, describeError, type Timer } from '@smartstack/agent';
-import { isAddress } from './desired/names.js';
+import { isAddress } from './names.js';
 
 /** Asks the system for the addresses of a host name, the preferred one first; never an empty list. */
 export type Lookup = (host: string) => Promise<readonly string[]>;
