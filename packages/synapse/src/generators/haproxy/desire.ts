@@ -4,7 +4,7 @@ import { desiredState, type HaproxyIssue } from './desired/desired.js';
 import { isUnknown } from './desired/wishes.js';
 import { withSeparateNames } from './desired/frontendNames.js';
 import type { HostResolver } from '../hosts.js';
-import { hostNamesOf } from './desired/hostNames.js';
+import { hostNamesOf } from '../hostNames.js';
 import { isAddress, serverName } from '../names.js';
 import type { SectionCache } from './desired/sectionCache.js';
 import { type Memory, serviceMemory } from './desired/memory.js';

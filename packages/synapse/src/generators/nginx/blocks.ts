@@ -1,27 +1,36 @@
+import { resolve } from 'node:path';
 import * as z from 'zod';
 import { blockReader } from '../blocks.js';
 import { flag, nonNegative, text } from '../fields.js';
 import { argumentsProblem, directiveProblem } from './lines.js';
 
-type Problem = (value: string) => string | undefined;
-
-function checked(schema: z.ZodType<string, string>, problem: Problem) {
-  return schema.superRefine((value, context) => {
-    const message = problem(value);
-    if (message !== undefined) context.addIssue({ code: 'custom', message });
-  });
-}
-
 /** Lines without the `;` at their end; one that is there is forgiven. `null` is an empty list. */
 function directives() {
-  const line = z.string().transform((value) => value.trim().replace(/;$/, ''));
-  const one = line.pipe(checked(z.string(), directiveProblem));
   return z
-    .union([one, z.array(one)])
+    .union([z.string(), z.array(z.string())], 'must be a line or a list of lines')
     .nullable()
     .transform((value): readonly string[] =>
-      value === null ? [] : typeof value === 'string' ? [value] : value,
-    );
+      (value === null ? [] : typeof value === 'string' ? [value] : value).map((line) =>
+        line.trim().replace(/;$/, ''),
+      ),
+    )
+    .superRefine((lines, context) => {
+      for (const [index, line] of lines.entries()) {
+        const message = directiveProblem(line);
+        if (message !== undefined) context.addIssue({ code: 'custom', path: [index], message });
+      }
+    });
+}
+
+/** Words that follow those of ours on a line. */
+function furtherWords() {
+  return z
+    .string()
+    .transform((value) => value.trim())
+    .superRefine((value, context) => {
+      const message = argumentsProblem(value);
+      if (message !== undefined) context.addIssue({ code: 'custom', message });
+    });
 }
 
 const address = () =>
@@ -39,12 +48,15 @@ const command = () => text.nullable().optional();
 export const nginxKeys = () =>
   z.strictObject({
     contexts: z
-      .looseObject({
-        main: directives().describe('Lines at the top of the file: `worker_processes 2`.'),
-        events: directives().describe('Lines of `events`: `worker_connections 1024`.'),
-        http: directives().optional().describe('Lines of `http`, before those of the services.'),
-        stream: directives().optional().describe('Lines of `stream`, before those of the services.'),
-      })
+      .looseObject(
+        {
+          main: directives().describe('Lines at the top of the file: `worker_processes 2`.'),
+          events: directives().describe('Lines of `events`: `worker_connections 1024`.'),
+          http: directives().optional().describe('Lines of `http`, before those of the services.'),
+          stream: directives().optional().describe('Lines of `stream`, before those of the services.'),
+        },
+        'must be a mapping with main and events',
+      )
       .catchall(directives())
       .describe('Lines by the block that they belong to; any other block is written as it is.'),
     do_writes: flag.default(true).describe('Write the file.'),
@@ -75,13 +87,13 @@ export const nginxServiceKeys = () =>
     mode: z.enum(['http', 'tcp']).default('http').describe('A server of `http`, or of `stream`.'),
     port: port().nullable().optional().describe('Where it listens. Absent: only the upstream is written.'),
     listen_address: address().nullable().optional().describe("Instead of the top level's."),
-    listen_options: checked(z.string(), argumentsProblem)
+    listen_options: furtherWords()
       .nullable()
       .optional()
       .describe('Further words of the listen line: `reuseport`.'),
     server: directives().default([]).describe('Lines of the server.'),
     upstream: directives().default([]).describe('Lines of the upstream: `least_conn`.'),
-    server_options: checked(z.string(), argumentsProblem)
+    server_options: furtherWords()
       .nullable()
       .optional()
       .describe('Further words of every server line of the upstream: `max_fails=3`.'),
@@ -144,7 +156,7 @@ export const readNginxBlock = blockReader(() =>
       contexts: keys.contexts,
       doWrites: keys.do_writes,
       doReloads: keys.do_reloads,
-      configFilePath: keys.config_file_path ?? 'nginx.conf',
+      configFilePath: resolve(keys.config_file_path ?? 'nginx.conf'),
       checkCommand: keys.check_command ?? undefined,
       reloadCommand: keys.reload_command ?? undefined,
       startCommand: keys.start_command ?? undefined,

@@ -1,19 +1,9 @@
 import type { CatalogView, ServiceView } from '../../catalog/types.js';
-import { serverAddress, serverName } from '../names.js';
+import { hostPort, serverAddress, serverName } from '../names.js';
 import { type NginxConfig, type NginxServiceConfig, readServiceBlock } from './blocks.js';
-
-/** One line of the file, and the instance that it stands for. */
-export interface Line {
-  readonly text: string;
-  readonly instance?: string;
-}
-
-/** The lines of one service, as they stand in `http` or `stream`. */
-export interface Section {
-  readonly service: string;
-  readonly context: 'http' | 'stream';
-  readonly lines: readonly Line[];
-}
+import { Claims } from './claims.js';
+import { directive } from './lines.js';
+import { answerLine, type Line, placeholder, type Section, serverLine } from './sections.js';
 
 /** Something that is left out of the file, and why. */
 export interface NginxIssue {
@@ -30,7 +20,7 @@ export interface Desired {
   readonly issues: readonly NginxIssue[];
 }
 
-/** What the file says, from the view, the addresses of host names, and instances that nginx refused. Pure. */
+/** What the file says of a view, with the addresses of host names. Pure. */
 export function desiredSections(
   config: NginxConfig,
   { services, unreadable = [] }: CatalogView,
@@ -49,50 +39,35 @@ export function desiredSections(
       continue;
     }
     if (block.disabled) continue;
-    if (view.source === 'pending' || (view.source === 'previous' && view.instances.length === 0))
-      kept.push(view.name);
-    const servers = serversOf(view, block, addresses, issues);
-    // As in Ruby: a stream has no way to say that it has nobody.
-    if (block.mode === 'tcp' && servers.length === 0) continue;
     const name = block.upstream_name ?? view.name;
     const problem = claims.problemOf(view.name, name, config, block);
     if (problem !== undefined) {
       issues.push({ service: view.name, reason: problem });
       continue;
     }
+    if (view.source === 'pending' || (view.source === 'previous' && view.instances.length === 0))
+      kept.push(view.name);
+    const servers = serversOf(view, block, addresses, issues);
     const lines = [...serverBlock(config, block, name, servers), ...upstreamBlock(block, name, servers)];
-    if (lines.length > 0)
-      sections.push({ service: view.name, context: block.mode === 'http' ? 'http' : 'stream', lines });
+    sections.push({ service: view.name, context: block.mode === 'http' ? 'http' : 'stream', lines });
   }
   return { sections, kept, issues };
 }
 
-/** Names and addresses that only one service may have: whoever comes first. */
-class Claims {
-  readonly #names = new Map<string, string>();
-  readonly #addresses = new Map<string, { readonly service: string; readonly mode: string }>();
-
-  problemOf(
-    service: string,
-    name: string,
-    { listenAddress }: NginxConfig,
-    { mode, port, listen_address: own }: NginxServiceConfig,
-  ): string | undefined {
-    if (!/^[A-Za-z0-9_.:-]{1,255}$/.test(name))
-      return `${JSON.stringify(name)} cannot be the name of an upstream; set upstream_name`;
-    const owner = this.#names.get(`${mode} ${name}`);
-    if (owner !== undefined) return `the upstream ${name} already belongs to service ${owner}`;
-    if (typeof port === 'number') {
-      const address = `${own ?? listenAddress}:${port}`;
-      const other = this.#addresses.get(address);
-      // In http, server_name tells them apart.
-      if (other !== undefined && (mode === 'tcp' || other.mode === 'tcp'))
-        return `${address} already belongs to service ${other.service}`;
-      this.#addresses.set(address, { service, mode });
-    }
-    this.#names.set(`${mode} ${name}`, service);
-    return undefined;
-  }
+/** The sections to write: of services that nobody knows, those that the file has already. */
+export function withKept(
+  { sections, kept }: Desired,
+  old: ReadonlyMap<string, Section>,
+): readonly Section[] {
+  const keep = new Set(kept);
+  const there = new Set(sections.map(({ service }) => service));
+  const missing = kept.filter((service) => !there.has(service));
+  return [
+    ...sections.map((section) =>
+      keep.has(section.service) ? (old.get(section.service) ?? section) : section,
+    ),
+    ...missing.flatMap((service) => old.get(service) ?? []),
+  ];
 }
 
 function serversOf(
@@ -102,17 +77,16 @@ function serversOf(
   issues: NginxIssue[],
 ): readonly Line[] {
   const servers = new Map<string, Line>();
-  for (const instance of instances) {
-    const name = serverName(instance);
-    const address = serverAddress(instance.host, addresses);
+  for (const { host, port, name: instanceName, weight } of instances) {
+    const name = serverName({ host, port, ...(instanceName !== undefined && { name: instanceName }) });
+    const address = serverAddress(host, addresses);
     if ('reason' in name || 'reason' in address) {
       const reason = 'reason' in name ? name.reason : 'reason' in address ? address.reason : '';
-      issues.push({ service, instance: `${instance.host}:${instance.port}`, reason });
+      issues.push({ service, instance: `${host}:${port}`, reason });
       continue;
     }
-    const host = address.value.includes(':') ? `[${address.value}]` : address.value;
-    const words = [`\t\tserver ${host}:${instance.port}`, ...(options ? [options] : [])];
-    servers.set(name.value, { text: `${words.join(' ')};`, instance: name.value });
+    const own = ownOptions(weight, options ?? '');
+    servers.set(name.value, serverLine({ address: hostPort(address.value, port), own }, options ?? ''));
   }
   const entries = [...servers];
   if (order !== 'no_shuffle') entries.sort(([a], [b]) => (a < b ? -1 : 1));
@@ -120,23 +94,36 @@ function serversOf(
   return entries.map(([, line]) => line);
 }
 
+/** nginx has no weight of 0. */
+function ownOptions(weight: number | undefined, options: string): string {
+  if (weight === undefined || !Number.isInteger(weight) || weight < 0) return '';
+  if (weight === 0) return 'down';
+  return /(^| )weight=/.test(options) ? '' : `weight=${Math.min(weight, maxWeight)}`;
+}
+
+/** That of HAProxy, so that shares are the same behind either. */
+const maxWeight = 256;
+
+/** Of `stream` there is none while nobody is there, as in Ruby: a connection is refused rather than taken and dropped. */
 function serverBlock(
   { listenAddress }: NginxConfig,
   { mode, port, listen_address: own, listen_options: options, server }: NginxServiceConfig,
   name: string,
   servers: readonly Line[],
 ): readonly Line[] {
-  if (port === undefined || port === null) return [];
-  const answer = servers.length === 0 ? 'return 503' : `proxy_pass http://${name}`;
-  const proxy =
-    mode === 'tcp' ? [`\t\tproxy_pass ${name};`] : ['\t\tlocation / {', `\t\t\t${answer};`, '\t\t}'];
+  const isEmpty = servers.length === 0;
+  if (port === undefined || port === null || (mode === 'tcp' && isEmpty)) return [];
+  const proxy: readonly Line[] =
+    mode === 'tcp'
+      ? [{ text: `\t\tproxy_pass ${name};` }]
+      : [{ text: '\t\tlocation / {' }, answerLine(name, isEmpty), { text: '\t\t}' }];
   return [
-    '\tserver {',
-    `\t\tlisten ${own ?? listenAddress}:${port}${options ? ` ${options}` : ''};`,
-    ...server.map((line) => `\t\t${line};`),
+    { text: '\tserver {' },
+    { text: `\t\tlisten ${own ?? listenAddress}:${port}${options ? ` ${options}` : ''};` },
+    ...server.map((line) => ({ text: `\t\t${directive(line)}` })),
     ...proxy,
-    '\t}',
-  ].map((text) => ({ text }));
+    { text: '\t}' },
+  ];
 }
 
 function upstreamBlock(
@@ -144,11 +131,10 @@ function upstreamBlock(
   name: string,
   servers: readonly Line[],
 ): readonly Line[] {
-  if (servers.length === 0) return [];
   return [
     { text: `\tupstream ${name} {` },
-    ...upstream.map((line) => ({ text: `\t\t${line};` })),
-    ...servers,
+    ...upstream.map((line) => ({ text: `\t\t${directive(line)}` })),
+    ...(servers.length === 0 ? [placeholder] : servers),
     { text: '\t}' },
   ];
 }

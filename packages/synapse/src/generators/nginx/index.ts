@@ -1,42 +1,18 @@
-import { configOf } from '../blocks.js';
-import { HostResolver } from '../hosts.js';
+import { LateGenerator } from '../late.js';
 import type { GeneratorKind } from '../types.js';
 import { readNginxBlock, readServiceBlock } from './blocks.js';
-import { desiredSections } from './desired.js';
-import { NginxGenerator } from './generator.js';
-import { createNginxMetrics } from './nginxMetrics.js';
-import { renderFile } from './render.js';
 
-const config = (block: unknown) => configOf('nginx', readNginxBlock(block));
-
-/** How long host names are looked up for `render`, in milliseconds. */
-const lookupMs = 5_000;
-
-/** The `nginx` generator: its rules and its constructor. */
+/** The `nginx` generator: its rules and its constructor. What does the work is read when there is some. */
 export const nginxKind: GeneratorKind = {
   check: (block) => readNginxBlock(block).issues,
   checkService: (_service, block) => readServiceBlock(block).issues,
-  create: (block, { clock, logger, metrics }) =>
-    new NginxGenerator({
-      ...{ clock, logger },
-      config: config(block),
-      metrics: createNginxMetrics(metrics),
-      random: Math.random,
+  create: (block, context) =>
+    new LateGenerator({
+      ...{ name: 'nginx', block },
+      load: async (latest) => (await import('./create.js')).createNginxGenerator(latest, context),
+      checkBlock: (_service, own) => readServiceBlock(own).issues,
     }),
-  render: async (block, view, clock) => {
-    const hosts = new HostResolver({
-      ...{ clock, deadlineMs: lookupMs, retryMs: 2 * lookupMs, onChange: () => undefined },
-    });
-    const names = view.services.flatMap(({ instances }) => instances.map(({ host }) => host));
-    const addresses = await hosts.resolve(names);
-    // Forgets the names, and with them the timers that would ask again.
-    await hosts.resolve([]);
-    const { sections, issues } = desiredSections(config(block), view, addresses);
-    return {
-      text: renderFile(config(block), sections).text,
-      notes: issues.map(({ service, instance, reason }) =>
-        ['warning', service, instance, reason].filter((part) => part !== undefined).join(': '),
-      ),
-    };
-  },
+  render: async (block, view, clock) => (await import('./preview.js')).preview(block, view, clock),
+  examine: async (block, view, clock) => (await import('./examine.js')).examine(block, view, clock),
+  lint: async (blocks, clock) => (await import('./lint.js')).lintNginx(blocks, clock),
 };

@@ -5,6 +5,7 @@ export interface NginxMetrics {
   reloaded(result: 'success' | 'failure'): void;
   checked(result: 'valid' | 'invalid' | 'unchecked'): void;
   quarantined(count: number): void;
+  up(isUp: boolean): void;
 }
 
 /** Declares the generator's metrics. */
@@ -21,11 +22,16 @@ export function createNginxMetrics(metrics: Metrics): NginxMetrics {
   });
   const quarantined = metrics.gauge({
     name: 'smartstack_nginx_quarantined',
-    help: 'Services and instances that are held back because nginx rejects their lines.',
+    help: 'Services that are held back because nginx rejects their lines.',
+  });
+  const up = metrics.gauge({
+    name: 'smartstack_nginx_up',
+    help: 'Whether nginx runs, as its pid file tells; 0 also where that is not known.',
   });
   return {
     reloaded: (result) => reloads.inc({ result }),
     checked: (result) => checks.inc({ result }),
     quarantined: (count) => quarantined.set(count),
+    up: (isUp) => up.set(isUp ? 1 : 0),
   };
 }

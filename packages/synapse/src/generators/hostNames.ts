@@ -1,5 +1,5 @@
-import type { ServiceView } from '../../../catalog/types.js';
-import { isAddress } from '../../names.js';
+import type { ServiceView } from '../catalog/types.js';
+import { isAddress } from './names.js';
 
 const known = new WeakMap<ServiceView, readonly string[]>();
 
