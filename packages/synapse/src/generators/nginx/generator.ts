@@ -29,8 +29,6 @@ export interface NginxOptions {
 
 /** So often in one pass at most, what keeps nginx from loading a file is set aside. */
 const maxLoads = 5;
-/** An nginx that loaded a file so long after it was written has loaded it, in milliseconds. */
-const loadedMarginMs = 1_000;
 
 type Sections = ReadonlyMap<string, Section>;
 
@@ -53,8 +51,8 @@ export class NginxGenerator implements Generator {
   #desired: Desired | undefined;
   #unchecked: string | undefined;
   #contextsProblem: string | undefined;
-  /** Undefined: nobody looked yet whether nginx runs what the file says. */
-  #needsReload: boolean | undefined;
+  /** The text that nginx runs; undefined when that is not known. */
+  #running: string | undefined;
   #reloadAfter = -Infinity;
   #reported = new Set<string>();
   #wake: () => void = () => undefined;
@@ -72,7 +70,7 @@ export class NginxGenerator implements Generator {
       ...{ clock, logger, metrics },
       process: () => (this.#config.doWrites && this.#config.doReloads ? this.#process : undefined),
       onGone: () => {
-        this.#needsReload = true;
+        this.#running = undefined;
         this.#loaded = new Map();
         this.#wake();
       },
@@ -90,7 +88,7 @@ export class NginxGenerator implements Generator {
     const { config } = readNginxBlock(block);
     if (config === undefined) return;
     const { clock, logger } = this.#options;
-    if (config.configFilePath !== this.#config.configFilePath) this.#needsReload = true;
+    if (config.configFilePath !== this.#config.configFilePath) this.#running = undefined;
     this.#config = config;
     this.#checker = new Checker(config, clock);
     this.#process = new NginxProcess(config, { clock, logger });
@@ -110,7 +108,7 @@ export class NginxGenerator implements Generator {
       },
       services: this.#old?.size ?? 0,
       process: master === undefined ? (this.#process.wasSeen ? 'gone' : 'unknown') : processOf(master),
-      reloadPending: this.#needsReload === true && this.#config.doReloads,
+      reloadPending: this.#config.doReloads && this.#running !== this.#accepted?.text,
       issues: this.#desired?.issues ?? [],
       quarantined: this.#quarantine.entries,
       unresolvedHosts: Object.fromEntries(this.#hosts.problems),
@@ -136,7 +134,7 @@ export class NginxGenerator implements Generator {
       };
       const settled = await this.#settle(input);
       wrote = (await this.#write(config, settled)) || wrote;
-      if (!config.doReloads || this.#needsReload === false) return { outcome: wrote ? 'write' : 'noop' };
+      if (!config.doReloads || this.#running === settled.text) return { outcome: wrote ? 'write' : 'noop' };
       const waitMs = this.#reloadAfter - this.#options.clock.monotonic();
       if (waitMs > 0 && (this.#watch.master !== undefined || !this.#process.wasSeen))
         return { outcome: 'waiting', againInMs: waitMs };
@@ -170,10 +168,15 @@ export class NginxGenerator implements Generator {
     await this.#claim.take(configFilePath);
   }
 
-  /** What an earlier process wrote; as far as nginx runs, it runs that. */
+  /** What an earlier process wrote. An nginx that loaded it since runs it. */
   async #earlier({ configFilePath, doReloads }: NginxConfig): Promise<Sections> {
-    const found = sectionsIn(await readFile(configFilePath, 'utf8').catch(() => ''));
-    if (doReloads && (await this.#process.look()) !== undefined) this.#loaded = found;
+    const text = await readFile(configFilePath, 'utf8').catch(() => '');
+    const found = sectionsIn(text);
+    const master = doReloads && text !== '' ? await this.#process.look() : undefined;
+    if (master === undefined) return found;
+    this.#loaded = found;
+    const { mtimeMs } = await stat(configFilePath);
+    if ((master.loadedAt ?? 0) > mtimeMs) this.#running = text;
     return found;
   }
 
@@ -206,17 +209,9 @@ export class NginxGenerator implements Generator {
   /** True when the file was written. */
   async #write({ configFilePath }: NginxConfig, { text }: Settled): Promise<boolean> {
     const onDisk = await readFile(configFilePath, 'utf8').catch(() => undefined);
-    if (onDisk !== text) {
-      await writeFileAtomic(configFilePath, text);
-      this.#needsReload = true;
-      return true;
-    }
-    if (this.#needsReload === undefined) {
-      const { mtimeMs } = await stat(configFilePath);
-      const loadedAt = (await this.#process.look())?.loadedAt ?? -Infinity;
-      this.#needsReload = loadedAt < mtimeMs + loadedMarginMs;
-    }
-    return false;
+    if (onDisk === text) return false;
+    await writeFileAtomic(configFilePath, text);
+    return true;
   }
 
   async #reload(config: NginxConfig, settled: Settled, signal: AbortSignal): Promise<ReconcileOutcome> {
@@ -225,7 +220,7 @@ export class NginxGenerator implements Generator {
     this.#reloadAfter = startedAt + config.restartIntervalMs * (1 + config.restartJitter * random());
     try {
       const outcome = await this.#process.reload(signal);
-      this.#needsReload = false;
+      this.#running = settled.text;
       this.#loaded = new Map(settled.sections.map((section) => [section.service, section]));
       metrics.reloaded('success');
       const seconds = (clock.monotonic() - startedAt) / 1000;

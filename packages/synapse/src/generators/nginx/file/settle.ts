@@ -91,6 +91,6 @@ async function bisect(
 }
 
 function rejected(output: string): AgentError {
-  const message = `nginx rejects the configuration, the old file stays: ${reasonIn(output)}`;
+  const message = `nginx rejects the configuration: ${reasonIn(output)}`;
   return new AgentError('check-failed', message, { retriable: true });
 }
