@@ -38,7 +38,11 @@ it('an agent without HAProxy has nginx serve what is in ZooKeeper, and a znode t
   const main = {
     nginx: {
       contexts: { main: mainLines(dir), events: [], http: ['access_log off'] },
-      ...{ config_file_path: join(dir, 'etc/nginx.conf'), restart_interval: 0.2, listen_address: '127.0.0.1' },
+      ...{
+        config_file_path: join(dir, 'etc/nginx.conf'),
+        restart_interval: 0.2,
+        listen_address: '127.0.0.1',
+      },
     },
     services: {
       web: { ...discovery('web'), nginx: { port: web, upstream: ['least_conn'] } },
@@ -72,7 +76,9 @@ it('an agent without HAProxy has nginx serve what is in ZooKeeper, and a znode t
   expect(text.match(/^\t\tserver \S+;$/gm)).toHaveLength(3);
   const status = await get({ port: admin, path: '/status' });
   const { generators } = JSON.parse(status.body) as { generators: { details: { issues: unknown } }[] };
-  expect(generators).toMatchObject([{ generator: 'nginx', details: { process: { oldWorkers: expect.any(Number) as number } } }]);
+  expect(generators).toMatchObject([
+    { generator: 'nginx', details: { process: { oldWorkers: expect.any(Number) as number } } },
+  ]);
   expect(generators[0]?.details.issues).toMatchObject([
     { service: 'web', reason: expect.stringContaining('neither an IP address') as string },
     { service: 'web', reason: expect.stringContaining('other characters') as string },

@@ -16,7 +16,11 @@ export type Services = Readonly<
 /** What of the status tests look at. */
 export interface NginxStatus {
   readonly process: 'gone' | 'unknown' | { readonly pid: number; readonly oldWorkers: number };
-  readonly quarantined: readonly { readonly service: string; readonly reason: string; readonly kept: string }[];
+  readonly quarantined: readonly {
+    readonly service: string;
+    readonly reason: string;
+    readonly kept: string;
+  }[];
   readonly file: { readonly problem?: string };
 }
 

@@ -40,7 +40,12 @@ describe('nginx', () => {
     const [a, b] = [await http('a'), await http('b')];
     const echo = await startTcpUpstream({ identity: 'echo' });
     upstreams.push(echo);
-    const [web, tcp, empty, refusing] = [await freePort(), await freePort(), await freePort(), await freePort()];
+    const [web, tcp, empty, refusing] = [
+      await freePort(),
+      await freePort(),
+      await freePort(),
+      await freePort(),
+    ];
     const it = start();
     const services = {
       web: { instances: [instanceOf(a), instanceOf(b, { weight: 0 })], nginx: { port: web } },
@@ -112,7 +117,9 @@ describe('nginx', () => {
     expect(it.pid).not.toBe(first);
     expect((await get({ port })).body).toBe('a');
     expect(told(it, 'workers of nginx have outlived their master: telling them to end')).toBe(1);
-    await eventually(async () => (await it.metrics()).includes('smartstack_nginx_up 1'), { what: 'it is up' });
+    await eventually(async () => (await it.metrics()).includes('smartstack_nginx_up 1'), {
+      what: 'it is up',
+    });
   });
 
   it('a service whose lines it rejects keeps those from before, and follows; a new one is left out', async () => {

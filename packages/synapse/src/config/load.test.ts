@@ -14,7 +14,7 @@ import {
   unsupportedMethods,
 } from '../watchers/index.js';
 import { type Configuration, expandCopies, loadConfiguration } from './load.js';
-import type { Variants } from './serviceReader.js';
+import type { GeneratorRules, Variants } from './serviceReader.js';
 
 const badPort = (block: unknown): readonly BlockIssue[] =>
   (block as { port?: unknown }).port === 'bad'
@@ -26,7 +26,7 @@ const variants: Variants<Discovery> = {
   discoveryKeys,
   lintDiscovery,
   unsupportedMethods,
-  generators: new Map([
+  generators: new Map<string, GeneratorRules>([
     [
       'haproxy',
       {
@@ -35,6 +35,7 @@ const variants: Variants<Discovery> = {
         portOverride: (block) => (block as { server_port_override?: number }).server_port_override,
       },
     ],
+    ['nginx', { check: () => [], checkService: () => [] }],
   ]),
 };
 
@@ -166,7 +167,9 @@ describe('loadConfiguration', () => {
 
   it('needs a generator', async () => {
     main('services: {}');
-    expect((await load()).told).toEqual(['synapse.yaml:1:1 No generator is configured: add haproxy']);
+    expect((await load()).told).toEqual([
+      'synapse.yaml:1:1 No generator is configured: add haproxy or nginx',
+    ]);
   });
 
   it('keeps the old definition of what turned bad, and takes the rest', async () => {

@@ -55,10 +55,7 @@ export function desiredSections(
 }
 
 /** The sections to write: of services that nobody knows, those that the file has already. */
-export function withKept(
-  { sections, kept }: Desired,
-  old: ReadonlyMap<string, Section>,
-): readonly Section[] {
+export function withKept({ sections, kept }: Desired, old: ReadonlyMap<string, Section>): readonly Section[] {
   const keep = new Set(kept);
   const there = new Set(sections.map(({ service }) => service));
   const missing = kept.filter((service) => !there.has(service));

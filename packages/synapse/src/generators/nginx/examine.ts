@@ -17,7 +17,9 @@ export async function examine(
   const config = configOf('nginx', readNginxBlock(block));
   const { issues } = desiredSections(config, view, new Map());
   // What is wrong with a block by itself was found when it was read.
-  const together = issues.filter(({ instance, reason }) => instance === undefined && !/^nginx[.:]/.test(reason));
+  const together = issues.filter(
+    ({ instance, reason }) => instance === undefined && !/^nginx[.:]/.test(reason),
+  );
   const warnings = together.map(({ service, reason }): BlockIssue => ({
     ...{ path: [], message: `${service}: ${reason}` },
     severity: 'warning',

@@ -41,7 +41,12 @@ function topFindings(config: NginxConfig): readonly Finding[] {
   const isForeground = contexts.main.some((line) => /^daemon\s+off$/.test(line.trim()));
   return [
     ...(isForeground && doReloads && startCommand === undefined && reloadCommand === undefined
-      ? [warn('contexts', "With 'daemon off' synapse cannot start nginx: add a start_command, or let systemd")]
+      ? [
+          warn(
+            'contexts',
+            "With 'daemon off' synapse cannot start nginx: add a start_command, or let systemd",
+          ),
+        ]
       : []),
     ...(checkCommand !== undefined && !checkCommand.includes(configFilePath)
       ? [
@@ -101,7 +106,11 @@ async function rejectedLines(
       const reason = reasonIn(output).replace(/ in \S+:\d+$/, '');
       if (found === undefined) {
         const line = lineOf(output, rendered.text);
-        findings.push({ path: placeIn(config.contexts, line), message: `nginx: ${reason}`, severity: 'error' });
+        findings.push({
+          path: placeIn(config.contexts, line),
+          message: `nginx: ${reason}`,
+          severity: 'error',
+        });
         break;
       }
       if (found.kind === 'no-stream') {
@@ -130,8 +139,9 @@ function withoutService(sections: readonly Section[], service: string): readonly
 function withWholePaths({ contexts, configFilePath }: NginxConfig): NginxConfig['contexts'] {
   const whole = (lines: readonly string[]): readonly string[] =>
     lines.map((line) =>
-      line.replace(/^(include\s+)([^/"'\s].*)$/, (_, word: string, path: string) =>
-        `${word}${resolve(dirname(configFilePath), path)}`,
+      line.replace(
+        /^(include\s+)([^/"'\s].*)$/,
+        (_, word: string, path: string) => `${word}${resolve(dirname(configFilePath), path)}`,
       ),
     );
   const { main, events, ...others } = contexts;

@@ -54,15 +54,15 @@ export function withServersOf(now: Section, old: Section): Section | undefined {
   const options = before === undefined ? '' : optionsOf(before);
   const isEmpty = servers.length === 0;
   const filling = isEmpty ? [placeholder] : servers.map((server) => serverLine(server, options));
-  let isFilled = false;
-  const lines = old.lines.flatMap((line) => {
+  const isReplaced = ({ server, text }: Line): boolean => server !== undefined || text === placeholder.text;
+  const at = old.lines.findIndex(isReplaced);
+  if (at < 0) return undefined;
+  const lines = old.lines.flatMap((line, index) => {
     if (/^\t\t\t(return 503|proxy_pass \S+);$/.test(line.text)) return [answerLine(name, isEmpty)];
-    if (line.server === undefined && line.text !== placeholder.text) return [line];
-    if (isFilled) return [];
-    isFilled = true;
-    return filling;
+    if (!isReplaced(line)) return [line];
+    return index === at ? filling : [];
   });
-  return isFilled ? { ...old, lines } : undefined;
+  return { ...old, lines };
 }
 
 /** Reads a line of an upstream; as it is, when it is no instance's. */
@@ -71,15 +71,6 @@ export function parseLine(text: string): Line {
   if (address === undefined || text === placeholder.text) return { text };
   const own = rest.split(' ').filter(isOwn).join(' ');
   return { text, server: { address, own } };
-}
-
-/** Whether two sections hold the same lines. */
-export function sameLines(a: Section, b: Section | undefined): boolean {
-  return b !== undefined && a.context === b.context && textOf(a) === textOf(b);
-}
-
-function textOf({ lines }: Section): string {
-  return lines.map(({ text }) => text).join('\n');
 }
 
 function optionsOf({ text }: Line): string {

@@ -19,10 +19,7 @@ export class Checker {
   readonly #config: Pick<NginxConfig, 'checkCommand' | 'configFilePath' | 'nginxBinary'>;
   readonly #clock: Clock;
 
-  constructor(
-    config: Pick<NginxConfig, 'checkCommand' | 'configFilePath' | 'nginxBinary'>,
-    clock: Clock,
-  ) {
+  constructor(config: Pick<NginxConfig, 'checkCommand' | 'configFilePath' | 'nginxBinary'>, clock: Clock) {
     this.#config = config;
     this.#clock = clock;
   }
@@ -42,9 +39,7 @@ export class Checker {
     const { checkCommand, configFilePath, nginxBinary } = this.#config;
     const options = { clock: this.#clock, timeoutMs: checkMs, signal };
     const command =
-      checkCommand === undefined
-        ? undefined
-        : withPath(checkCommand, configFilePath, this.#candidate);
+      checkCommand === undefined ? undefined : withPath(checkCommand, configFilePath, this.#candidate);
     if (command !== undefined && command === checkCommand)
       return this.#checkInPlace(text, () => runShell(command, options));
     try {

@@ -14,7 +14,13 @@ export class ErrorLog {
   }
 
   static async from(file: string | undefined): Promise<ErrorLog> {
-    const size = file === undefined ? 0 : await stat(file).then((found) => found.size, () => 0);
+    const size =
+      file === undefined
+        ? 0
+        : await stat(file).then(
+            (found) => found.size,
+            () => 0,
+          );
     return new ErrorLog(file, size);
   }
 

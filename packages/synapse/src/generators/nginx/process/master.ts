@@ -40,7 +40,9 @@ export async function readMaster(pidFile: string, now: number): Promise<NginxMas
 /** Of workers, those that run still. */
 export async function stillRunning(workers: readonly NginxWorker[]): Promise<readonly NginxWorker[]> {
   const now = await Promise.all(workers.map(({ pid }) => workerOf(pid)));
-  return now.filter((worker, index) => worker !== undefined && worker.id === workers[index]?.id) as NginxWorker[];
+  return now.filter(
+    (worker, index) => worker !== undefined && worker.id === workers[index]?.id,
+  ) as NginxWorker[];
 }
 
 async function workersOf(pid: number): Promise<readonly NginxWorker[]> {

@@ -118,23 +118,22 @@ export class NginxProcess {
     const known = new Set(before.workers.map(({ id }) => id));
     // Nobody may look at them.
     if (known.size === 0) return;
-    let told: string | undefined;
-    let isNew = false;
-    const done = await this.#until(
+    const seen: { told?: string | undefined; isNew: boolean } = { isNew: false };
+    await this.#until(
       async () => {
         const now = await this.look();
         if (now === undefined) return false;
         const serving = now.workers.filter(({ isLeaving }) => !isLeaving);
-        isNew = now.id !== before.id || serving.some(({ id }) => !known.has(id));
-        if (isNew && !serving.some(({ id }) => known.has(id))) return true;
-        told = isNew ? undefined : await log.failure();
-        return told !== undefined;
+        seen.isNew = now.id !== before.id || serving.some(({ id }) => !known.has(id));
+        if (seen.isNew && !serving.some(({ id }) => known.has(id))) return true;
+        seen.told = seen.isNew ? undefined : await log.failure();
+        return seen.told !== undefined;
       },
       deadline.reloadMs,
       signal,
     );
-    if (isNew) return;
-    const why = told ?? (done ? '' : `it has the same workers after ${deadline.reloadMs / 1000} s; see its error_log`);
+    if (seen.isNew) return;
+    const why = seen.told ?? `it has the same workers after ${deadline.reloadMs / 1000} s; see its error_log`;
     throw new ReloadError(`nginx did not take the file: ${firstReason(why)}`, why);
   }
 

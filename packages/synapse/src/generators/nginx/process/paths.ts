@@ -24,8 +24,7 @@ export async function nginxPaths(
   if (pid?.startsWith('/') === true && log !== undefined)
     return { pidFile: pid, errorLog: logFile(log, '/') };
   const { output } = await runCommand(nginxBinary, ['-V'], { clock, timeoutMs: versionMs });
-  const builtIn = (option: string): string | undefined =>
-    new RegExp(`--${option}=(\\S+)`).exec(output)?.[1];
+  const builtIn = (option: string): string | undefined => new RegExp(`--${option}=(\\S+)`).exec(output)?.[1];
   const prefix = builtIn('prefix') ?? dirname(configFilePath);
   const pidFile = pid ?? builtIn('pid-path');
   const errorLog = log ?? builtIn('error-log-path');
