@@ -3,6 +3,7 @@ import { declareZooKeeperMetrics } from '@smartstack/registry';
 import { declareMetrics } from '../packages/nerve/src/metrics.ts';
 import { createFileOutputMetrics } from '../packages/synapse/src/generators/fileOutput/fileOutputMetrics.ts';
 import { createNginxMetrics } from '../packages/synapse/src/generators/nginx/nginxMetrics.ts';
+import { createTemplateMetrics } from '../packages/synapse/src/generators/template/templateMetrics.ts';
 import { createHaproxyMetrics } from '../packages/synapse/src/generators/haproxy/haproxyMetrics.ts';
 import { shadowGauge } from '../packages/synapse/src/generators/haproxy/shadow/shadowGenerator.ts';
 import { createTrafficMetrics } from '../packages/synapse/src/generators/haproxy/trafficMetrics.ts';
@@ -60,6 +61,7 @@ export function metricTables(): string {
       ...declared(createFileOutputMetrics),
       ...declared(shadowGauge),
       ...declared(createNginxMetrics),
+      ...declared(createTemplateMetrics),
     ]),
   ].join('\n\n');
 }
