@@ -69,7 +69,9 @@ const synapseFile = z.strictObject({
     .describe('The HAProxy that is kept in step. Empty, or {}, takes every preset.'),
   nginx: nginxKeys().optional().describe('The nginx that is kept in step.'),
   file_output: fileOutputKeys().optional().describe('Write the instances of each service into a file.'),
-  template: templateBlockKeys().optional().describe('Make files of templates, and run a command after each change.'),
+  template: templateBlockKeys()
+    .optional()
+    .describe('Make files of templates, and run a command after each change.'),
 });
 
 function toJsonSchema(schema: z.ZodType, title: string): JsonSchema {

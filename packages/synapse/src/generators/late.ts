@@ -43,7 +43,10 @@ export class LateGenerator implements Generator {
   }
 
   #get(): Promise<Generator> {
-    this.#loading ??= this.#create();
+    this.#loading ??= this.#create().catch((error: unknown) => {
+      this.#loading = undefined;
+      throw error;
+    });
     return this.#loading;
   }
 

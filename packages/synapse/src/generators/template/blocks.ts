@@ -53,7 +53,10 @@ const templateKeys = () =>
 /** The keys of the top-level `template` block, as written. */
 export const templateBlockKeys = () =>
   z.strictObject({
-    templates: z.array(templateKeys()).min(1, 'must not be empty').describe('Files that are made of templates.'),
+    templates: z
+      .array(templateKeys())
+      .min(1, 'must not be empty')
+      .describe('Files that are made of templates.'),
     restart_interval: nonNegative
       .default(2)
       .describe('Least time between two runs of the same post_template_command, in seconds.'),

@@ -43,7 +43,9 @@ export class TemplateGenerator implements Generator {
     this.#config = config;
     this.#targets = this.#targetsOf(config);
     for (const target of this.#targets) {
-      const same = before.find(({ config: { destinationFile } }) => destinationFile === target.config.destinationFile);
+      const same = before.find(
+        ({ config: { destinationFile } }) => destinationFile === target.config.destinationFile,
+      );
       if (same !== undefined) target.inherit(same);
     }
     this.#retired = [...this.#retired, ...before];

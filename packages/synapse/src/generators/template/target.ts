@@ -59,7 +59,11 @@ export class Target {
   }
 
   /** Brings the file up to date and runs the command if need be. Throws AgentError: `template`, `file_write`, `command-failed`, `in-use`. */
-  async bring(values: TemplateValues, restartIntervalMs: number, signal: AbortSignal): Promise<TargetOutcome> {
+  async bring(
+    values: TemplateValues,
+    restartIntervalMs: number,
+    signal: AbortSignal,
+  ): Promise<TargetOutcome> {
     const { destinationFile } = this.config;
     await this.#claim.take(destinationFile);
     this.#commandDue ??= await exists(this.#marker);

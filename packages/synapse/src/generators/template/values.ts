@@ -79,7 +79,11 @@ function instancesOf(view: ServiceView, issues: ValueIssue[]): readonly Instance
     const name = serverName(instance);
     const reason = 'reason' in name ? name.reason : unusable(instance);
     if ('reason' in name || reason !== undefined) {
-      issues.push({ service: view.name, instance: `${instance.host}:${instance.port}`, reason: reason ?? '' });
+      issues.push({
+        service: view.name,
+        instance: `${instance.host}:${instance.port}`,
+        reason: reason ?? '',
+      });
       continue;
     }
     found.set(name.value, asValues(instance));
@@ -98,7 +102,8 @@ function asValues(instance: Instance): InstanceValues {
 }
 
 function unusable({ haproxyServerOptions = '', labels = {} }: Instance): string | undefined {
-  if (!isOneLine(haproxyServerOptions)) return 'its haproxy_server_options have a line break or another control character';
+  if (!isOneLine(haproxyServerOptions))
+    return 'its haproxy_server_options have a line break or another control character';
   return isPlain(labels) ? undefined : 'its labels have a line break or another control character';
 }
 
