@@ -65,9 +65,11 @@ export const nginxKeys = () =>
     check_command: command().describe(
       'Shell command that checks the file. Where it names config_file_path, the candidate stands there instead. Default: `nginx -t` of the candidate.',
     ),
-    reload_command: command().describe('Shell command that reloads nginx. Default: `nginx -s reload`.'),
+    reload_command: command().describe(
+      'Shell command that reloads nginx. Default: a signal to the master that its pid file names.',
+    ),
     start_command: command().describe(
-      'Shell command that starts nginx; run once, before the first reload, and may fail if nginx runs. Default: `nginx` where it cannot be reloaded; none if there is a reload_command.',
+      'Shell command that starts nginx; run where none is seen to run. Default: `nginx -c` with the file; none if there is a reload_command.',
     ),
     restart_interval: nonNegative.default(2).describe('Least time between two reloads, in seconds.'),
     restart_jitter: nonNegative
