@@ -81,10 +81,14 @@ module.exports = {
     only('amqplib', 'nerve/src/checks/clients/amqp'),
     only('pg', 'nerve/src/checks/clients/postgres'),
     only('mysql2', 'nerve/src/checks/clients/mysql'),
+    only('liquidjs', 'synapse/src/generators/template/clients/liquid'),
     forbid(
       'clients-stand-alone',
       'A client is a file of its own beside the bundle: of the agent it knows types only, and schemas.',
-      { path: '^packages/nerve/src/checks/clients/', pathNot: '\\.test\\.ts$' },
+      {
+        path: '^packages/(nerve/src/checks|synapse/src/generators/template)/clients/',
+        pathNot: '\\.test\\.ts$',
+      },
       {
         path: '^packages/',
         // The schemas that modules get are a copy of its own, made with its copy of zod; they import nothing else.

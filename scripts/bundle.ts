@@ -34,27 +34,31 @@ async function textOf(
   options: BuildOptions = {},
 ): Promise<{ text: string; inputs: string[] }> {
   const result = await build({ ...shared, ...options, entryPoints: [entry], metafile: true, write: false });
-  // esbuild escapes what is code; it keeps comments as they are.
-  const text = (result.outputFiles[0]?.text ?? '').replaceAll(/^ *(\*|\/\/).*$/gm, (comment) =>
-    comment.replaceAll(/\P{ASCII}/gu, '?'),
-  );
+  // esbuild escapes what is code, but for regular expressions; it keeps comments as they are.
+  const text = (result.outputFiles[0]?.text ?? '')
+    .replaceAll(/^ *(\*|\/\/).*$/gm, (comment) => comment.replaceAll(/\P{ASCII}/gu, '?'))
+    .replaceAll(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
   if (/\P{ASCII}/u.test(text)) throw new Error(`${entry}: the bundle is not plain ASCII`);
   return { text, inputs: Object.keys(result.metafile.inputs) };
 }
 
-/** Makes a file of each client of an agent's checks. Returns what went into them. */
+/** Folders of modules that have a file each beside the bundle. */
+const clientFolders = ['checks/clients', 'generators/template/clients'];
+
+/** Makes a file of each client: of an agent's checks, and of its templates. Returns what went into them. */
 async function bundleClients(folder: string): Promise<readonly string[]> {
-  const from = join(folder, 'checks/clients');
-  const files = (await readdir(from).catch(() => [])).filter((file) => file.endsWith('.js'));
   const inputs: string[] = [];
-  for (const file of files) {
-    // What a client prints is not the agent's to say: mysql2 tells of each packet that it did not expect.
-    const made = await textOf(join(from, file), {
-      external: ['pg-cloudflare', 'cardinal'],
-      drop: ['console'],
-    });
-    await writeFile(join(folder, clientFile(basename(file, '.js'))), made.text);
-    inputs.push(...made.inputs);
+  for (const from of clientFolders.map((each) => join(folder, each))) {
+    const files = (await readdir(from).catch(() => [])).filter((file) => file.endsWith('.js'));
+    for (const file of files) {
+      // What a client prints is not the agent's to say: mysql2 tells of each packet that it did not expect.
+      const made = await textOf(join(from, file), {
+        external: ['pg-cloudflare', 'cardinal'],
+        drop: ['console'],
+      });
+      await writeFile(join(folder, clientFile(basename(file, '.js'))), made.text);
+      inputs.push(...made.inputs);
+    }
   }
   return inputs;
 }

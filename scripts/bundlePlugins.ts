@@ -64,7 +64,7 @@ export const narrow: Plugin = {
   },
 };
 
-/** Clients of protocols, each in a file beside the bundle: read by those who use the check, when they do. */
+/** Clients of protocols, and of templates, each in a file beside the bundle: read by those who use them, when they do. */
 export const clients: Plugin = {
   name: 'clients',
   setup: (building) => {

@@ -39,9 +39,10 @@ function typeOf(schema: JsonSchema): string {
   return words[type ?? ''] ?? 'any';
 }
 
-/** The object behind a schema: itself, or the alternative to null. */
+/** The object behind a schema: itself, each of a list, or the alternative to null. */
 function objectOf(schema: JsonSchema): JsonSchema | undefined {
   if (schema.properties !== undefined) return schema;
+  if (schema.items !== undefined) return objectOf(schema.items);
   return schema.anyOf?.map(objectOf).find((each) => each !== undefined);
 }
 

@@ -2,6 +2,8 @@ import type { Counter, Gauge, Histogram, MetricOptions, Metrics } from '@smartst
 import { declareZooKeeperMetrics } from '@smartstack/registry';
 import { declareMetrics } from '../packages/nerve/src/metrics.ts';
 import { createFileOutputMetrics } from '../packages/synapse/src/generators/fileOutput/fileOutputMetrics.ts';
+import { createNginxMetrics } from '../packages/synapse/src/generators/nginx/nginxMetrics.ts';
+import { createTemplateMetrics } from '../packages/synapse/src/generators/template/templateMetrics.ts';
 import { createHaproxyMetrics } from '../packages/synapse/src/generators/haproxy/haproxyMetrics.ts';
 import { shadowGauge } from '../packages/synapse/src/generators/haproxy/shadow/shadowGenerator.ts';
 import { createTrafficMetrics } from '../packages/synapse/src/generators/haproxy/trafficMetrics.ts';
@@ -58,6 +60,8 @@ export function metricTables(): string {
       ...declared(createTrafficMetrics),
       ...declared(createFileOutputMetrics),
       ...declared(shadowGauge),
+      ...declared(createNginxMetrics),
+      ...declared(createTemplateMetrics),
     ]),
   ].join('\n\n');
 }

@@ -10,6 +10,11 @@ import {
 } from '../packages/synapse/src/generators/fileOutput/blocks.ts';
 import { haproxyKeys } from '../packages/synapse/src/generators/haproxy/block/schema.ts';
 import { haproxyServiceKeys } from '../packages/synapse/src/generators/haproxy/block/serviceSchema.ts';
+import { nginxKeys, nginxServiceKeys } from '../packages/synapse/src/generators/nginx/blocks.ts';
+import {
+  templateBlockKeys,
+  templateServiceKeys,
+} from '../packages/synapse/src/generators/template/blocks.ts';
 import { watchers } from '../packages/synapse/src/watchers/index.ts';
 
 /** The part of JSON Schema that ours consist of. */
@@ -43,7 +48,9 @@ const synapseService = z.strictObject({
   discovery: discovery.describe('Where the instances come from.'),
   ...serviceShape,
   haproxy: haproxyServiceKeys.optional().describe("What the service's part of haproxy.cfg looks like."),
+  nginx: nginxServiceKeys().optional().describe("What the service's part of nginx.conf looks like."),
   file_output: fileOutputServiceKeys().optional().describe('Whether the service has a file.'),
+  template: templateServiceKeys().optional().describe('Whether templates are given the service.'),
 });
 const synapseFile = z.strictObject({
   services: z.record(z.string(), synapseService).nullish().describe('The services, by name.'),
@@ -60,7 +67,11 @@ const synapseFile = z.strictObject({
     .nullable()
     .optional()
     .describe('The HAProxy that is kept in step. Empty, or {}, takes every preset.'),
+  nginx: nginxKeys().optional().describe('The nginx that is kept in step.'),
   file_output: fileOutputKeys().optional().describe('Write the instances of each service into a file.'),
+  template: templateBlockKeys()
+    .optional()
+    .describe('Make files of templates, and run a command after each change.'),
 });
 
 function toJsonSchema(schema: z.ZodType, title: string): JsonSchema {

@@ -63,6 +63,8 @@ needs() {
     echo 'rabbitmq-server /usr/lib/rabbitmq/bin/rabbitmq-server'
     echo 'postgresql pg_ctlcluster'
     echo 'mariadb-server mariadbd'
+    echo 'nginx nginx'
+    echo 'libnginx-mod-stream /usr/lib/nginx/modules/ngx_stream_module.so'
   fi
 }
 
@@ -81,6 +83,7 @@ daemons_of() {
     rabbitmq-server) echo 'rabbitmq-server epmd' ;;
     postgresql) echo 'postgresql' ;;
     mariadb-server) echo 'mariadb' ;;
+    nginx) echo 'nginx' ;;
   esac
 }
 

@@ -14,7 +14,7 @@ import {
   unsupportedMethods,
 } from '../watchers/index.js';
 import { type Configuration, expandCopies, loadConfiguration } from './load.js';
-import type { Variants } from './serviceReader.js';
+import type { GeneratorRules, Variants } from './serviceReader.js';
 
 const badPort = (block: unknown): readonly BlockIssue[] =>
   (block as { port?: unknown }).port === 'bad'
@@ -26,7 +26,7 @@ const variants: Variants<Discovery> = {
   discoveryKeys,
   lintDiscovery,
   unsupportedMethods,
-  generators: new Map([
+  generators: new Map<string, GeneratorRules>([
     [
       'haproxy',
       {
@@ -35,6 +35,7 @@ const variants: Variants<Discovery> = {
         portOverride: (block) => (block as { server_port_override?: number }).server_port_override,
       },
     ],
+    ['nginx', { check: () => [], checkService: () => [] }],
   ]),
 };
 
@@ -146,15 +147,13 @@ describe('loadConfiguration', () => {
       'wrong.yaml',
       'discovery: {method: zookeeper, hosts: [], path: s}\ndefault_servers: [{host: h, port: 70000}]',
     );
-    main('haproxy: {port: bad}\nhaproxi: {}\nnginx: {}\nservices:\n  a: 5');
+    main('haproxy: {port: bad}\nhaproxi: {}\nservices:\n  a: 5');
     const { configuration, told } = await load();
     expect(configuration).toBeUndefined();
-    expect(told[1]).toMatch(/^synapse.yaml:3:1 nginx: .*not supported yet.* \(warning\)$/);
     expect(told.map((line) => /^\S+( [\w.[\]]+(?=:))?/.exec(line)?.[0])).toEqual([
       'synapse.yaml:2:1 haproxi',
-      'synapse.yaml:3:1 nginx',
       'synapse.yaml:1:17 haproxy.port',
-      'synapse.yaml:5:6 services.a',
+      'synapse.yaml:4:6 services.a',
       'services/broken.yaml:1:5',
       'services/dns.yaml:1:36 discovery.servers',
       'services/multi.yaml:1:2 discovery_multi',
@@ -168,7 +167,9 @@ describe('loadConfiguration', () => {
 
   it('needs a generator', async () => {
     main('services: {}');
-    expect((await load()).told).toEqual(['synapse.yaml:1:1 No generator is configured: add haproxy']);
+    expect((await load()).told).toEqual([
+      'synapse.yaml:1:1 No generator is configured: add haproxy or nginx',
+    ]);
   });
 
   it('keeps the old definition of what turned bad, and takes the rest', async () => {

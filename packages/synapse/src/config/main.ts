@@ -8,9 +8,6 @@ import type { DiscoveryOptions } from './service.js';
 import type { Variants } from './serviceReader.js';
 import { blockIssues, hasErrors, isMapping, issueAt } from './source.js';
 
-/** Generators of the Ruby pair that there are none of here yet. Their blocks are kept out, loudly. */
-const unsupportedGenerators: readonly string[] = ['nginx'];
-
 /** Where and how much is sent to DogStatsD. Ruby reads the port with `to_i`. */
 export const statsdKeys = z.looseObject({
   host: z.string().min(1).nullish().describe('Where it listens.').meta({ default: 'localhost' }),
@@ -62,7 +59,7 @@ export function readMain<D extends DiscoveryOptions>(
 ): ReadMain {
   if (parsed.value === undefined) return { main: previous, attempt: previous, issues: parsed.issues };
   const names = [...variants.generators.keys()];
-  const schema: z.ZodType<TopLevel> = shape([...names, ...unsupportedGenerators]);
+  const schema: z.ZodType<TopLevel> = shape(names);
   const { value, issues: found } = validateConfig(parsed, schema);
   const raw = isMapping(parsed.value) ? parsed.value : {};
   const configured = names.filter((name) => Object.hasOwn(raw, name));
@@ -70,7 +67,6 @@ export function readMain<D extends DiscoveryOptions>(
   const issues = [
     ...parsed.issues,
     ...found,
-    ...adviceOn(parsed, raw),
     ...blocks.flatMap((block) => block.issues),
     ...(value !== undefined && configured.length === 0
       ? [issueAt({ parsed, path: [] }, 'error', `No generator is configured: add ${names.join(' or ')}`)]
@@ -144,14 +140,4 @@ function folderIssues(
     const message = `The configuration is in ${directory}: choose a folder that nothing else is in`;
     return [issueAt({ parsed, path: [name, ...path] }, 'error', message)];
   });
-}
-
-function adviceOn(parsed: ParsedFile, raw: Readonly<Record<string, unknown>>): readonly ConfigIssue[] {
-  const warn = (key: string, message: string): readonly ConfigIssue[] =>
-    Object.hasOwn(raw, key) ? [issueAt({ parsed, path: [key] }, 'warning', message, 'key')] : [];
-  return [
-    ...unsupportedGenerators.flatMap((name) =>
-      warn(name, `The generator ${name} is not supported yet: nothing is written for it`),
-    ),
-  ];
 }

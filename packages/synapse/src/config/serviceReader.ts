@@ -100,8 +100,8 @@ export function readService<D extends DiscoveryOptions>(
   return { name, definition, issues: all };
 }
 
-/** Blocks of generators that may be absent from the top level, and keys that have an issue of their own. */
-const otherKeys = ['nginx', ...Object.keys(unsupportedServiceKeys)];
+/** Keys that have an issue of their own. */
+const otherKeys = Object.keys(unsupportedServiceKeys);
 
 function unsupportedIssues<D extends DiscoveryOptions>(
   raw: Readonly<Record<string, unknown>>,

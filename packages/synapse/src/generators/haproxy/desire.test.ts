@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { ServiceView } from '../../catalog/types.js';
 import { readHaproxyBlock } from './block/blocks.js';
 import { desire, type Desire } from './desire.js';
-import { HostResolver } from './hosts.js';
+import { HostResolver } from '../hosts.js';
 import { addLastGood, emptyMemory, type Memory, serviceMemory } from './desired/memory.js';
 import { render } from './desired/render.js';
 import type { DesiredState } from './types.js';

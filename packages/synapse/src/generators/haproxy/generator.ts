@@ -17,7 +17,7 @@ import { traceServices } from './generatorTrace.js';
 import { statusOf } from './generatorStatus.js';
 import { HaproxyWatch } from './process/haproxyWatch.js';
 import { hardStopAfterMs } from './process/oldWorkers.js';
-import { HostResolver, type Lookup } from './hosts.js';
+import { HostResolver, type Lookup } from '../hosts.js';
 import { foreignIds } from './loaded/strangers.js';
 import { addLastGood, type Memory } from './desired/memory.js';
 import { SectionCache } from './desired/sectionCache.js';

@@ -3,7 +3,7 @@ import { type Clock, describeError } from '@smartstack/agent';
 import type { CatalogView, GeneratorPlan } from '../../catalog/types.js';
 import type { HaproxyConfig } from './block/schema.js';
 import { type Desire, desire, type DesireContext } from './desire.js';
-import { hostPort } from './desired/names.js';
+import { hostPort } from '../names.js';
 import { render } from './desired/render.js';
 import { compareSections } from './live/compare.js';
 import { parseSections } from './live/sections.js';

@@ -1,7 +1,7 @@
 import type { ConvergeReport } from './converge.js';
 import type { Desire } from './desire.js';
 import type { HaproxyWatch } from './process/haproxyWatch.js';
-import type { HostResolver } from './hosts.js';
+import type { HostResolver } from '../hosts.js';
 import type { ObservedServer } from './types.js';
 import type { Traffic } from './traffic.js';
 import type { Wiring } from './wiring.js';

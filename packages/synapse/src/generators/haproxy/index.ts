@@ -7,7 +7,7 @@ import { readHaproxyBlock, readServiceBlock } from './block/blocks.js';
 import { examine } from './examine.js';
 import { HaproxyGenerator } from './generator.js';
 import { alsoToStatsd, createHaproxyMetrics } from './haproxyMetrics.js';
-import type { Lookup } from './hosts.js';
+import type { Lookup } from '../hosts.js';
 import { preview } from './preview.js';
 import { Turn } from './process/turn.js';
 import type { HaproxyConfig } from './block/schema.js';

@@ -13,7 +13,7 @@ import {
 } from './memory.js';
 import type { HaproxyConfig } from '../block/schema.js';
 import { sectionName } from '../block/schemaFields.js';
-import { hostNamesOf } from './hostNames.js';
+import { hostNamesOf } from '../../hostNames.js';
 import { remember } from './remember.js';
 import { SectionCache, type ServiceParts } from './sectionCache.js';
 import { backendServers, type BackendServers } from './servers.js';

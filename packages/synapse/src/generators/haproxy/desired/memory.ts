@@ -1,5 +1,5 @@
 import type { Instance, Json } from '@smartstack/registry';
-import { serverName } from './names.js';
+import { serverName } from '../../names.js';
 import type { DesiredState, Server } from '../types.js';
 
 /** A server that was in rotation at some time within the TTL. */

@@ -1,4 +1,4 @@
-import type { Checked } from './names.js';
+import type { Checked } from '../../names.js';
 import { optionTable, type OptionSpec } from './optionTable.js';
 import { expandTemplate, templateProblem, type TemplateValues } from './template.js';
 

@@ -1,4 +1,4 @@
-import { hostPort } from './names.js';
+import { hostPort } from '../../names.js';
 import { parseOptions } from './options.js';
 import { isOneLine } from '../block/schemaFields.js';
 import type { Backend, DesiredState, Section, Server, ServiceSections } from '../types.js';

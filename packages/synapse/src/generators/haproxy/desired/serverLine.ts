@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Instance } from '@smartstack/registry';
 import type { BackendContext } from './backendContext.js';
-import { serverAddress, serverName } from './names.js';
+import { serverAddress, serverName } from '../../names.js';
 import {
   combinationProblem,
   joinOptions,

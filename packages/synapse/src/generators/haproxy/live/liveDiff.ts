@@ -5,20 +5,16 @@ import type { DiffInput, GeneratorDiff } from '../../types.js';
 import { readServiceBlock } from '../block/blocks.js';
 import type { HaproxyConfig } from '../block/schema.js';
 import { desiredState } from '../desired/desired.js';
-import { hostNamesOf } from '../desired/hostNames.js';
 import { whoTakes } from '../desired/keywords.js';
 import { emptyMemory, type Memory, parseMemory, serviceMemory } from '../desired/memory.js';
 import { withPrepared } from '../desired/prepared.js';
 import { render } from '../desired/render.js';
-import { HostResolver } from '../hosts.js';
+import { resolveOnce } from '../../hosts.js';
 import type { DesiredState } from '../types.js';
 import { compareSections } from './compare.js';
 import { withoutHarmless } from './harmless.js';
 import { liveInstances, liveServers } from './instances.js';
 import { type LiveSection, parseSections } from './sections.js';
-
-/** How long the DNS is waited for in all, in milliseconds. */
-const lookupMs = 5_000;
 
 /** What would change against the files of another synapse. Throws AgentError when there is no such haproxy.cfg. */
 export async function diffLive(
@@ -36,7 +32,7 @@ export async function diffLive(
   const memory = state === undefined ? emptyMemory : parseMemory(state);
   const sections = parseSections(text);
   const shown = isDiscovered ? view : asLive(view, memory, sections);
-  const { addresses, unresolved } = await resolved(shown, clock);
+  const { addresses, problems } = await resolveOnce(shown, clock);
   const result = desiredState(
     config,
     withPrepared(shown, config),
@@ -51,7 +47,7 @@ export async function diffLive(
     accepted: newlyAccepted(config, services),
     state: stateChanges({ statePath, state, memory, desired: result.desired, sections }),
     notes: [
-      ...unresolved,
+      ...[...problems].map(([host, problem]) => `cannot resolve ${host}: ${problem}`),
       ...result.issues
         .filter(({ severity }) => severity === 'error')
         .map(({ service, instance, reason }) =>
@@ -77,16 +73,6 @@ function asLive(view: CatalogView, memory: Memory, sections: readonly LiveSectio
     return instances.length === 0 ? service : { ...service, source: 'live' as const, instances };
   });
   return { ...view, services };
-}
-
-async function resolved(view: CatalogView, clock: Clock) {
-  const hosts = new HostResolver({
-    ...{ clock, deadlineMs: lookupMs, retryMs: 2 * lookupMs, onChange: () => undefined },
-  });
-  const addresses = await hosts.resolve(view.services.flatMap((service) => [...hostNamesOf(service)]));
-  const unresolved = [...hosts.problems].map(([host, problem]) => `cannot resolve ${host}: ${problem}`);
-  await hosts.resolve([]);
-  return { addresses, unresolved };
 }
 
 /** Lines that Ruby's synapse leaves out and ours writes. */

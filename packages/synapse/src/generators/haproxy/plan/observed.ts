@@ -1,4 +1,4 @@
-import { canonicalAddress } from '../desired/names.js';
+import { canonicalAddress } from '../../names.js';
 import type { ObservedServer, ObservedState } from '../types.js';
 
 /** A row of one of HAProxy's tables: the value of a column. Columns are found by name: each version adds some. */

@@ -1,5 +1,5 @@
 import { type Clock } from '@smartstack/agent';
-import { hostPort } from '../desired/names.js';
+import { hostPort } from '../../names.js';
 import type { RuntimeSession } from './runtimeClient.js';
 import { RuntimeApiError } from './runtimeError.js';
 import type { RuntimeCommand } from '../types.js';

@@ -1,4 +1,4 @@
-import { hostPort } from '../desired/names.js';
+import { hostPort } from '../../names.js';
 import type { SectionChange } from '../live/compare.js';
 import type { Look, SeenServer } from '../runtime/look.js';
 import type { DesiredState } from '../types.js';

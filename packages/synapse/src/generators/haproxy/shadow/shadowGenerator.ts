@@ -14,7 +14,7 @@ import type { HaproxyConfig } from '../block/schema.js';
 import { type Desire, desire } from '../desire.js';
 import { emptyMemory, parseMemory } from '../desired/memory.js';
 import { render } from '../desired/render.js';
-import { HostResolver } from '../hosts.js';
+import { HostResolver } from '../../hosts.js';
 import { compareSections } from '../live/compare.js';
 import { withoutHarmless } from '../live/harmless.js';
 import { parseSections } from '../live/sections.js';

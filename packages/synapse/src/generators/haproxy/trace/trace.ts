@@ -1,6 +1,6 @@
 import type { Instance } from '@smartstack/registry';
 import type { GeneratorTrace, ServerTrace, TraceStep } from '../../../catalog/types.js';
-import { hostPort, serverName } from '../desired/names.js';
+import { hostPort, serverName } from '../../names.js';
 import { renderServer } from '../desired/render.js';
 import type { HaproxyIssue } from '../desired/desired.js';
 import type { QuarantineEntry } from '../file/quarantineStore.js';

@@ -1,6 +1,8 @@
 import { lookup as systemLookup } from 'node:dns/promises';
 import { type Clock, describeError, type Timer } from '@smartstack/agent';
-import { isAddress } from './desired/names.js';
+import type { CatalogView } from '../catalog/types.js';
+import { hostNamesOf } from './hostNames.js';
+import { isAddress } from './names.js';
 
 /** Asks the system for the addresses of a host name, the preferred one first; never an empty list. */
 export type Lookup = (host: string) => Promise<readonly string[]>;
@@ -146,6 +148,29 @@ export class HostResolver {
       this.#queue.shift()?.();
     }
   }
+}
+
+/** How long the DNS is waited for in all by whoever looks once, in milliseconds. */
+const lookupMs = 5_000;
+
+/** Looks up the host names of a view once, for a bounded time; `problems` are names that have no address, and why. */
+export async function resolveOnce(
+  { services }: CatalogView,
+  clock: Clock,
+  lookup?: Lookup,
+): Promise<{
+  readonly addresses: ReadonlyMap<string, string>;
+  readonly problems: ReadonlyMap<string, string>;
+}> {
+  const hosts = new HostResolver({
+    ...{ clock, deadlineMs: lookupMs, retryMs: 2 * lookupMs, onChange: () => undefined },
+    ...(lookup && { lookup }),
+  });
+  const addresses = await hosts.resolve(services.flatMap(hostNamesOf));
+  const { problems } = hosts;
+  // Forgets the names, and with them the timers that would ask again.
+  await hosts.resolve([]);
+  return { addresses, problems };
 }
 
 function sameAddresses(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {

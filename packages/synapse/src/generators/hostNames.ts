@@ -1,4 +1,4 @@
-import type { ServiceView } from '../../../catalog/types.js';
+import type { ServiceView } from '../catalog/types.js';
 import { isAddress } from './names.js';
 
 const known = new WeakMap<ServiceView, readonly string[]>();

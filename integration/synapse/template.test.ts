@@ -1,0 +1,79 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { cleanUpAfterEach, onCleanUp, registrar } from '../discovery/bed.ts';
+import { startBuiltAgent } from '../harness/agents.ts';
+import { eventually } from '../harness/eventually.ts';
+import { get } from '../harness/load.ts';
+import { freePort } from '../harness/ports.ts';
+import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
+import { startZooKeeper } from '../harness/zookeeper.ts';
+
+cleanUpAfterEach();
+
+it('a template follows ZooKeeper beside file_output, and an agent that is killed still owes the command', async () => {
+  const dir = makeTempDir('template');
+  onCleanUp(() => removeTempDir(dir));
+  const zookeeper = await startZooKeeper();
+  onCleanUp(() => zookeeper.dispose());
+  const session = await registrar(zookeeper.address);
+  await session.mkdirp('/s/web');
+  const add = (name: string, instance: object) =>
+    session.create(`/s/web/${name}_`, Buffer.from(JSON.stringify(instance)), 'ephemeral_sequential');
+  await add('a', { host: '10.0.0.1', port: 80, name: 'a', labels: { zone: 'z1' } });
+  await add('evil', { host: '10.0.0.1', port: 80, name: 'evil\nbackend default = "9.9.9.9"' });
+  const admin = await freePort();
+  const file = join(dir, 'synapse.json');
+  const [template, destination, calls] = [join(dir, 't'), join(dir, 'backends.vcl'), join(dir, 'calls')];
+  const main = (command: readonly string[]): void =>
+    writeFileSync(
+      file,
+      JSON.stringify({
+        template: {
+          templates: [
+            { template_file: template, destination_file: destination, post_template_command: command },
+          ],
+          restart_interval: 0.1,
+        },
+        file_output: { output_directory: join(dir, 'out') },
+        services: {
+          web: { discovery: { method: 'zookeeper', hosts: [zookeeper.address], path: '/s/web' } },
+        },
+      }),
+    );
+  writeFileSync(
+    template,
+    '{% for i in services[0].instances %}backend {{ i.name }} { .host = {{ i.host | json }}; } # {{ i.zone }}\n{% endfor %}',
+  );
+  writeFileSync(join(dir, 'agent.yaml'), `admin: {listen: '127.0.0.1:${admin}'}\n`);
+  const start = () => {
+    const agent = startBuiltAgent('synapse', ['-c', file]);
+    onCleanUp(() => agent.stop());
+    return agent;
+  };
+  const holds = (text: string): Promise<unknown> =>
+    eventually(() => readFileSync(destination, 'utf8') === text, { what: text, timeoutMs: 15_000 });
+  const status = async (): Promise<string> => (await get({ port: admin, path: '/status' })).body;
+
+  main(['/bin/sh', '-c', 'echo "$0" && exit 3', 'not yet']);
+  let agent = start();
+  const a = 'backend a { .host = "10.0.0.1"; } # z1\n';
+  await holds(a);
+  await eventually(async () => (await status()).includes('status 3: not yet'), { what: 'the failure' });
+  await agent.stop('SIGKILL');
+  main(['/bin/sh', '-c', `echo ran >> ${calls}`]);
+  agent = start();
+  await eventually(() => readFileSync(calls, 'utf8') === 'ran\n', { what: 'the command', timeoutMs: 15_000 });
+
+  // While the template is broken the last good file stays, and the other generator goes on.
+  const good = readFileSync(template, 'utf8');
+  writeFileSync(template, '{% for %}');
+  await add('b', { host: '10.0.0.2', port: 80, name: 'b' });
+  await eventually(async () => (await status()).includes(`${template}:1:1: `), { what: 'the place' });
+  const out = (): string => readFileSync(join(dir, 'out/web.json'), 'utf8');
+  await eventually(() => out().includes('10.0.0.2'), { what: 'file_output goes on' });
+  expect(readFileSync(destination, 'utf8')).toBe(a);
+  writeFileSync(template, good);
+  await holds(`${a}backend b { .host = "10.0.0.2"; } # \n`);
+  await eventually(() => readFileSync(calls, 'utf8') === 'ran\nran\n', { what: 'the command' });
+});

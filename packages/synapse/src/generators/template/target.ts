@@ -1,0 +1,156 @@
+import { access, mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { AgentError, type Clock, describeError, type Logger, writeFileAtomic } from '@smartstack/agent';
+import { runCommand } from '@smartstack/agent/command';
+import { FileClaim } from '@smartstack/agent/fileClaim';
+import type { TemplateConfig } from './blocks.js';
+import { chosen, TemplateFile } from './templateFile.js';
+import type { TemplateMetrics } from './templateMetrics.js';
+import type { TemplateValues } from './values.js';
+
+/** What a target works with. */
+export interface TargetOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: TemplateMetrics;
+}
+
+/** How a pass over one template ended. */
+export interface TargetOutcome {
+  readonly wrote: boolean;
+  /** The command has to wait for so long, in milliseconds. */
+  readonly againInMs?: number;
+}
+
+/** One file that is made of a template, and the command after it. */
+export class Target {
+  readonly config: TemplateConfig;
+  readonly #options: TargetOptions;
+  readonly #claim: FileClaim;
+  readonly #template: TemplateFile;
+  /** Undefined: nobody looked yet whether an earlier process left it to be done. */
+  #commandDue: boolean | undefined;
+  #ranAt = -Infinity;
+  #waitingFor: readonly string[] = [];
+  #problem: string | undefined;
+  #commandProblem: string | undefined;
+
+  constructor(config: TemplateConfig, options: TargetOptions) {
+    this.config = config;
+    this.#options = options;
+    this.#claim = new FileClaim(options.clock);
+    this.#template = new TemplateFile(config.templateFile);
+  }
+
+  /** The template cannot be rendered: why. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  status(): unknown {
+    return {
+      template: this.config.templateFile,
+      file: this.config.destinationFile,
+      problem: this.#problem,
+      waitingFor: this.#waitingFor,
+      commandPending: this.#commandDue ?? false,
+      commandProblem: this.#commandProblem,
+    };
+  }
+
+  /** Brings the file up to date and runs the command if need be. Throws AgentError: `template`, `file_write`, `command-failed`, `in-use`. */
+  async bring(
+    values: TemplateValues,
+    restartIntervalMs: number,
+    signal: AbortSignal,
+  ): Promise<TargetOutcome> {
+    const { destinationFile } = this.config;
+    await this.#claim.take(destinationFile);
+    this.#commandDue ??= await exists(this.#marker);
+    const wrote = await this.#write(values);
+    const { command } = this.config;
+    if (command === undefined || !this.#commandDue) return { wrote };
+    const { clock } = this.#options;
+    const waitMs = this.#ranAt + restartIntervalMs - clock.monotonic();
+    if (waitMs > 0) return { wrote, againInMs: waitMs };
+    this.#ranAt = clock.monotonic();
+    await this.#run(command, signal);
+    return { wrote };
+  }
+
+  async release(): Promise<void> {
+    await this.#claim.release();
+  }
+
+  /** Takes from a target of the configuration before what it knows of the same file. */
+  inherit(before: Target): void {
+    this.#ranAt = before.#ranAt;
+  }
+
+  /** Beside the file as long as the command is still to be run for it: a crash in between must not lose that. */
+  get #marker(): string {
+    const { destinationFile } = this.config;
+    return join(dirname(destinationFile), `.${basename(destinationFile)}.command`);
+  }
+
+  async #write(values: TemplateValues): Promise<boolean> {
+    const { destinationFile, mode, command } = this.config;
+    const before = await readFile(destinationFile, 'utf8').catch(() => undefined);
+    this.#waitingFor = before === undefined ? [] : chosen(this.config, values.unknown);
+    // Whoever wrote the file knew more.
+    if (this.#waitingFor.length > 0) return false;
+    let text: string;
+    try {
+      text = await this.#template.render(chosen(this.config, values.services));
+      this.#problem = undefined;
+    } catch (error) {
+      this.#problem = describeError(error);
+      throw error;
+    }
+    if (text === before) return false;
+    const { metrics, logger } = this.#options;
+    try {
+      await mkdir(dirname(destinationFile), { recursive: true });
+      if (command !== undefined) await writeFile(this.#marker, '');
+      await writeFileAtomic(destinationFile, text, { mode });
+    } catch (error) {
+      metrics.wrote('failure');
+      if (error instanceof AgentError) throw error;
+      const message = `Cannot write ${destinationFile}: ${describeError(error)}`;
+      throw new AgentError('file_write', message, { cause: error, retriable: true });
+    }
+    metrics.wrote('success');
+    logger.info('file of a template written', { file: destinationFile, bytes: Buffer.byteLength(text) });
+    this.#commandDue = command !== undefined;
+    return true;
+  }
+
+  async #run(command: readonly string[], signal: AbortSignal): Promise<void> {
+    const { clock, metrics, logger } = this.#options;
+    const { commandTimeoutMs: timeoutMs } = this.config;
+    const [file = '', ...args] = command;
+    const { exitCode, output, problem } = await runCommand(file, args, { clock, timeoutMs, signal });
+    if (signal.aborted) return;
+    if (exitCode === 0 && problem === undefined) {
+      metrics.ran('success');
+      this.#commandDue = false;
+      this.#commandProblem = undefined;
+      await unlink(this.#marker).catch(() => undefined);
+      logger.debug('post_template_command run', { command });
+      return;
+    }
+    metrics.ran('failure');
+    const said = output.trim().slice(-300);
+    const why = problem ?? `status ${exitCode ?? 'unknown'}`;
+    this.#commandProblem = said === '' ? why : `${why}: ${said}`;
+    const message = `post_template_command of ${this.config.destinationFile} failed: ${this.#commandProblem}`;
+    throw new AgentError('command-failed', message, { retriable: true });
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
