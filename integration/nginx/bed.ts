@@ -9,12 +9,12 @@ import { eventually } from '../harness/eventually.ts';
 import type { Upstream } from '../harness/upstream.ts';
 
 /** Services of a test, by name: instances and the service's `nginx` block. */
-export type Services = Readonly<
+type Services = Readonly<
   Record<string, { readonly instances: readonly Instance[]; readonly nginx: unknown }>
 >;
 
 /** What of the status tests look at. */
-export interface NginxStatus {
+interface NginxStatus {
   readonly process: 'gone' | 'unknown' | { readonly pid: number; readonly oldWorkers: number };
   readonly quarantined: readonly {
     readonly service: string;

@@ -6,7 +6,7 @@ import { directive } from './lines.js';
 import { answerLine, type Line, placeholder, type Section, serverLine } from './sections.js';
 
 /** Something that is left out of the file, and why. */
-export interface NginxIssue {
+interface NginxIssue {
   readonly service: string;
   readonly instance?: string;
   readonly reason: string;

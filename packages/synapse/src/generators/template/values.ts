@@ -5,7 +5,7 @@ import { serverName } from '../names.js';
 import { readServiceBlock } from './blocks.js';
 
 /** An instance as templates see it; what is not said is null. */
-export interface InstanceValues {
+interface InstanceValues {
   readonly name: string | null;
   readonly host: string;
   readonly port: number;
@@ -28,7 +28,7 @@ export interface ServiceValues {
 }
 
 /** Something that templates are not given, and why. */
-export interface ValueIssue {
+interface ValueIssue {
   readonly service: string;
   readonly instance?: string;
   readonly reason: string;
@@ -110,5 +110,5 @@ function unusable({ haproxyServerOptions = '', labels = {} }: Instance): string 
 function isPlain(value: Json): boolean {
   if (typeof value === 'string') return isOneLine(value);
   if (typeof value !== 'object' || value === null) return true;
-  return Object.entries(value).every(([key, each]) => isOneLine(key) && isPlain(each as Json));
+  return Object.entries(value).every(([key, each]) => isOneLine(key) && isPlain(each));
 }

@@ -11,7 +11,7 @@ export interface Compiled {
 }
 
 /** What is wrong in a template, with `file:line:column` before it. */
-export class TemplateError extends Error {}
+class TemplateError extends Error {}
 
 /**
  * Understands a template in Liquid: data, conditions, loops and filters. It runs no code and no program, sees nothing
