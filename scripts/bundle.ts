@@ -21,8 +21,8 @@ const shared: BuildOptions = {
   minifyWhitespace: true,
   lineLimit: 120,
   legalComments: 'none',
-  // hot-shots takes it for unix sockets, which are not used.
-  external: ['unix-dgram'],
+  // hot-shots takes it for unix sockets, which are not used. AWS's are optional, and read when they are needed.
+  external: ['unix-dgram', '@aws-sdk/*'],
   // The code of a bundle is a script, which knows require only.
   supported: { 'dynamic-import': false },
   define: { 'process.env.NODE_ENV': '"production"', 'import.meta.url': '__url' },
@@ -42,9 +42,9 @@ async function textOf(
   return { text, inputs: Object.keys(result.metafile.inputs) };
 }
 
-/** Makes a file of each client of an agent's checks. Returns what went into them. */
-async function bundleClients(folder: string): Promise<readonly string[]> {
-  const from = join(folder, 'checks/clients');
+/** Makes a file of each client of an agent's checks, and of what it hands to modules. Returns what went into them. */
+async function bundleClients(folder: string, kind: 'checks' | 'plugins'): Promise<readonly string[]> {
+  const from = join(folder, kind, 'clients');
   const files = (await readdir(from).catch(() => [])).filter((file) => file.endsWith('.js'));
   const inputs: string[] = [];
   for (const file of files) {
@@ -75,7 +75,11 @@ async function bundle(name: string): Promise<void> {
   await writeFile(file, `// ${id}\n${body}\n`);
   await writeFile(
     join(folder, 'LICENSES.txt'),
-    await licences([...inputs, ...(await bundleClients(folder))]),
+    await licences([
+      ...inputs,
+      ...(await bundleClients(folder, 'checks')),
+      ...(await bundleClients(folder, 'plugins')),
+    ]),
   );
   await warmUp(name, join(folder, 'start.cjs'), file, cachePath(file, await readFile(file, 'latin1')));
 }

@@ -9,6 +9,7 @@ import {
   StatsdSender,
   type StatsdSettings,
 } from '@smartstack/agent';
+import type { Plugins } from '@smartstack/agent/plugins';
 import {
   type InstanceList,
   instanceList,
@@ -24,7 +25,6 @@ import type { AgentSettings } from './config/agentFile.js';
 import { type Configuration, expandCopies, type LoadOptions } from './config/load.js';
 import { massLossRules } from './config/massLoss.js';
 import type { ServiceDefinition } from './config/service.js';
-import type { Variants } from './config/serviceReader.js';
 import { LiveConfiguration } from './configuration.js';
 import type { ExplainerOptions } from './explain/explainer.js';
 import type { GeneratorTable } from './generators/types.js';
@@ -33,14 +33,8 @@ import { createSynapseMetrics, type SynapseMetrics } from './metrics.js';
 import { ServiceSet } from './services.js';
 import { serviceStatus, summaryOf } from './serviceStatus.js';
 import { StatsdEvents } from './statsdEvents.js';
-import {
-  createWatcher,
-  type Discovery,
-  discoveryKeys,
-  discoverySchema,
-  lintDiscovery,
-  unsupportedMethods,
-} from './watchers/index.js';
+import { variantsOf } from './variants.js';
+import { createWatcher, type Discovery } from './watchers/index.js';
 import { protectFromMassLoss } from './watchers/protect.js';
 import { sharedSources } from './watchers/sharedSources.js';
 import { notedLease } from './zkEvents.js';
@@ -52,6 +46,8 @@ export interface SynapseOptions {
   readonly issues: readonly ConfigIssue[];
   readonly settings: AgentSettings;
   readonly generators: GeneratorTable;
+  /** Loads modules that a configuration names. */
+  readonly plugins?: Plugins;
   readonly openSession: (options: SessionOptions) => ZkSession;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -66,11 +62,6 @@ const routesFirstMs = 1_000;
 
 /** How often Ruby's main loop looked at its watchers, in milliseconds. */
 const pingEveryMs = 1_000;
-
-/** The variants that there are, as the configuration needs them. */
-export function variantsOf(generators: GeneratorTable): Variants<Discovery> {
-  return { discovery: discoverySchema, discoveryKeys, lintDiscovery, unsupportedMethods, generators };
-}
 
 /** The composition root: watchers, catalog, generators and the loops between them. */
 export class Synapse {
@@ -106,9 +97,9 @@ export class Synapse {
       createWatcher: (service, discovery, log, definition) =>
         createWatcher(discovery, {
           service,
-          protect: (watcher) =>
+          protect: (watcher, isPart = false) =>
             protectFromMassLoss(watcher, {
-              rules: () => this.#massLossRules(definition()),
+              rules: () => this.#massLossRules(definition(), isPart),
               clock,
               logger: log,
             }),
@@ -116,6 +107,7 @@ export class Synapse {
           acquireSession: (hosts) => this.#acquireSession(service, hosts),
           ...shared,
           onEvent: () => this.#generators.expect(),
+          patienceMs: settings.startupDeadlineMs,
           clock,
           logger: log,
           metrics: {
@@ -136,7 +128,7 @@ export class Synapse {
       logger,
     });
     this.#configuration = new LiveConfiguration({
-      source: { ...options.source, variants: variantsOf(generators) },
+      source: { ...options.source, variants: variantsOf(generators, options.plugins) },
       initial: configuration,
       issues: options.issues,
       onConfiguration: (next) => this.#apply(next),
@@ -263,10 +255,13 @@ export class Synapse {
     return notedLease(lease, { hosts, service }, isNew, { events: this.#events, clock });
   }
 
-  #massLossRules(definition: ServiceDefinition<Discovery> | undefined): MassLossRules | undefined {
-    return (
-      definition && massLossRules(this.#options.settings.massLoss, definition.massLoss, definition.rules)
-    );
+  #massLossRules(
+    definition: ServiceDefinition<Discovery> | undefined,
+    isPart: boolean,
+  ): MassLossRules | undefined {
+    if (definition === undefined) return undefined;
+    const rules = massLossRules(this.#options.settings.massLoss, definition.massLoss, definition.rules);
+    return rules && { ...rules, keepsPrevious: rules.keepsPrevious && !isPart };
   }
 
   /** What Ruby's main loop tells of each of its rounds. */

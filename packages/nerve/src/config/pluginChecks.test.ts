@@ -5,7 +5,7 @@ import { importModule } from '@smartstack/agent/importing';
 import { describe, expect, it } from 'vitest';
 import { createCheck } from '../checks/index.js';
 import { probeWithin } from '../checks/deadline.js';
-import { PluginLoader } from '../plugins/loader.js';
+import { PluginLoader } from '@smartstack/agent/plugins';
 import { configDir } from '../testing/configDir.js';
 import { loadConfig, type LoadedConfig } from './load.js';
 

@@ -3,6 +3,7 @@ import type { Clock, Logger } from '@smartstack/agent';
 import type { EtcdWatchPool, SessionLease } from '@smartstack/registry';
 import type * as z from 'zod';
 
+import { withLazyOptions } from '../config/lazy.js';
 import type { DiscoveryMetrics } from '../metrics.js';
 import type { FolderPool } from './files/folderPool.js';
 import type { StatsdEvents } from '../statsdEvents.js';
@@ -14,14 +15,19 @@ export interface WatcherContext {
   readonly generators: readonly string[];
   /** A share of the session with these ZooKeeper hosts; to be released. */
   readonly acquireSession: (hosts: readonly string[]) => SessionLease;
-  /** The watcher's snapshots with what its source lost all at once, as the service wishes. */
-  readonly protect: (watcher: Watcher) => Watcher;
+  /**
+   * The watcher's snapshots with what its source lost all at once, as the service wishes. A watcher that is one of
+   * several (`isPart`) has no previous instances to fall back on: those are the service's.
+   */
+  readonly protect: (watcher: Watcher, isPart?: boolean) => Watcher;
   /** Folders of registrations, each looked at once for all. */
   readonly folders: Pick<FolderPool, 'follow'>;
   /** Watches of etcd, which share connections. */
   readonly etcd: Pick<EtcdWatchPool, 'watch'>;
   /** To be called when the source says that something changed, before it is read. Costs little. */
   readonly onEvent?: () => void;
+  /** For how long the service is waited for after a start, in milliseconds. */
+  readonly patienceMs?: number;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Pick<DiscoveryMetrics, 'undecodable'>;
@@ -39,19 +45,9 @@ export interface WatcherKind<M extends string, S extends z.ZodObject> {
   readonly create: (options: z.output<S>, context: WatcherContext) => Watcher;
 }
 
-/**
- * Keeps the literal method and the inferred options of a watcher kind. The schema is made when it is first asked for:
- * making all of them would take a noticeable part of a start that needs one.
- */
-export function defineWatcher<const M extends string, S extends z.ZodObject>({
-  options,
-  ...kind
-}: Omit<WatcherKind<M, S>, 'options'> & { readonly options: () => S }): WatcherKind<M, S> {
-  let made: S | undefined;
-  return {
-    ...kind,
-    get options() {
-      return (made ??= options());
-    },
-  };
+/** Keeps the literal method and the inferred options of a watcher kind, whose schema is made when it is asked for. */
+export function defineWatcher<const M extends string, S extends z.ZodObject>(
+  kind: Omit<WatcherKind<M, S>, 'options'> & { readonly options: () => S },
+): WatcherKind<M, S> {
+  return withLazyOptions<S, typeof kind>(kind);
 }
