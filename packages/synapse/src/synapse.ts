@@ -23,7 +23,7 @@ import { Catalog } from './catalog/catalog.js';
 import type { MassLossRules } from './catalog/massLoss.js';
 import type { AgentSettings } from './config/agentFile.js';
 import { type Configuration, expandCopies, type LoadOptions } from './config/load.js';
-import { massLossRules } from './config/massLoss.js';
+import { keepsPrevious, massLossRules } from './config/massLoss.js';
 import type { ServiceDefinition } from './config/service.js';
 import { LiveConfiguration } from './configuration.js';
 import type { ExplainerOptions } from './explain/explainer.js';
@@ -97,12 +97,13 @@ export class Synapse {
       createWatcher: (service, discovery, log, definition) =>
         createWatcher(discovery, {
           service,
-          protect: (watcher, isPart = false) =>
+          protect: (watcher) =>
             protectFromMassLoss(watcher, {
-              rules: () => this.#massLossRules(definition(), isPart),
+              rules: () => this.#massLossRules(definition()),
               clock,
               logger: log,
             }),
+          keepsPrevious: () => keepsPrevious(definition()?.rules),
           generators: this.#generators.names,
           acquireSession: (hosts) => this.#acquireSession(service, hosts),
           ...shared,
@@ -255,13 +256,10 @@ export class Synapse {
     return notedLease(lease, { hosts, service }, isNew, { events: this.#events, clock });
   }
 
-  #massLossRules(
-    definition: ServiceDefinition<Discovery> | undefined,
-    isPart: boolean,
-  ): MassLossRules | undefined {
-    if (definition === undefined) return undefined;
-    const rules = massLossRules(this.#options.settings.massLoss, definition.massLoss, definition.rules);
-    return rules && { ...rules, keepsPrevious: rules.keepsPrevious && !isPart };
+  #massLossRules(definition: ServiceDefinition<Discovery> | undefined): MassLossRules | undefined {
+    return (
+      definition && massLossRules(this.#options.settings.massLoss, definition.massLoss, definition.rules)
+    );
   }
 
   /** What Ruby's main loop tells of each of its rounds. */

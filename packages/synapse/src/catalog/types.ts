@@ -15,6 +15,8 @@ export interface SnapshotPart {
   readonly name: string;
   readonly status: Snapshot['status'];
   readonly instances: number;
+  /** So many that it had before stand in, for its source is empty. */
+  readonly previous: number;
   /** Its instances are among those of the service. */
   readonly used: boolean;
 }

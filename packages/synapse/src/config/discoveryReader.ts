@@ -19,7 +19,7 @@ function blockAt(parent: Block, key: string): readonly Block[] {
 }
 
 /** The blocks of a service that combine watchers: `discovery_multi`, and a `discovery` of method multi. */
-function combinationsOf(raw: Readonly<Record<string, unknown>>): readonly Block[] {
+export function combinationsOf(raw: Readonly<Record<string, unknown>>): readonly Block[] {
   const service = { path: [], block: raw };
   const several = blockAt(service, 'discovery').filter(({ block }) => block.method === 'multi');
   return [...several, ...blockAt(service, 'discovery_multi')];

@@ -71,6 +71,7 @@ export function resolverKeys(method: string): readonly string[] | undefined {
 
 /** A resolver with its options: what a service's watchers need of it. */
 export interface Resolver {
+  readonly method: ResolverOptions['method'];
   readonly weights: WeightsPlace | undefined;
   /** It always takes all watchers. */
   readonly takesAll: boolean;
@@ -84,6 +85,7 @@ export function createResolver(options: ResolverOptions): Resolver {
   if (options.method === 'plug-in') return moduleResolver(options);
   const kind = kindOf(options.method);
   return {
+    method: options.method,
     weights: kind.weights?.(options),
     takesAll: kind.takesAll ?? false,
     patienceMs: kind.patienceMs?.(options) ?? 0,
@@ -94,5 +96,5 @@ export function createResolver(options: ResolverOptions): Resolver {
 
 function moduleResolver(options: PluginResolver): Resolver {
   const resolve = (input: ResolverInput): Resolution => resolveWith(options, input);
-  return { weights: undefined, takesAll: false, patienceMs: 0, check: () => [], resolve };
+  return { method: 'plug-in', weights: undefined, takesAll: false, patienceMs: 0, check: () => [], resolve };
 }

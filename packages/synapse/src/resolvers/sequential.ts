@@ -26,6 +26,11 @@ function knowsInstances({ snapshot }: ResolverSource): boolean {
   return snapshot.status !== 'pending' && snapshot.instances.length > 0;
 }
 
+/** Those that are only held for a while are nobody's word: another watcher goes before them. */
+function vouches({ snapshot }: ResolverSource): boolean {
+  return snapshot.status !== 'pending' && snapshot.instances.some(({ held }) => held !== true);
+}
+
 /** The first watcher that has instances and did not lose its source. */
 export const sequentialResolver = defineResolver({
   method: 'sequential',
@@ -51,7 +56,7 @@ export const sequentialResolver = defineResolver({
     for (const source of ordered) {
       const { status } = source.snapshot;
       if (status === 'pending' && source.waitedFor) return { kind: 'wait' };
-      if ((status === 'live' || source.waitedFor) && knowsInstances(source)) return decideFor(source);
+      if ((status === 'live' || source.waitedFor) && vouches(source)) return decideFor(source);
     }
     // None of those that answer has any: what a lost one knew is better than nothing.
     const spoke = ordered.filter(({ snapshot }) => snapshot.status !== 'pending');

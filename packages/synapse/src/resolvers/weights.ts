@@ -8,11 +8,11 @@ import type { Resolution, ResolverInput, Weights } from './types.js';
 /** The watcher that Ruby starts with: that of `discovery` beside a `discovery_multi`. */
 const usualWatcher = 'primary';
 
-/** Reads `watcher: weight` lines of YAML. Throws with what is wrong with them; weights are whole numbers from 0. */
+/** Reads `watcher: weight` lines of YAML. Throws with what is wrong with them, a SyntaxError for what is no YAML; weights are whole numbers from 0. */
 export function parseWeights(text: string): Weights {
   const { value, issues } = parseConfigText('weights', text);
   const [issue] = issues;
-  if (issue !== undefined) throw new Error(`line ${issue.line}: ${issue.message}`);
+  if (issue !== undefined) throw new SyntaxError(`line ${issue.line}: ${issue.message}`);
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new Error('expected a mapping of watchers to their weights');
   return new Map(

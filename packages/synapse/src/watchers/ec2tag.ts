@@ -5,12 +5,12 @@ import type { BlockIssue } from '../catalog/types.js';
 import { discoveryBase } from '../config/fields.js';
 import { openEc2 } from './aws/ec2.js';
 import { pollSource } from './source/poll.js';
+import { maxInstances } from './source/sourceState.js';
 import { defineWatcher } from './types.js';
 
 const usualInterval = 15;
 /** All pages of an answer take no longer, in milliseconds. */
 const timeoutMs = 30_000;
-const maxInstances = 50_000;
 
 const options = () =>
   z.object({

@@ -15,11 +15,10 @@ export interface WatcherContext {
   readonly generators: readonly string[];
   /** A share of the session with these ZooKeeper hosts; to be released. */
   readonly acquireSession: (hosts: readonly string[]) => SessionLease;
-  /**
-   * The watcher's snapshots with what its source lost all at once, as the service wishes. A watcher that is one of
-   * several (`isPart`) has no previous instances to fall back on: those are the service's.
-   */
-  readonly protect: (watcher: Watcher, isPart?: boolean) => Watcher;
+  /** The watcher's snapshots with what its source lost all at once, as the service wishes. */
+  readonly protect: (watcher: Watcher) => Watcher;
+  /** Whether the last instances of a source that is empty stay (`use_previous_backends`); of now, when called. */
+  readonly keepsPrevious?: () => boolean;
   /** Folders of registrations, each looked at once for all. */
   readonly folders: Pick<FolderPool, 'follow'>;
   /** Watches of etcd, which share connections. */

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { type AddressInfo } from 'node:net';
 
-import { systemClock } from '@smartstack/agent';
-import { RecordingLogger } from '@smartstack/agent/testing';
+import { type Clock, systemClock } from '@smartstack/agent';
+import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import type { Snapshot, Watcher } from '../../catalog/types.js';
@@ -14,7 +14,7 @@ import { optionalLibrary } from './optional.js';
 type Answer = (
   query: URLSearchParams,
   request: IncomingMessage,
-) => { readonly status?: number; readonly body: string };
+) => { readonly status?: number; readonly body: string } | 'hang' | 'cut';
 
 let answer: Answer;
 let server: Server;
@@ -22,6 +22,9 @@ let seen: { readonly path: string; readonly query: URLSearchParams; readonly aut
 let snapshots: Snapshot[];
 let stop: AbortController;
 let done: Promise<void>;
+let logger: RecordingLogger;
+const resolverSwitched = vi.fn();
+const weightsFailed = vi.fn();
 
 beforeEach(async () => {
   [seen, snapshots, stop, done] = [[], [], new AbortController(), Promise.resolve()];
@@ -31,13 +34,24 @@ beforeEach(async () => {
     request.on('end', () => {
       const query = new URLSearchParams(body);
       seen.push({ path: request.url ?? '', query, authorization: request.headers.authorization ?? '' });
-      const { status = 200, body: text } = answer(query, request);
+      const said = answer(query, request);
+      if (said === 'hang') return;
+      if (said === 'cut') {
+        response.writeHead(200, { 'content-length': 1000 }).write('<Desc');
+        setImmediate(() => request.socket.destroy());
+        return;
+      }
+      const { status = 200, body: text } = said;
       response.writeHead(status, { 'content-type': 'text/xml' }).end(text);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   vi.stubEnv('AWS_ENDPOINT_URL', `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
   vi.stubEnv('AWS_REGION', 'eu-west-1');
+  // No file, process or machine of whoever runs this has a part in it.
+  vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
+  vi.stubEnv('AWS_CONFIG_FILE', '/nowhere/config');
+  vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', '/nowhere/credentials');
   vi.stubEnv('AWS_ACCESS_KEY_ID', 'of-the-chain');
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'secret');
 });
@@ -49,12 +63,13 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-function watch(discovery: object): void {
-  const logger = new RecordingLogger();
+function watch(discovery: object, clock: Clock = systemClock): void {
+  logger = new RecordingLogger();
   const context = {
     service: 'web',
-    clock: systemClock,
+    clock,
     logger,
+    events: { multiStarted: () => undefined, multiStopped: () => undefined, resolverSwitched, weightsFailed },
     patienceMs: 500,
     metrics: { undecodable: () => undefined },
     protect: (watcher: Watcher) => watcher,
@@ -105,24 +120,72 @@ describe('ec2tag', () => {
     expect(seen[0]?.authorization).toMatch(/Credential=of-the-block\/\d+\/us-east-2\/ec2\//);
   });
 
-  it.each<[string, ReturnType<Answer>]>([
-    [
-      'refuses',
-      {
-        status: 403,
-        body: '<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>no</Message></Error></Errors></Response>',
-      },
-    ],
-    ['says nonsense', { body: 'nonsense' }],
-    ['has the same next page for ever', page(item('i-9', '10.0.0.9'), 'again')],
-  ])('keeps what it knew as stale when EC2 %s', async (_, bad) => {
+  const refused = (code: string, message = 'no') => ({
+    status: code === 'RequestLimitExceeded' ? 503 : 403,
+    body: `<Response><Errors><Error><Code>${code}</Code><Message>${message}</Message></Error></Errors><RequestID>${Math.random()}</RequestID></Response>`,
+  });
+  const secret = () => `no Encoded authorization failure message: ${Math.random()}`;
+
+  it.each<[string, () => ReturnType<Answer>, RegExp]>([
+    ['refuses', () => refused('UnauthorizedOperation', secret()), /^UnauthorizedOperation: no$/],
+    ['says nonsense', () => ({ body: 'nonsense' }), /./],
+    ['breaks off', () => 'cut', /./],
+    ['has the same next page for ever', () => page(item('i-9', '10.0.0.9'), 'again'), /same next page/],
+    ['has pages without end', () => page('', String(Math.random())), /more than 200 pages/],
+    ['has too many', () => page(item('i', '10.0.0.9').repeat(10_001)), /more than 10000 instances/],
+  ])('keeps what it knew as stale when EC2 %s, and tells each reason once', async (_, bad, reason) => {
     answer = () => page(item('i-1', '10.0.0.1'));
     watch(discovery);
     await awaited('live i-1.internal@10.0.0.1');
-    answer = () => bad;
+    answer = bad;
     await awaited('stale i-1.internal@10.0.0.1');
+    expect(snapshots.at(-1)).toMatchObject({
+      problems: [{ path: 'EC2 instances with role=web', reason: expect.stringMatching(reason) as string }],
+    });
+    const asked = seen.length;
+    await vi.waitFor(() => expect(seen.length).toBeGreaterThan(asked), { timeout: 5_000 });
+    expect(logger.records.filter(({ level }) => level === 'warn')).toHaveLength(1);
     answer = () => page('');
     await awaited('live ');
+  });
+
+  it('goes on when it was throttled, and is stale while that lasts', async () => {
+    answer = () => (seen.length < 2 ? refused('RequestLimitExceeded') : page(item('i-1', '10.0.0.1')));
+    watch(discovery);
+    await awaited('live i-1.internal@10.0.0.1');
+    expect(seen).toHaveLength(2);
+    expect(logger.records).toEqual([]);
+    answer = () => refused('RequestLimitExceeded');
+    await awaited('stale i-1.internal@10.0.0.1');
+  });
+
+  it('gives up a question that is not answered, and is stale', async () => {
+    const clock = new FakeClock();
+    answer = () => page(item('i-1', '10.0.0.1'));
+    watch({ ...discovery, check_interval: 10 }, clock);
+    await awaited('live i-1.internal@10.0.0.1');
+    answer = () => 'hang';
+    await clock.advance(11_000);
+    await vi.waitFor(() => expect(seen).toHaveLength(2), { timeout: 5_000 });
+    await clock.advance(30_000);
+    await awaited('stale i-1.internal@10.0.0.1');
+    expect(snapshots.at(-1)).toMatchObject({ problems: [{ reason: 'no answer within 30 s' }] });
+  });
+
+  it('says that it has no keys, and nothing of instances', async () => {
+    vi.stubEnv('AWS_ACCESS_KEY_ID', undefined);
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', undefined);
+    answer = () => page(item('i-1', '10.0.0.1'));
+    watch(discovery);
+    await vi.waitFor(
+      () =>
+        expect(logger.records[0]?.fields.reason).toMatch(
+          /^CredentialsProviderError: Could not load credentials/,
+        ),
+      { timeout: 5_000 },
+    );
+    expect(snapshots).toEqual([]);
+    expect(seen).toEqual([]);
   });
 });
 
@@ -160,14 +223,22 @@ describe('s3_toggle', () => {
       });
       expect(used()).toEqual(['other']);
     }
+    // As Ruby's synapse counts it.
+    expect(weightsFailed).toHaveBeenCalledWith('s3_error');
+    expect(weightsFailed).toHaveBeenCalledWith('invalid_schema');
     answer = () => ({ body: 'other: 0\nprimary: 1\n' });
     await chosen('primary');
+    expect(resolverSwitched).toHaveBeenCalledWith('s3_toggle', 'primary');
     expect(snapshots.at(-1)).not.toHaveProperty('problems');
   });
 });
 
 describe('optionalLibrary', () => {
   it('says how to install what is missing', () => {
-    expect(() => optionalLibrary('@aws-sdk/client-none')).toThrow(/run npm install @aws-sdk\/client-none/);
+    const none = '@aws-sdk/client-none';
+    const load = (): Promise<unknown> => import(none);
+    return expect(optionalLibrary(none, load)).rejects.toThrow(
+      '@aws-sdk/client-none is not installed, which is optional: run npm install @aws-sdk/client-none where',
+    );
   });
 });

@@ -1,5 +1,6 @@
 import type * as Library from '@aws-sdk/client-ec2';
 
+import { awsFailure } from './failure.js';
 import { optionalLibrary } from './optional.js';
 
 /** Whose instances, and which. Without keys and region those of the usual chain count. */
@@ -25,6 +26,9 @@ export interface Ec2 {
   close(): void;
 }
 
+/** More are not asked for: a page may be empty, and say that there is a next one. */
+const maxPages = 200;
+
 /** Opens nothing yet: the library is loaded with the first question. */
 export function openEc2({ region, credentials, tag, maxInstances }: Ec2Question): Ec2 {
   let client: Library.EC2Client | undefined;
@@ -34,28 +38,46 @@ export function openEc2({ region, credentials, tag, maxInstances }: Ec2Question)
   ];
   return {
     read: async (signal) => {
-      const { EC2Client, DescribeInstancesCommand } = optionalLibrary(
-        '@aws-sdk/client-ec2',
-      ) as typeof Library;
-      client ??= new EC2Client({
+      const library = '@aws-sdk/client-ec2';
+      const ec2 = await optionalLibrary(library, () => import('@aws-sdk/client-ec2'));
+      client ??= new ec2.EC2Client({
         ...(region !== undefined && { region }),
         ...(credentials && { credentials }),
       });
-      const found: Ec2Instance[] = [];
-      let token: string | undefined;
-      do {
+      const send = client.send.bind(client);
+      const ask = (token: string | undefined): Promise<Library.DescribeInstancesCommandOutput> => {
         const page = { Filters: filters, MaxResults: 1000, ...(token !== undefined && { NextToken: token }) };
-        const answer = await client.send(new DescribeInstancesCommand(page), { abortSignal: signal });
-        for (const { Instances: instances = [] } of answer.Reservations ?? [])
-          for (const { InstanceId: id, PrivateIpAddress: ip, PrivateDnsName: name } of instances)
-            found.push({ id: id ?? '', privateIp: ip || undefined, privateName: name || undefined });
-        if (found.length > maxInstances) throw new Error(`more than ${maxInstances} instances`);
-        if (answer.NextToken !== undefined && answer.NextToken === token)
-          throw new Error('the answer has the same next page as the one before');
-        token = answer.NextToken || undefined;
-      } while (token !== undefined);
-      return found;
+        return send(new ec2.DescribeInstancesCommand(page), { abortSignal: signal });
+      };
+      try {
+        return await allPages(ask, maxInstances);
+      } catch (error) {
+        throw awsFailure(error);
+      }
     },
     close: () => client?.destroy(),
   };
+}
+
+async function allPages(
+  ask: (token: string | undefined) => Promise<Library.DescribeInstancesCommandOutput>,
+  maxInstances: number,
+): Promise<readonly Ec2Instance[]> {
+  const found: Ec2Instance[] = [];
+  let token: string | undefined;
+  let pages = 0;
+  do {
+    const answer = await ask(token);
+    for (const { Instances: instances = [] } of answer.Reservations ?? [])
+      for (const { InstanceId: id, PrivateIpAddress: ip, PrivateDnsName: name } of instances)
+        found.push({ id: id ?? '', privateIp: ip || undefined, privateName: name || undefined });
+    pages += 1;
+    if (found.length > maxInstances) throw new Error(`more than ${maxInstances} instances`);
+    if (pages > maxPages) throw new Error(`more than ${maxPages} pages`);
+    const next = answer.NextToken || undefined;
+    if (next !== undefined && next === token)
+      throw new Error('the answer has the same next page as the one before');
+    token = next;
+  } while (token !== undefined);
+  return found;
 }

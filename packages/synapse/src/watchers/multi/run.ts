@@ -1,10 +1,11 @@
 import { describeError, run, type Timer, untilAborted } from '@smartstack/agent';
+import type { Instance } from '@smartstack/registry';
 
 import type { LabelFilter } from '../../catalog/definition.js';
 import { filterByLabels } from '../../catalog/select.js';
 import type { Snapshot, SnapshotPart, SourceEntry, SourceProblem, Watcher } from '../../catalog/types.js';
 import type { Resolver } from '../../resolvers/index.js';
-import type { Resolution, ResolverInput, Weights } from '../../resolvers/types.js';
+import type { Resolution, ResolverInput, ResolverSource, Weights } from '../../resolvers/types.js';
 import { supervise } from '../supervise.js';
 import type { WatcherContext } from '../types.js';
 import { describePlace, followWeights } from './weights.js';
@@ -39,10 +40,12 @@ export function createMulti(options: Omit<MultiRunOptions, 'context'>, context: 
     entries: () => running?.entries() ?? [],
     run: async (emit, signal) => {
       running = new MultiRun({ ...options, context }, emit);
+      context.events?.multiStarted();
       try {
         await running.run(signal);
       } finally {
         running.dispose();
+        context.events?.multiStopped();
       }
     },
   };
@@ -51,6 +54,8 @@ export function createMulti(options: Omit<MultiRunOptions, 'context'>, context: 
 
 interface Part {
   snapshot: Snapshot;
+  /** The last that were told: a source that is empty now had them before. */
+  previous: readonly Instance[];
   watcher: Watcher | undefined;
   waitedFor: boolean;
   timer: Timer | undefined;
@@ -77,7 +82,10 @@ class MultiRun {
     this.#parts = new Map(
       [...watchers.keys()].map((name): [string, Part] => [
         name,
-        { snapshot: { status: 'pending' }, watcher: undefined, waitedFor: true, timer: undefined },
+        {
+          ...{ snapshot: { status: 'pending' }, previous: [], watcher: undefined },
+          ...{ waitedFor: true, timer: undefined },
+        },
       ]),
     );
   }
@@ -92,11 +100,7 @@ class MultiRun {
       this.#decide();
     }, decisionMs);
     const tasks = [...this.#parts].map(([name, part]) => (inner: AbortSignal) => {
-      const child: WatcherContext = {
-        ...context,
-        logger: logger.child({ watcher: name }),
-        protect: (watcher) => context.protect(watcher, true),
-      };
+      const child = { ...context, logger: logger.child({ watcher: name }) };
       const { create, labelFilters = [] } = watchers.get(name) ?? {};
       return supervise(
         {
@@ -147,6 +151,7 @@ class MultiRun {
     if (snapshot.status === 'pending') return;
     const before = part.snapshot.status;
     part.snapshot = snapshot;
+    if (snapshot.instances.length > 0) part.previous = snapshot.instances;
     if (snapshot.status === 'live' || before !== 'stale') {
       part.timer?.cancel();
       part.waitedFor = snapshot.status === 'stale' && this.#options.resolver.patienceMs > 0;
@@ -165,8 +170,9 @@ class MultiRun {
 
   #decide(): void {
     const { context } = this.#options;
+    const sources = this.#sources();
     const resolution = this.#resolve({
-      sources: [...this.#parts].map(([name, { snapshot, waitedFor }]) => ({ name, snapshot, waitedFor })),
+      sources,
       weights: this.#weights,
       waitsForWeights: this.#waitsForWeights,
       seed: this.#seed,
@@ -175,11 +181,8 @@ class MultiRun {
     if (resolution.kind === 'resolved') this.#last = resolution;
     const used = this.#last?.used ?? [];
     if (before !== undefined && before.used.join('\n') !== used.join('\n'))
-      context.logger.info('the service has its instances from other watchers now', {
-        watchers: used,
-        before: before.used,
-      });
-    const parts = this.#status(used);
+      this.#tellSwitch(used, before.used);
+    const parts = this.#status(used, sources);
     if (this.#last === undefined) {
       this.#emit({ status: 'pending', parts });
       return;
@@ -191,6 +194,31 @@ class MultiRun {
       ...(resolution.kind === 'wait' && { status: 'stale' }),
       ...(problems.length > 0 && { problems }),
       parts,
+    });
+  }
+
+  #tellSwitch(used: readonly string[], before: readonly string[]): void {
+    const { context, resolver } = this.#options;
+    context.logger.info('the service has its instances from other watchers now', { watchers: used, before });
+    const { method } = resolver;
+    const [watcher] = used;
+    if ((method === 'sequential' || method === 's3_toggle') && watcher !== undefined)
+      context.events?.resolverSwitched(method, watcher);
+  }
+
+  /**
+   * Where all watchers count, an emptied one keeps what it had, as in Ruby, while another has instances: when none has,
+   * the service's own fallback decides.
+   */
+  #sources(): readonly ResolverSource[] {
+    const { resolver, context } = this.#options;
+    const keeps =
+      resolver.takesAll &&
+      context.keepsPrevious?.() === true &&
+      [...this.#parts.values()].some(({ snapshot }) => countOf(snapshot) > 0);
+    return [...this.#parts].map(([name, { snapshot, previous, waitedFor }]) => {
+      const stands = keeps && snapshot.status !== 'pending' && countOf(snapshot) === 0;
+      return { name, waitedFor, snapshot: stands ? { ...snapshot, instances: previous } : snapshot };
     });
   }
 
@@ -210,13 +238,17 @@ class MultiRun {
     }
   }
 
-  #status(used: readonly string[]): readonly SnapshotPart[] {
-    return [...this.#parts].map(([name, { snapshot }]) => ({
-      name,
-      status: snapshot.status,
-      instances: snapshot.status === 'pending' ? 0 : snapshot.instances.length,
-      used: used.includes(name),
-    }));
+  #status(used: readonly string[], sources: readonly ResolverSource[]): readonly SnapshotPart[] {
+    return sources.map(({ name, snapshot }) => {
+      const told = countOf(this.#parts.get(name)?.snapshot);
+      return {
+        name,
+        status: snapshot.status,
+        instances: told,
+        previous: countOf(snapshot) - told,
+        used: used.includes(name),
+      };
+    });
   }
 
   #problems(): readonly SourceProblem[] {
@@ -226,6 +258,10 @@ class MultiRun {
     const own = [this.#weightsProblem, this.#resolverProblem].filter((one) => one !== undefined);
     return [...own, ...ofParts];
   }
+}
+
+function countOf(snapshot: Snapshot | undefined): number {
+  return snapshot === undefined || snapshot.status === 'pending' ? 0 : snapshot.instances.length;
 }
 
 function filtered(snapshot: Snapshot, filters: readonly LabelFilter[]): Snapshot {

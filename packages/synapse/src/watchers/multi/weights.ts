@@ -2,6 +2,7 @@ import { describeError } from '@smartstack/agent';
 
 import type { Weights, WeightsPlace } from '../../resolvers/types.js';
 import { parseWeights, weightsProblem } from '../../resolvers/weights.js';
+import type { StatsdEvents } from '../../statsdEvents.js';
 import type { WatcherContext } from '../types.js';
 import { followWeightsFile } from './weightsFile.js';
 import { followWeightsObject } from './weightsObject.js';
@@ -21,7 +22,7 @@ export interface FollowWeightsOptions {
   readonly place: WeightsPlace;
   /** Names of the watchers that there are. */
   readonly watchers: readonly string[];
-  readonly context: Pick<WatcherContext, 'clock' | 'logger'>;
+  readonly context: Pick<WatcherContext, 'clock' | 'logger' | 'events'>;
 }
 
 /** Tells the weights at a place whenever they, or what is wrong with them, change. The last good ones stay in force. */
@@ -43,6 +44,9 @@ export async function followWeights(
     told = problem;
     tell({ weights, problem });
   };
+  const count = (reason: Parameters<StatsdEvents['weightsFailed']>[0]): void => {
+    if (place.kind === 's3') context.events?.weightsFailed(reason);
+  };
   const take = (text: string): void => {
     try {
       const read = parseWeights(text);
@@ -51,10 +55,18 @@ export async function followWeights(
       if ([...read].some(([name, weight]) => weight > 0 && watchers.includes(name))) weights = read;
       note(problem);
     } catch (error) {
+      if (error instanceof SyntaxError) count('parse_error');
+      count('invalid_schema');
       note(describeError(error));
     }
   };
-  const listener = { take, lost: (error: unknown) => note(describeError(error)) };
+  const lost = (error: unknown): void => {
+    count('s3_error');
+    // Ruby looks at what it did not get as well.
+    count('invalid_schema');
+    note(describeError(error));
+  };
+  const listener = { take, lost };
   if (place.kind === 'file') await followWeightsFile(place.file, context, listener, signal);
   else await followWeightsObject(place, context, listener, signal);
 }

@@ -1,5 +1,5 @@
 import type { WeightsPlace } from '../../resolvers/types.js';
-import { readObject } from '../aws/s3.js';
+import { openS3 } from '../aws/s3.js';
 import { poll } from '../source/poll.js';
 import type { WatcherContext } from '../types.js';
 import { maxWeightsBytes, type TextListener } from './weightsFile.js';
@@ -13,15 +13,16 @@ export async function followWeightsObject(
   { take, lost }: TextListener,
   signal: AbortSignal,
 ): Promise<void> {
-  await poll(
-    {
-      everyMs,
-      timeoutMs,
-      read: (asking) => readObject({ bucket, key, maxBytes: maxWeightsBytes }, asking),
-      onValue: take,
-      onFailure: lost,
-      clock,
-    },
-    signal,
-  );
+  const object = openS3({ bucket, key, maxBytes: maxWeightsBytes });
+  try {
+    await poll(
+      {
+        ...{ everyMs, timeoutMs, onValue: take, onFailure: lost, clock },
+        read: (asking) => object.read(asking),
+      },
+      signal,
+    );
+  } finally {
+    object.close();
+  }
 }
