@@ -59,22 +59,23 @@ function singleSchema(block: unknown): z.ZodType<SingleDiscovery> {
   if (isSingle(method)) return kindOf(method).options;
   if (typeof module === 'string' && typeof method === 'string' && method !== 'multi')
     return (plugin ??= pluginDiscovery());
-  return method === 'multi' ? (nested ??= unknownMethod(multiHint)) : (unknown ??= unknownMethod());
+  return unknownMethod(single);
 }
 let plugin: z.ZodType<PluginDiscovery> | undefined;
-let unknown: z.ZodType<never> | undefined;
-let nested: z.ZodType<never> | undefined;
 
-const multiHint = '; several watchers of one service stand in one `multi`, not in each other';
+const hints: Readonly<Record<string, string>> = {
+  // Ruby's README has it.
+  awstag: "; Ruby's examples mean ec2tag",
+  multi: '; several watchers of one service stand in one `multi`, not in each other',
+};
 
 /** Says which methods there are, and what may have been meant. */
-function unknownMethod(hint = ''): z.ZodType<never> {
-  const methods = Object.keys(hint === '' ? watchers : single).join(', ');
+function unknownMethod(known: object): z.ZodType<never> {
+  const methods = Object.keys(known).join(', ');
   const method = z.custom<never>(() => false, {
     error: ({ input }) => {
       if (typeof input !== 'string') return `Expected a method: ${methods}`;
-      // Ruby's README has it.
-      const meant = input === 'awstag' ? "; Ruby's examples mean ec2tag" : hint;
+      const meant = Object.hasOwn(hints, input) ? (hints[input] ?? '') : '';
       return `There is no method ${input}: expected ${methods}, or a module${meant}`;
     },
   });
@@ -101,8 +102,9 @@ export const watchers = { ...single, multi: multi.kind } as const;
 
 /** The options of a `discovery`, which is read by its method; for what is none, what is wrong with it. */
 export function discoverySchema(block: unknown): z.ZodType<Discovery> {
-  const { method } = Object(block) as { readonly method?: unknown };
-  return method === 'multi' ? multi.kind.options : singleSchema(block);
+  const { method, module } = Object(block) as { readonly method?: unknown; readonly module?: unknown };
+  if (method === 'multi') return multi.kind.options;
+  return isSingle(method) || typeof module === 'string' ? singleSchema(block) : unknownMethod(watchers);
 }
 
 /** Ruby's `discovery_multi`: makes the `multi` of it that it is together with the service's `discovery`. */
