@@ -12,7 +12,7 @@ import {
   discoverySchema,
   lintDiscovery,
 } from './watchers/index.js';
-import { useModules } from './watchers/useModules.js';
+import { useModules } from './useModules.js';
 
 const builtInGenerators = new WeakMap<GeneratorTable, ReadonlySet<string>>();
 

@@ -77,7 +77,9 @@ function partSteps({ snapshot, partPlaces }: Evidence): readonly Step[] {
         ? 'it has told nothing yet'
         : `${status === 'stale' ? 'lost; it told' : 'live,'} ${plural(instances, 'registration')}`;
     const stay = previous > 0 ? `, the ${previous} before stay (use_previous_backends)` : '';
-    const detail = `${name}: ${partPlaces?.get(name) ?? ''}: ${told}${stay}${used ? '' : '; not used'}`;
+    const place = partPlaces?.get(name);
+    const where = place === undefined ? name : `${name}: ${place}`;
+    const detail = `${where}: ${told}${stay}${used ? '' : '; not used'}`;
     // One that is not used does the service no harm.
     return { step: 'watcher', ok: status === 'live' || !used, detail };
   });

@@ -43,12 +43,9 @@ function methodOf({ method, kind }: Options): string {
 
 function serversOf(servers: unknown): string {
   const all = (Array.isArray(servers) ? servers : []) as readonly Options[];
-  return all
-    .map(
-      ({ host, port, socket }) =>
-        text(socket) || `${text(host)}${port === undefined ? '' : `:${String(port)}`}`,
-    )
-    .join(',');
+  const hostAndPort = ({ host, port }: Options): string =>
+    `${text(host)}${typeof port === 'number' ? `:${port}` : ''}`;
+  return all.map((one) => text(one.socket) || hostAndPort(one)).join(',');
 }
 
 function withoutPassword(url: string): string {

@@ -9,7 +9,7 @@ export interface ModuleKind {
 }
 
 /** What a module may export: its name, the shape of its options in zod, and its functions. */
-export interface ModuleDefinition {
+interface ModuleDefinition {
   readonly options: Readonly<Record<string, z.ZodType>>;
 }
 

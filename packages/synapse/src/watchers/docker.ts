@@ -78,9 +78,11 @@ async function watch(
     waits = false;
     tell();
   }, timeoutMs);
-  const clients = given.servers.map(() => new JsonClient(context.clock, () => Promise.resolve(undefined)));
-  const tasks = clients.map((client, at) => {
-    const one = given.servers[at] as Server;
+  const clients = given.servers.map((one) => ({
+    one,
+    client: new JsonClient(context.clock, () => Promise.resolve(undefined)),
+  }));
+  const tasks = clients.map(({ one, client }, at) => {
     return (inner: AbortSignal) =>
       pollSource(
         {
@@ -101,7 +103,7 @@ async function watch(
     await run([untilAborted, ...tasks], signal);
   } finally {
     patience.cancel();
-    for (const client of clients) client.close();
+    for (const { client } of clients) client.close();
   }
 }
 

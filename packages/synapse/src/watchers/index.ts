@@ -35,7 +35,7 @@ const single = {
 
 type BuiltIn = { [M in keyof typeof single]: z.output<(typeof single)[M]['options']> }[keyof typeof single];
 /** One watcher. */
-export type SingleDiscovery = BuiltIn | PluginDiscovery;
+type SingleDiscovery = BuiltIn | PluginDiscovery;
 /** The options of any discovery method. */
 export type Discovery = SingleDiscovery | MultiDiscovery<SingleDiscovery>;
 

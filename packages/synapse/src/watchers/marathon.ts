@@ -80,7 +80,7 @@ export const marathonWatcher = defineWatcher({
 });
 
 /** The URL to ask, and a password that stands in the one of the configuration. */
-export function questionOf(given: Options): {
+function questionOf(given: Options): {
   readonly url: URL;
   readonly authorization: string | undefined;
 } {

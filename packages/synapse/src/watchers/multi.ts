@@ -17,8 +17,7 @@ export interface MultiDiscovery<D extends DiscoveryOptions> extends DiscoveryFil
   readonly resolver: ResolverOptions;
 }
 
-type DiscoveryFilters = z.output<ReturnType<typeof filters>>;
-const filters = () => z.object(discoveryBase);
+type DiscoveryFilters = z.output<z.ZodObject<typeof discoveryBase>>;
 
 /** The discovery methods that may be combined. */
 export interface InnerMethods<D extends DiscoveryOptions> {

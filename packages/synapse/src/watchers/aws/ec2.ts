@@ -13,7 +13,7 @@ export interface Ec2Question {
 }
 
 /** What is asked of an instance. */
-export interface Ec2Instance {
+interface Ec2Instance {
   readonly id: string;
   readonly privateIp: string | undefined;
   readonly privateName: string | undefined;

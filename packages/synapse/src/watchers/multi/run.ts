@@ -10,15 +10,15 @@ import { supervise } from '../supervise.js';
 import type { WatcherContext } from '../types.js';
 import { describePlace, followWeights } from './weights.js';
 
+/** One of the watchers, and whom of it the service wants. */
+interface OneWatcher {
+  readonly create: (context: WatcherContext) => Watcher;
+  readonly labelFilters: readonly LabelFilter[];
+}
+
 interface MultiRunOptions {
   /** By name, in their order. */
-  readonly watchers: ReadonlyMap<
-    string,
-    {
-      readonly create: (context: WatcherContext) => Watcher;
-      readonly labelFilters: readonly LabelFilter[];
-    }
-  >;
+  readonly watchers: ReadonlyMap<string, OneWatcher>;
   readonly resolver: Resolver;
   /** The name of this machine. */
   readonly host: string;
@@ -53,6 +53,7 @@ export function createMulti(options: Omit<MultiRunOptions, 'context'>, context: 
 }
 
 interface Part {
+  readonly kind: OneWatcher;
   snapshot: Snapshot;
   /** The last that were told: a source that is empty now had them before. */
   previous: readonly Instance[];
@@ -80,10 +81,10 @@ class MultiRun {
     this.#waitsForWeights = resolver.weights !== undefined;
     this.#seed = JSON.stringify([host, resolver.weights && describePlace(resolver.weights)]);
     this.#parts = new Map(
-      [...watchers.keys()].map((name): [string, Part] => [
+      [...watchers].map(([name, kind]): [string, Part] => [
         name,
         {
-          ...{ snapshot: { status: 'pending' }, previous: [], watcher: undefined },
+          ...{ kind, snapshot: { status: 'pending' }, previous: [], watcher: undefined },
           ...{ waitedFor: true, timer: undefined },
         },
       ]),
@@ -91,7 +92,7 @@ class MultiRun {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { watchers, resolver, context } = this.#options;
+    const { resolver, context } = this.#options;
     const { clock, logger, patienceMs = usualPatienceMs } = context;
     const decisionMs = patienceMs * patienceShare;
     for (const part of this.#parts.values()) this.#limit(part, decisionMs);
@@ -101,11 +102,10 @@ class MultiRun {
     }, decisionMs);
     const tasks = [...this.#parts].map(([name, part]) => (inner: AbortSignal) => {
       const child = { ...context, logger: logger.child({ watcher: name }) };
-      const { create, labelFilters = [] } = watchers.get(name) ?? {};
       return supervise(
         {
-          create: () => (part.watcher = create?.(child) as Watcher),
-          emit: (snapshot) => this.#take(part, filtered(snapshot, labelFilters)),
+          create: () => (part.watcher = part.kind.create(child)),
+          emit: (snapshot) => this.#take(part, filtered(snapshot, part.kind.labelFilters)),
           clock,
           logger: child.logger,
         },
@@ -169,7 +169,6 @@ class MultiRun {
   }
 
   #decide(): void {
-    const { context } = this.#options;
     const sources = this.#sources();
     const resolution = this.#resolve({
       sources,

@@ -1,11 +1,11 @@
 import { type ConfigIssue, validateConfig } from '@smartstack/agent';
 import type { Plugins } from '@smartstack/agent/plugins';
 
-import type { Place } from '../config/source.js';
-import { useModule } from '../plugins/use.js';
-import { resolverModuleOf } from '../resolvers/plugin.js';
-import type { Discovery } from './index.js';
-import { pluginBase, pluginKeys, watcherModuleOf } from './plugin.js';
+import type { Place } from './config/source.js';
+import { useModule } from './plugins/use.js';
+import { resolverModuleOf } from './resolvers/plugin.js';
+import type { Discovery } from './watchers/index.js';
+import { pluginBase, pluginKeys, watcherModuleOf } from './watchers/plugin.js';
 
 /** A discovery whose modules are loaded, and what is wrong with those. */
 interface Used {
