@@ -96,6 +96,8 @@ module.exports = {
         dependencyTypesNot: ['type-only'],
       },
     ),
+    only('@aws-sdk/client-s3', 'synapse/src/watchers/aws/s3'),
+    only('@aws-sdk/client-ec2', 'synapse/src/watchers/aws/ec2'),
     only('yargs', '(nerve|synapse)/src/cli/'),
   ],
   options: {

@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
-// Tests run against the sources: the packages' `source` export condition.
-const conditions = ['source', 'module', 'node', 'import', 'default'];
+// Tests run against the sources: the packages' `source` export condition. Without `module`: Node.js itself loads what is
+// not transformed, and libraries have there what only bundlers can read.
+const conditions = ['source', 'node', 'import', 'default'];
 const shared = {
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },

@@ -21,8 +21,8 @@ const shared: BuildOptions = {
   minifyWhitespace: true,
   lineLimit: 120,
   legalComments: 'none',
-  // hot-shots takes it for unix sockets, which are not used.
-  external: ['unix-dgram'],
+  // hot-shots takes it for unix sockets, which are not used. AWS's are optional, and read when they are needed.
+  external: ['unix-dgram', '@aws-sdk/*'],
   // The code of a bundle is a script, which knows require only.
   supported: { 'dynamic-import': false },
   define: { 'process.env.NODE_ENV': '"production"', 'import.meta.url': '__url' },
@@ -43,9 +43,9 @@ async function textOf(
 }
 
 /** Folders of modules that have a file each beside the bundle. */
-const clientFolders = ['checks/clients', 'generators/template/clients'];
+const clientFolders = ['checks/clients', 'generators/template/clients', 'plugins/clients'];
 
-/** Makes a file of each client: of an agent's checks, and of its templates. Returns what went into them. */
+/** Makes a file of each client: of an agent's checks, of its templates, and of what it hands to modules. Returns what went into them. */
 async function bundleClients(folder: string): Promise<readonly string[]> {
   const inputs: string[] = [];
   for (const from of clientFolders.map((each) => join(folder, each))) {

@@ -15,6 +15,7 @@ import {
   templateBlockKeys,
   templateServiceKeys,
 } from '../packages/synapse/src/generators/template/blocks.ts';
+import { resolvers } from '../packages/synapse/src/resolvers/index.ts';
 import { watchers } from '../packages/synapse/src/watchers/index.ts';
 
 /** The part of JSON Schema that ours consist of. */
@@ -33,19 +34,46 @@ export interface JsonSchema {
 }
 
 // The agents read these leniently and warn about unknown keys; an editor should underline them.
-const discovery = z.discriminatedUnion('method', [
+const single = [
   z.strictObject(watchers.base.options.shape),
   z.strictObject(watchers.consul.options.shape),
   z.strictObject(watchers.dns.options.shape),
+  z.strictObject(watchers.docker.options.shape),
+  z.strictObject(watchers.ec2tag.options.shape),
   z.strictObject(watchers.etcd.options.shape),
   z.strictObject(watchers.file.options.shape),
+  z.strictObject(watchers.marathon.options.shape),
   z.strictObject(watchers.zookeeper.options.shape),
   z.strictObject(watchers.zookeeper_dns.options.shape),
   z.strictObject(watchers.zookeeper_dns_poll.options.shape),
   z.strictObject(watchers.zookeeper_poll.options.shape),
-]);
+] as const;
+const { shape: multi } = watchers.multi.options;
+const several = {
+  watchers: z
+    .record(z.string(), z.discriminatedUnion('method', [...single]))
+    .describe(multi.watchers.description ?? ''),
+  resolver: z
+    .discriminatedUnion('method', [
+      z.strictObject(resolvers.union.options.shape),
+      z.strictObject(resolvers.sequential.options.shape),
+      z.strictObject(resolvers.s3_toggle.options.shape),
+      z.strictObject(resolvers.file_toggle.options.shape),
+      z.strictObject(resolvers.base.options.shape),
+    ])
+    .describe(multi.resolver.description ?? ''),
+};
+const discovery = z.discriminatedUnion('method', [...single, z.strictObject({ ...multi, ...several })]);
+const beside = z.strictObject({
+  method: z.literal('multi').nullish(),
+  watchers: several.watchers.nullish(),
+  resolver: several.resolver,
+});
 const synapseService = z.strictObject({
   discovery: discovery.describe('Where the instances come from.'),
+  discovery_multi: beside
+    .nullish()
+    .describe('More watchers beside that of `discovery`, which is called `primary`, and their resolver.'),
   ...serviceShape,
   haproxy: haproxyServiceKeys.optional().describe("What the service's part of haproxy.cfg looks like."),
   nginx: nginxServiceKeys().optional().describe("What the service's part of nginx.conf looks like."),

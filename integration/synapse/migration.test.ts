@@ -88,6 +88,13 @@ describe('synapse lint', () => {
     );
   };
 
+  const multi = (resolver: string): string => {
+    const watchers = resolver.includes('watchers:')
+      ? ''
+      : 'watchers: {a: {method: zookeeper, hosts: [z:1], path: /a}}, ';
+    return service('').replace('{method: base}', `{method: multi, ${watchers}resolver: ${resolver}}`);
+  };
+
   it('trap 17: says what HAProxy rejects, where it stands, and what to write', async () => {
     const found = await issuesOf(
       service(
@@ -145,6 +152,25 @@ describe('synapse lint', () => {
     [25, service('').replace('method: base', 'method: awstag'), /the README means ec2tag/],
     [28, service('      backend: [mode http, cookie SRV insert]\n'), /reload: `cookie` needs 3.0/],
     [29, service('', '    leader_election: true\n'), /go-nerve/],
+    [
+      19,
+      multi(
+        `{method: union}, watchers: {b: {method: zookeeper_dns, hosts: [z:1], path: /b, label_filters: []}}`,
+      ),
+      /watchers\.b\.label_filters warning Ruby's zookeeper_dns ignores it/,
+    ],
+    [
+      19,
+      multi('{method: union}, label_filters: [{label: az, value: a, condition: equals}]'),
+      /discovery\.label_filters warning Beside several watchers Ruby's synapse ignores it/,
+    ],
+    [
+      24,
+      multi('{method: union}'),
+      /discovery\.watchers warning In Ruby's synapse each watcher that is empty/,
+    ],
+    [25, multi('{method: fallback}'), /resolver\.method error There is no resolver fallback: .*sequential/],
+    [25, multi('{method: union}').replace('method: zookeeper,', 'method: awstag,'), /error .*mean ec2tag/],
   ])('trap %i: is told of', async (_trap, text, message) => {
     expect(await issuesOf(text)).toEqual(expect.arrayContaining([expect.stringMatching(message)]));
   });

@@ -14,7 +14,7 @@ import { killAllGroups } from './checks/processGroups.js';
 import { checkConfig } from './cli/checkConfig.js';
 import { plainCommand } from './cli/command.js';
 import { runNerve } from './nerve.js';
-import { PluginLoader } from './plugins/loader.js';
+import { PluginLoader } from '@smartstack/agent/plugins';
 import { version } from './version.js';
 
 const { env, stdout, stderr } = process;

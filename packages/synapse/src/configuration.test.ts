@@ -12,17 +12,19 @@ import { LiveConfiguration } from './configuration.js';
 import {
   type Discovery,
   discoveryKeys,
+  discoveryMultiSchema,
   discoverySchema,
   lintDiscovery,
-  unsupportedMethods,
 } from './watchers/index.js';
+import { resolverKeys } from './resolvers/index.js';
 
 const rules = { check: () => [], checkService: () => [] };
 const variants: Variants<Discovery> = {
   discovery: discoverySchema,
+  discoveryMulti: discoveryMultiSchema,
+  resolverKeys,
   discoveryKeys,
   lintDiscovery,
-  unsupportedMethods,
   generators: new Map([['haproxy', rules]]),
 };
 

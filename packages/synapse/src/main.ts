@@ -1,4 +1,7 @@
+import { systemClock } from '@smartstack/agent';
 import { onHangup } from '@smartstack/agent/hangups';
+import { importModule } from '@smartstack/agent/importing';
+import { PluginLoader } from '@smartstack/agent/plugins';
 
 import { runCommandLine } from './cli/commands.js';
 import { generators } from './generators/index.js';
@@ -17,6 +20,7 @@ export const ended = runCommandLine(
     },
     out: (line) => void process.stdout.write(`${line}\n`),
     err: (line) => void process.stderr.write(`${line}\n`),
+    plugins: new PluginLoader({ clock: systemClock, importModule }),
     process: {
       onSignal: (signal, listener) => {
         if (signal === 'SIGHUP') onHangup(listener);

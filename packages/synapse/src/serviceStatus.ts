@@ -5,10 +5,11 @@ const shownProblems = 50;
 
 /** One service as `/status` shows it. */
 export function serviceStatus(service: CatalogStatus): unknown {
-  const { name, source, staleMs, noLeader, discovered, held, instances, problems } = service;
+  const { name, source, staleMs, noLeader, discovered, held, instances, problems, parts } = service;
   return {
     name,
     source,
+    ...(parts.length > 0 && { watchers: parts }),
     staleMs,
     noLeader,
     discovered,

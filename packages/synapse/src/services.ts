@@ -1,12 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 
-import { Backoff, type Clock, describeError, type Logger } from '@smartstack/agent';
+import type { Clock, Logger } from '@smartstack/agent';
 
 import { Arrivals } from './catalog/arrivals.js';
 import type { Catalog } from './catalog/catalog.js';
 import type { GeneratorBlocks, Snapshot, SourceEntry, Watcher } from './catalog/types.js';
 import type { DiscoveryOptions, ServiceDefinition } from './config/service.js';
 import type { StatsdEvents } from './statsdEvents.js';
+import { supervise } from './watchers/supervise.js';
 
 export interface ServiceSetOptions<D extends DiscoveryOptions> {
   readonly catalog: Catalog;
@@ -126,33 +127,21 @@ export class ServiceSet<D extends DiscoveryOptions> {
     };
     this.#running.set(name, running);
     if (!this.#arrivals.has(name)) this.#arrivals.set(name, new Arrivals());
-    const done = this.#supervise(name, running, logger).finally(() => this.#ending.delete(done));
-    this.#ending.add(done);
-  }
-
-  /** A watcher that throws or returns has a bug. It must not take the others, or the agent, with it. */
-  async #supervise(name: string, running: Running<D>, logger: Logger): Promise<void> {
     const { createWatcher, clock, events } = this.#options;
-    const { signal } = running.stop;
-    const stopped = (): boolean => signal.aborted;
-    const backoff = new Backoff({ minMs: 1_000, maxMs: 60_000 });
-    while (!stopped()) {
-      try {
-        const definition = () => this.#definitions.get(name);
-        const watcher = createWatcher(name, running.discovery, logger, definition);
-        events?.watcherStarted(name);
-        running.watcher = watcher;
-        await watcher.run((snapshot) => this.#take(name, running, snapshot, logger), signal);
-        if (!stopped()) logger.error('a watcher ended by itself, starting it again');
-      } catch (error) {
-        if (!signal.aborted) {
-          events?.watcherFailed(name, error);
-          logger.error('a watcher failed, starting it again', { error: describeError(error) });
-        }
-      }
-      if (!stopped()) await clock.sleep(backoff.next(), signal).catch(() => undefined);
-    }
-    events?.watcherStopped(name);
+    const definition = () => this.#definitions.get(name);
+    const supervised = {
+      create: () => (running.watcher = createWatcher(name, discovery, logger, definition)),
+      emit: (snapshot: Snapshot) => this.#take(name, running, snapshot, logger),
+      onStarted: () => events?.watcherStarted(name),
+      onFailed: (error: unknown) => events?.watcherFailed(name, error),
+      clock,
+      logger,
+    };
+    const done = supervise(supervised, running.stop.signal).finally(() => {
+      events?.watcherStopped(name);
+      this.#ending.delete(done);
+    });
+    this.#ending.add(done);
   }
 
   #take(name: string, running: Running<D>, snapshot: Snapshot, logger: Logger): void {

@@ -27,6 +27,23 @@ const cases: readonly [string, (events: StatsdEvents) => void, readonly string[]
       'synapse.stop stop_avenue:clean stop_location:main_loop',
     ],
   ],
+  [
+    'several watchers of a service',
+    (e) => {
+      e.multiStarted();
+      e.resolverSwitched('sequential', 'primary');
+      e.resolverSwitched('s3_toggle', 'other');
+      e.weightsFailed('s3_error');
+      e.multiStopped();
+    },
+    [
+      'synapse.watcher.multi.start',
+      'synapse.watcher.multi.resolver.sequential.switch result:success watcher:primary',
+      'synapse.watcher.multi.resolver.s3_toggle.switch result:success watcher:other',
+      'synapse.watcher.multi.resolver.s3_toggle.fetch_failure reason:s3_error',
+      'synapse.watcher.multi.stop',
+    ],
+  ],
   ['the first look', (e) => e.watchersStarted(3), ['synapse.watchers.start.time 3']],
   [
     'a watcher',

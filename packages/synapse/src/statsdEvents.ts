@@ -113,6 +113,25 @@ export class StatsdEvents {
     this.#statsd.increment('synapse.watcher.zk.get_config_failed');
   }
 
+  multiStarted(): void {
+    this.#statsd.increment('synapse.watcher.multi.start');
+  }
+
+  multiStopped(): void {
+    this.#statsd.increment('synapse.watcher.multi.stop');
+  }
+
+  /** A resolver of Ruby's went over to another watcher. */
+  resolverSwitched(resolver: 'sequential' | 's3_toggle', watcher: string): void {
+    const tags = ['result:success', `watcher:${watcher}`];
+    this.#statsd.increment(`synapse.watcher.multi.resolver.${resolver}.switch`, tags);
+  }
+
+  /** The weights in S3 cannot be had, or not be understood. */
+  weightsFailed(reason: 's3_error' | 'parse_error' | 'invalid_schema'): void {
+    this.#statsd.increment('synapse.watcher.multi.resolver.s3_toggle.fetch_failure', [`reason:${reason}`]);
+  }
+
   zkPolled(): void {
     this.#statsd.increment('synapse.watcher.zookeeper_poll.discover');
   }

@@ -9,6 +9,7 @@ import {
   StatsdSender,
   type StatsdSettings,
 } from '@smartstack/agent';
+import type { Plugins } from '@smartstack/agent/plugins';
 import {
   type InstanceList,
   instanceList,
@@ -22,9 +23,8 @@ import { Catalog } from './catalog/catalog.js';
 import type { MassLossRules } from './catalog/massLoss.js';
 import type { AgentSettings } from './config/agentFile.js';
 import { type Configuration, expandCopies, type LoadOptions } from './config/load.js';
-import { massLossRules } from './config/massLoss.js';
+import { keepsPrevious, massLossRules } from './config/massLoss.js';
 import type { ServiceDefinition } from './config/service.js';
-import type { Variants } from './config/serviceReader.js';
 import { LiveConfiguration } from './configuration.js';
 import type { ExplainerOptions } from './explain/explainer.js';
 import type { GeneratorTable } from './generators/types.js';
@@ -33,14 +33,8 @@ import { createSynapseMetrics, type SynapseMetrics } from './metrics.js';
 import { ServiceSet } from './services.js';
 import { serviceStatus, summaryOf } from './serviceStatus.js';
 import { StatsdEvents } from './statsdEvents.js';
-import {
-  createWatcher,
-  type Discovery,
-  discoveryKeys,
-  discoverySchema,
-  lintDiscovery,
-  unsupportedMethods,
-} from './watchers/index.js';
+import { variantsOf } from './variants.js';
+import { createWatcher, type Discovery } from './watchers/index.js';
 import { protectFromMassLoss } from './watchers/protect.js';
 import { sharedSources } from './watchers/sharedSources.js';
 import { notedLease } from './zkEvents.js';
@@ -52,6 +46,8 @@ export interface SynapseOptions {
   readonly issues: readonly ConfigIssue[];
   readonly settings: AgentSettings;
   readonly generators: GeneratorTable;
+  /** Loads modules that a configuration names. */
+  readonly plugins?: Plugins;
   readonly openSession: (options: SessionOptions) => ZkSession;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -66,11 +62,6 @@ const routesFirstMs = 1_000;
 
 /** How often Ruby's main loop looked at its watchers, in milliseconds. */
 const pingEveryMs = 1_000;
-
-/** The variants that there are, as the configuration needs them. */
-export function variantsOf(generators: GeneratorTable): Variants<Discovery> {
-  return { discovery: discoverySchema, discoveryKeys, lintDiscovery, unsupportedMethods, generators };
-}
 
 /** The composition root: watchers, catalog, generators and the loops between them. */
 export class Synapse {
@@ -112,10 +103,12 @@ export class Synapse {
               clock,
               logger: log,
             }),
+          keepsPrevious: () => keepsPrevious(definition()?.rules),
           generators: this.#generators.names,
           acquireSession: (hosts) => this.#acquireSession(service, hosts),
           ...shared,
           onEvent: () => this.#generators.expect(),
+          patienceMs: settings.startupDeadlineMs,
           clock,
           logger: log,
           metrics: {
@@ -136,7 +129,7 @@ export class Synapse {
       logger,
     });
     this.#configuration = new LiveConfiguration({
-      source: { ...options.source, variants: variantsOf(generators) },
+      source: { ...options.source, variants: variantsOf(generators, options.plugins) },
       initial: configuration,
       issues: options.issues,
       onConfiguration: (next) => this.#apply(next),

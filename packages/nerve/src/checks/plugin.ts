@@ -3,7 +3,7 @@ import type * as z from 'zod';
 import type { CheckResult } from '../health/health.js';
 import { type Check, type CheckContext, defineCheck, failed } from './check.js';
 import { definedBy } from '../plugins/kit.js';
-import { pluginEntry } from '../plugins/entry.js';
+import { pluginEntry } from '@smartstack/agent/plugins';
 import { oneLine } from './command.js';
 import { silent } from './trace.js';
 
@@ -32,7 +32,7 @@ export interface PluginOptions {
 
 /** A check whose kind is in a module, among the kinds that are built in. */
 export function pluginSchema(types: ReadonlySet<string>) {
-  return pluginEntry(types, ({ type, module }): PluginOptions => ({
+  return pluginEntry('type', types, ({ type, module }): PluginOptions => ({
     ...{ type: 'plug-in', kind: type, module },
     ...{ rise: 1, fall: 1, use: undefined },
   }));

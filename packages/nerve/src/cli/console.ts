@@ -1,5 +1,5 @@
 import type { Clock } from '@smartstack/agent';
-import type { Plugins } from '../plugins/loader.js';
+import type { Plugins } from '@smartstack/agent/plugins';
 import type { Environment } from './command.js';
 
 /** What a command works with. */

@@ -14,7 +14,7 @@ import {
 import { nodeNameProblem } from '@smartstack/registry';
 import * as z from 'zod';
 import type { Asked } from '../checks/index.js';
-import { noPlugins, type Plugins } from '../plugins/loader.js';
+import { noPlugins, type Plugins } from '@smartstack/agent/plugins';
 import { validateLeniently } from './lenient.js';
 import { readService, type ServiceSource } from './readService.js';
 import { type MainConfig, mainSchema } from './schema.js';

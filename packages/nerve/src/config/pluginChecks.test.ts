@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { createCheck } from '../checks/index.js';
 import { probeWithin } from '../checks/deadline.js';
 import { type Trace, TraceRecorder } from '../checks/trace.js';
-import { PluginLoader } from '../plugins/loader.js';
+import { PluginLoader } from '@smartstack/agent/plugins';
 import { configDir } from '../testing/configDir.js';
 import { loadConfig, type LoadedConfig } from './load.js';
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { formatIssue, systemClock } from '@smartstack/agent';
 import { importModule } from '@smartstack/agent/importing';
 import { describe, expect, it } from 'vitest';
-import { PluginLoader } from '../plugins/loader.js';
+import { PluginLoader } from '@smartstack/agent/plugins';
 import { configDir } from '../testing/configDir.js';
 import { loadConfig } from './load.js';
 

@@ -1,7 +1,8 @@
 import type { ConfigIssue } from '@smartstack/agent';
 import type { ReporterEntry } from '../reporters/index.js';
 import { pluginPlace, reporterKindIn } from '../reporters/plugin.js';
-import { kindsOf, type PluginPlace, usePlugin } from './usePlugin.js';
+import { kindsOf } from '@smartstack/agent/plugins';
+import { type PluginPlace, usePlugin } from './usePlugin.js';
 
 const kindOf = kindsOf(reporterKindIn);
 

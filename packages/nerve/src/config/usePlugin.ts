@@ -1,6 +1,6 @@
 import { type ConfigIssue, describeError, formatPath, type ParsedFile } from '@smartstack/agent';
 import type * as z from 'zod';
-import type { LoadedModule, Plugins } from '../plugins/loader.js';
+import type { FindKind, Plugins } from '@smartstack/agent/plugins';
 import { validateLeniently, without } from './lenient.js';
 
 /** Where a list stands whose entries may name modules, and who loads those. */
@@ -16,19 +16,6 @@ export interface UsedPlugin<Kind> {
   readonly url: string;
   readonly kind: Kind;
   readonly options: unknown;
-}
-
-/** Finds the kind that a module defines, within the time that a module has. */
-type FindKind<Kind> = (module: LoadedModule, plugins: Plugins) => Promise<Kind>;
-
-/** Finds the kind that a module defines, once for all entries that use it. */
-export function kindsOf<Kind>(find: (exported: LoadedModule['exported']) => Promise<Kind>): FindKind<Kind> {
-  const known = new WeakMap<LoadedModule, Kind>();
-  return async (module, plugins) => {
-    const kind = known.get(module) ?? (await plugins.limited(module, find(module.exported)));
-    known.set(module, kind);
-    return kind;
-  };
 }
 
 /**

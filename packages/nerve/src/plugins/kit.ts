@@ -1,3 +1,5 @@
+import { definedBy as definedWith } from '@smartstack/agent/plugins';
+
 /** What modules get, for nothing of nerve can be imported from outside. */
 async function kit() {
   const { z, values } = await import('../checks/clients/zod.js');
@@ -9,8 +11,5 @@ export async function definedBy(
   exported: Readonly<Record<string, unknown>>,
   tools: Readonly<Record<string, unknown>>,
 ): Promise<unknown> {
-  const all = { ...(await kit()), ...tools };
-  return typeof exported.default === 'function'
-    ? (exported.default as (given: typeof all) => unknown)(all)
-    : exported.default;
+  return definedWith(exported, { ...(await kit()), ...tools });
 }

@@ -3,7 +3,7 @@ import { type Clock, describeError, type Logger, within } from '@smartstack/agen
 import { type Instance, nerveCodec } from '@smartstack/registry';
 import * as z from 'zod';
 import { camelKeys } from '../config/camel.js';
-import { pluginEntry } from '../plugins/entry.js';
+import { pluginEntry } from '@smartstack/agent/plugins';
 import { definedBy } from '../plugins/kit.js';
 import { Carrier } from './carrier.js';
 import { PluginCalls } from './pluginCalls.js';
@@ -68,7 +68,7 @@ export interface PluginSettings {
 
 /** A reporter whose kind is in a module, among the kinds that are built in. */
 export function pluginReporterSchema(types: ReadonlySet<string>) {
-  return pluginEntry(types, ({ type, module, name }) => {
+  return pluginEntry('type', types, ({ type, module, name }) => {
     const settings: PluginSettings = { kind: type, module, use: undefined };
     const known = reporterName.safeParse(name);
     return { type: 'plug-in' as const, name: known.success ? known.data : undefined, settings };

@@ -3,7 +3,7 @@ import { FakeClock } from '@smartstack/agent/testing';
 import { act } from '../cli/act.js';
 import { parseCommandLine } from '../cli/commandLine.js';
 import type { ServiceView } from '../cli/statusTable.js';
-import { noPlugins } from '../plugins/loader.js';
+import { noPlugins } from '@smartstack/agent/plugins';
 import { httpServer } from './servers.js';
 
 /** A request as an agent got it. */

@@ -5,7 +5,7 @@ import type { Instance } from '@smartstack/registry';
 import type { CatalogRules } from './definition.js';
 import { applyFallback, mergeBlocks, rememberKnown, selectInstances } from './resolve.js';
 import type { NoLeader } from './select.js';
-import type { CatalogView, ServiceView, Snapshot, SourceProblem } from './types.js';
+import type { CatalogView, ServiceView, Snapshot, SnapshotPart, SourceProblem } from './types.js';
 
 interface Entry {
   readonly rules: CatalogRules;
@@ -36,6 +36,8 @@ export interface CatalogStatus extends ServiceView {
   readonly noLeader: NoLeader | undefined;
   /** What is wrong in its source. */
   readonly problems: readonly SourceProblem[];
+  /** Its watchers, where it has several. */
+  readonly parts: readonly SnapshotPart[];
 }
 
 interface EntryView {
@@ -47,7 +49,7 @@ const pending: Snapshot = { status: 'pending' };
 
 /** Watchers hand on an instance that did not change as the very same: then hundreds of them compare at a glance. */
 function isSameSnapshot(a: Snapshot, b: Snapshot): boolean {
-  if (a.status === 'pending' || b.status === 'pending') return a.status === b.status;
+  if (a.status === 'pending' || b.status === 'pending') return isDeepStrictEqual(a, b);
   const { instances: before, ...restBefore } = a;
   const { instances: now, ...restNow } = b;
   return (
@@ -55,6 +57,12 @@ function isSameSnapshot(a: Snapshot, b: Snapshot): boolean {
     isDeepStrictEqual(restBefore, restNow) &&
     before.every((instance, at) => instance === now[at] || isDeepStrictEqual(instance, now[at]))
   );
+}
+
+/** A new watcher that knows nothing yet takes nothing away from what another one knew. */
+function withoutNews(before: Snapshot, told: Snapshot): Snapshot {
+  if (before.status === 'pending') return told;
+  return { ...before, status: 'stale', ...(told.parts !== undefined && { parts: told.parts }) };
 }
 
 /** The latest snapshot of each service, and the views that follow from them. Holds state; does no IO. */
@@ -87,9 +95,11 @@ export class Catalog {
   }
 
   /** Takes a snapshot; true when it differs from the one before. Unknown services are ignored. */
-  update(service: string, snapshot: Snapshot, now: number): boolean {
+  update(service: string, told: Snapshot, now: number): boolean {
     const entry = this.#entries.get(service);
-    if (entry === undefined || isSameSnapshot(entry.snapshot, snapshot)) return false;
+    if (entry === undefined) return false;
+    const snapshot = told.status === 'pending' ? withoutNews(entry.snapshot, told) : told;
+    if (isSameSnapshot(entry.snapshot, snapshot)) return false;
     const staleSince = snapshot.status === 'live' ? undefined : (entry.staleSince ?? now);
     const known = rememberKnown(entry.known, snapshot);
     this.#entries.set(service, { ...entry, snapshot, known, staleSince });
@@ -148,7 +158,8 @@ export class Catalog {
       const held = told.filter((instance) => instance.held).length;
       const problems = entry.snapshot.status === 'pending' ? [] : (entry.snapshot.problems ?? []);
       const staleMs = entry.staleSince === undefined ? 0 : now - entry.staleSince;
-      return { ...view, discovered, held, staleMs, noLeader, problems };
+      const parts = entry.snapshot.parts ?? [];
+      return { ...view, discovered, held, staleMs, noLeader, problems, parts };
     });
   }
 

@@ -10,9 +10,20 @@ export interface SourceProblem {
   readonly reason: string;
 }
 
+/** One of several watchers of a service, for the status. */
+export interface SnapshotPart {
+  readonly name: string;
+  readonly status: Snapshot['status'];
+  readonly instances: number;
+  /** So many that it had before stand in, for its source is empty. */
+  readonly previous: number;
+  /** Its instances are among those of the service. */
+  readonly used: boolean;
+}
+
 /** Everything one watcher knows now. `pending` is absence of knowledge, not an empty list. */
 export type Snapshot =
-  | { readonly status: 'pending' }
+  | { readonly status: 'pending'; readonly parts?: readonly SnapshotPart[] }
   | {
       /** `stale`: the source is lost; these are the last instances it told us. */
       readonly status: 'live' | 'stale';
@@ -21,6 +32,8 @@ export type Snapshot =
       readonly generatorConfig?: GeneratorBlocks;
       /** What is wrong in the source now, for the status; absent when nothing is. */
       readonly problems?: readonly SourceProblem[];
+      /** The watchers that it was made of; absent when it comes from one. */
+      readonly parts?: readonly SnapshotPart[];
     };
 
 /** A source of snapshots for one service. */

@@ -1,3 +1,4 @@
+import type { Plugins } from '@smartstack/agent/plugins';
 import {
   ConfigError,
   createLogger,
@@ -38,6 +39,8 @@ export interface CommandHost extends Output {
   readonly width: number | undefined;
   /** Resolves when whatever was written has left the process. */
   readonly printed: () => Promise<void>;
+  /** Loads modules that a configuration names. */
+  readonly plugins?: Plugins;
   readonly process: Omit<ProcessHost, 'clock' | 'logger'>;
 }
 
@@ -66,7 +69,7 @@ async function carryOut(
       host.err(`synapse: ${invocation.message}\nTry synapse --help.`);
       return exitCode.usage;
     case 'check': {
-      const loaded = await load(invocation.files, host.env, generators);
+      const loaded = await load(invocation.files, host.env, generators, host.plugins);
       return check(invocation.files.configFile, loaded, host, { generators, clock: systemClock });
     }
     case 'render':
@@ -96,7 +99,7 @@ async function render(
   generators: GeneratorTable,
 ): Promise<number> {
   try {
-    const loaded = await load(files, host.env, generators);
+    const loaded = await load(files, host.env, generators, host.plugins);
     const { configuration, settings } = startable(loaded);
     const discovered = catalogFile === undefined ? new Map() : await readCatalog(catalogFile);
     const view = viewOf(configuration, discovered);
@@ -114,7 +117,7 @@ async function start(
   host: CommandHost,
   generators: GeneratorTable,
 ): Promise<void> {
-  const loaded = await load(files, host.env, generators);
+  const loaded = await load(files, host.env, generators, host.plugins);
   const { log } = loaded.settings ?? defaultAgentSettings;
   const logger = createLogger(loggerOptions(log, { debug, isTerminal: host.isTerminal }));
   const clock = systemClock;
@@ -145,6 +148,7 @@ async function start(
       settings,
       generators: used,
       isShadow: shadow,
+      ...(host.plugins && { plugins: host.plugins }),
       openSession: sessionOpener(logger, metrics),
       clock,
       logger,

@@ -1,10 +1,12 @@
 import { ConfigError, type ConfigIssue } from '@smartstack/agent';
 
+import type { Plugins } from '@smartstack/agent/plugins';
+
 import { type AgentSettings, readAgentSettings } from '../config/agentFile.js';
 import { type Configuration, loadConfiguration, type LoadResult } from '../config/load.js';
 import { hasErrors } from '../config/source.js';
 import type { GeneratorTable } from '../generators/types.js';
-import { variantsOf } from '../synapse.js';
+import { variantsOf } from '../variants.js';
 import type { Discovery } from '../watchers/index.js';
 import type { Files } from './invocation.js';
 
@@ -18,10 +20,16 @@ export interface Loaded extends LoadResult<Discovery> {
 }
 
 /** Reads all files. */
-export async function load(files: Files, env: Environment, generators: GeneratorTable): Promise<Loaded> {
+export async function load(
+  files: Files,
+  env: Environment,
+  generators: GeneratorTable,
+  plugins?: Plugins,
+): Promise<Loaded> {
   const { configFile: file, agentFile, agentFileNamed } = files;
   const agent = await readAgentSettings(agentFile, !agentFileNamed, env);
-  const { configuration, issues } = await loadConfiguration({ file, env, variants: variantsOf(generators) });
+  const variants = variantsOf(generators, plugins);
+  const { configuration, issues } = await loadConfiguration({ file, env, variants });
   const fatal = [...agent.issues, ...issues.filter((issue) => issue.file === file)];
   return {
     settings: agent.settings,

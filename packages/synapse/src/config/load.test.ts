@@ -9,10 +9,11 @@ import type { BlockIssue } from '../catalog/types.js';
 import {
   type Discovery,
   discoveryKeys,
+  discoveryMultiSchema,
   discoverySchema,
   lintDiscovery,
-  unsupportedMethods,
 } from '../watchers/index.js';
+import { resolverKeys } from '../resolvers/index.js';
 import { type Configuration, expandCopies, loadConfiguration } from './load.js';
 import type { GeneratorRules, Variants } from './serviceReader.js';
 
@@ -23,9 +24,10 @@ const badPort = (block: unknown): readonly BlockIssue[] =>
 
 const variants: Variants<Discovery> = {
   discovery: discoverySchema,
+  discoveryMulti: discoveryMultiSchema,
+  resolverKeys,
   discoveryKeys,
   lintDiscovery,
-  unsupportedMethods,
   generators: new Map<string, GeneratorRules>([
     [
       'haproxy',
@@ -156,7 +158,8 @@ describe('loadConfiguration', () => {
       'synapse.yaml:4:6 services.a',
       'services/broken.yaml:1:5',
       'services/dns.yaml:1:36 discovery.servers',
-      'services/multi.yaml:1:2 discovery_multi',
+      'services/multi.yaml:1:1 discovery',
+      'services/multi.yaml:1:2 discovery_multi.resolver',
       'services/ruby.yaml:1:7',
       'services/typo.yaml:1:22 discovery.method',
       'services/wrong.yaml:1:39 discovery.hosts',

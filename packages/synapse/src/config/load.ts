@@ -50,6 +50,7 @@ export async function loadConfiguration<D extends DiscoveryOptions>(
   const { file, env, variants, previous } = options;
   const seenFile = await fingerprint([file]);
   const parsed = await readSource(file, env);
+  await variants.addGenerators?.(parsed);
   const { main, attempt, issues: mainIssues } = readMain(parsed, variants, previous?.main);
   const basis = main ?? attempt;
   if (basis === undefined) return { configuration: undefined, issues: mainIssues };
@@ -80,10 +81,13 @@ export async function loadConfiguration<D extends DiscoveryOptions>(
 const servicesPerTurn = 16;
 
 /** Reads `sources` one after the other, in their order. */
-async function readAll<S, R>(sources: readonly S[], read: (source: S) => R): Promise<readonly R[]> {
+async function readAll<S, R>(
+  sources: readonly S[],
+  read: (source: S) => R | Promise<R>,
+): Promise<readonly R[]> {
   const results: R[] = [];
   for (const source of sources) {
-    results.push(read(source));
+    results.push(await read(source));
     if (results.length % servicesPerTurn === 0) await nextTurn();
   }
   return results;
@@ -100,14 +104,14 @@ function readInline<D extends DiscoveryOptions>(
   );
 }
 
-function readFile<D extends DiscoveryOptions>(
+async function readFile<D extends DiscoveryOptions>(
   name: string,
   parsed: ParsedFile,
   variants: Variants<D>,
   generators: readonly string[],
-): ReadService<D> {
+): Promise<ReadService<D>> {
   if (parsed.value === undefined) return { name, definition: undefined, issues: parsed.issues };
-  const read = readService(name, { parsed, path: [] }, parsed.value, variants, generators);
+  const read = await readService(name, { parsed, path: [] }, parsed.value, variants, generators);
   return { ...read, issues: [...parsed.issues, ...read.issues] };
 }
 

@@ -51,6 +51,13 @@ export const serviceMassLoss = z
   .describe("Instances that vanish all at once: what differs from agent.yaml's `mass_loss`, or false.");
 export type ServiceMassLoss = z.output<typeof serviceMassLoss>;
 
+/** Whether the last instances stand in for those of a source that is empty: default servers go before them. */
+export function keepsPrevious(
+  rules: Pick<CatalogRules, 'defaultServers' | 'usePreviousBackends'> | undefined,
+): boolean {
+  return rules !== undefined && rules.usePreviousBackends && rules.defaultServers.length === 0;
+}
+
 /**
  * The rules of one service; undefined where losses are believed. Default servers, and the wish to have no previous
  * ones, are answers of the operator's to a loss: beside them nothing is held unless the service asks for it. A leader
@@ -61,8 +68,8 @@ export function massLossRules(
   service: ServiceMassLoss,
   rules: Pick<CatalogRules, 'defaultServers' | 'usePreviousBackends' | 'leaderElection'>,
 ): MassLossRules | undefined {
-  const keepsPrevious = rules.usePreviousBackends && rules.defaultServers.length === 0;
-  const isWanted = service ?? (settings !== false && keepsPrevious);
+  const previous = keepsPrevious(rules);
+  const isWanted = service ?? (settings !== false && previous);
   if (isWanted === false || rules.leaderElection) return undefined;
   const base = settings === false ? preset : settings;
   const own = isWanted === true ? undefined : isWanted;
@@ -71,6 +78,6 @@ export function massLossRules(
     minimum: own?.minimum ?? base.minimum,
     windowMs: (own?.window ?? base.window) * 1000,
     holdMs: (own?.hold ?? base.hold) * 1000,
-    keepsPrevious,
+    keepsPrevious: previous,
   };
 }

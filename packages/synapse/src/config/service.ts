@@ -57,27 +57,36 @@ export const serviceShape = {
     .describe('Run so many copies of this service, `<name>_0` and on, to test synapse itself.'),
 } as const;
 
-/** Keys of the Ruby pair that a later version will take. */
-export const unsupportedServiceKeys: Readonly<Record<string, string>> = {
-  discovery_multi: 'several watchers for one service (discovery_multi) are not supported yet',
-};
+/** More watchers beside a service's `discovery`: what makes one discovery of both. */
+export type DiscoveryMulti<D extends DiscoveryOptions> = z.ZodType<(discovery: D) => D>;
 
-/** The schema of one service, given the discovery methods that there are. */
-export function serviceSchema<D extends DiscoveryOptions>(discovery: z.ZodType<D>) {
-  return z.looseObject({ discovery, ...serviceShape });
+/** The schema of one service, given that of its `discovery`, and of its `discovery_multi` where it has one. */
+export function serviceSchema<D extends DiscoveryOptions>(
+  discovery: z.ZodType<D>,
+  multi?: DiscoveryMulti<D>,
+): z.ZodType<ReadKeys<D>> {
+  const beside = multi === undefined ? {} : { discovery_multi: multi.nullish() };
+  return z.looseObject({ discovery, ...beside, ...serviceShape }) as unknown as z.ZodType<ReadKeys<D>>;
 }
 
+/** A service's keys that are ours, as read. */
+type ReadKeys<D extends DiscoveryOptions> = z.output<z.ZodObject<typeof serviceShape>> & {
+  readonly discovery: D;
+  readonly discovery_multi?: ((discovery: D) => D) | null | undefined;
+};
+
 /**
- * Turns a validated service into its definition. `blocks` are its generator blocks, raw;
+ * Turns a validated service into its definition. `whole` is all of its discovery, `blocks` are its generator blocks, raw;
  * `deprecatedOverride` is a port that one of them asks for.
  */
 export function toDefinition<D extends DiscoveryOptions>(
   name: string,
-  service: z.output<ReturnType<typeof serviceSchema<D>>>,
+  whole: D,
+  service: z.output<z.ZodObject<typeof serviceShape>>,
   blocks: CatalogRules['blocks'],
   deprecatedOverride: number | undefined,
 ): ServiceDefinition<D> {
-  const { label_filter: single, label_filters: several, ...discovery } = service.discovery;
+  const { label_filter: single, label_filters: several, ...discovery } = whole;
   const override = service.backend_port_override ?? deprecatedOverride;
   return {
     name,

@@ -1,26 +1,36 @@
-import { type ConfigIssue, validateConfig } from '@smartstack/agent';
+import { type ConfigIssue, type ParsedFile, validateConfig } from '@smartstack/agent';
 import type * as z from 'zod';
 
 import type { BlockIssue } from '../catalog/types.js';
+import { discoveriesOf, discoveryAdvice, discoveryWarnings, wholeDiscovery } from './discoveryReader.js';
 import {
+  type DiscoveryMulti,
   type DiscoveryOptions,
   serviceSchema,
   serviceShape,
   type ServiceDefinition,
   toDefinition,
-  unsupportedServiceKeys,
 } from './service.js';
 import { blockIssues, hasErrors, isMapping, issueAt, type Place, unknownKeys } from './source.js';
 
 /** What the configuration needs to know of the variants that there are. */
 export interface Variants<D extends DiscoveryOptions> {
-  /** The options of a discovery method; of any, where there is none of that name. */
-  readonly discovery: (method: unknown) => z.ZodType<D>;
-  /** Discovery methods of the Ruby pair that are not there yet. */
-  readonly unsupportedMethods: readonly string[];
+  /** The options of a block that describes a watcher; for what is none, what is wrong with it. */
+  readonly discovery: (block: unknown) => z.ZodType<D>;
+  /** Those of `discovery_multi`. */
+  readonly discoveryMulti: () => DiscoveryMulti<D>;
   /** The keys of a discovery method; undefined when there is none of that name. */
   readonly discoveryKeys: (method: string) => readonly string[] | undefined;
+  /** The keys of a resolver of several watchers; undefined when there is none of that name. */
+  readonly resolverKeys: (method: string) => readonly string[] | undefined;
   readonly lintDiscovery: (discovery: D) => readonly BlockIssue[];
+  /** Loads the modules that a discovery names; `at` is the place of a path in it. Absent: there are none. */
+  readonly useModules?: (
+    discovery: D,
+    at: (path: readonly PropertyKey[]) => Place,
+  ) => Promise<{ readonly discovery: D; readonly issues: readonly ConfigIssue[] }>;
+  /** Adds to `generators` those of modules that the main file names. */
+  readonly addGenerators?: (main: ParsedFile) => Promise<void>;
   readonly generators: ReadonlyMap<string, GeneratorRules>;
 }
 
@@ -49,85 +59,66 @@ const schemas = new WeakMap<object, unknown>();
 
 /** One schema for all services of a method: building and compiling it costs a hundred times what a definition does. */
 function schemaOf<D extends DiscoveryOptions>(
-  { discovery }: Variants<D>,
+  { discovery, discoveryMulti }: Variants<D>,
   raw: Readonly<Record<string, unknown>>,
 ): ReturnType<typeof serviceSchema<D>> {
-  const options = discovery(isMapping(raw.discovery) ? raw.discovery.method : undefined);
+  const options = discovery(raw.discovery);
+  if (Object.hasOwn(raw, 'discovery_multi')) return serviceSchema(options, discoveryMulti());
   const schema = schemas.get(options) ?? serviceSchema(options);
   schemas.set(options, schema);
   return schema as ReturnType<typeof serviceSchema<D>>;
 }
 
 /** Reads the service at `place`. `generators` are those that the top level configures. */
-export function readService<D extends DiscoveryOptions>(
+export async function readService<D extends DiscoveryOptions>(
   name: string,
   place: Place,
   raw: unknown,
   variants: Variants<D>,
   generators: readonly string[],
-): ReadService<D> {
+): Promise<ReadService<D>> {
   if (!isMapping(raw)) {
     return { name, definition: undefined, issues: [issueAt(place, 'error', 'Expected a mapping')] };
   }
   const below = (...path: PropertyKey[]): Place => ({ ...place, path: [...place.path, ...path] });
-  const unsupported = unsupportedIssues(raw, below, variants);
   const { value, issues } = validateConfig(place.parsed, schemaOf(variants, raw), place.path);
   const blocks = Object.fromEntries(generators.map((generator) => [generator, raw[generator] ?? {}]));
   const all: ConfigIssue[] = [
-    // A method that is known but missing is not also an invalid one.
-    ...(unsupported.length > 0 ? unsupported : issues),
+    ...issues,
     ...unknownKeys(place, raw, [
       ...Object.keys(serviceShape),
       'discovery',
+      'discovery_multi',
       'name',
       ...variants.generators.keys(),
-      ...otherKeys,
     ]),
-    ...discoveryWarnings(raw, below, variants),
+    ...discoveryWarnings(raw, place, variants),
     ...Object.entries(blocks).flatMap(([generator, block]) =>
       blockIssues(below(generator), variants.generators.get(generator)?.checkService(name, block) ?? []),
     ),
   ];
   if (value === undefined || hasErrors(all)) return { name, definition: undefined, issues: all };
-  all.push(...blockIssues(below('discovery'), variants.lintDiscovery(value.discovery)));
+  const whole = wholeDiscovery(value, below);
+  if ('message' in whole) return { name, definition: undefined, issues: [...all, whole] };
+  all.push(...discoveryAdvice(whole, variants));
+  const used = (await variants.useModules?.(whole.discovery, whole.at)) ?? { ...whole, issues: [] };
+  all.push(...used.issues);
+  if (hasErrors(all)) return { name, definition: undefined, issues: all };
   const overrides = Object.entries(blocks).map(([generator, block]) =>
     variants.generators.get(generator)?.portOverride?.(block),
   );
   const override = overrides.find((port) => port !== undefined);
-  const definition = toDefinition(name, value, blocks, override);
+  const definition = toDefinition(name, used.discovery, value, blocks, override);
   if (value.discovery.method === 'base' && definition.rules.defaultServers.length === 0)
     all.push(issueAt(below('discovery'), 'warning', 'Without default_servers this service has no instance'));
-  return { name, definition, issues: all };
+  if (definition.rules.backendPortOverride === undefined)
+    all.push(...portless(raw).map(({ path }) => issueAt(below(...path, 'method'), 'error', needsPort)));
+  return { name, definition: hasErrors(all) ? undefined : definition, issues: all };
 }
 
-/** Keys that have an issue of their own. */
-const otherKeys = Object.keys(unsupportedServiceKeys);
+const needsPort = 'EC2 knows no ports: say backend_port_override beside discovery, the port of the instances';
 
-function unsupportedIssues<D extends DiscoveryOptions>(
-  raw: Readonly<Record<string, unknown>>,
-  below: (...path: PropertyKey[]) => Place,
-  { unsupportedMethods }: Variants<D>,
-): readonly ConfigIssue[] {
-  const keys = Object.entries(unsupportedServiceKeys).filter(([key]) => Object.hasOwn(raw, key));
-  const method = isMapping(raw.discovery) ? raw.discovery.method : undefined;
-  return [
-    ...keys.map(([key, why]) => issueAt(below(key), 'error', why, 'key')),
-    ...(typeof method === 'string' && unsupportedMethods.includes(method)
-      ? [issueAt(below('discovery', 'method'), 'error', `The method ${method} is not supported yet`)]
-      : []),
-  ];
-}
-
-function discoveryWarnings<D extends DiscoveryOptions>(
-  raw: Readonly<Record<string, unknown>>,
-  below: (...path: PropertyKey[]) => Place,
-  { discoveryKeys }: Variants<D>,
-): readonly ConfigIssue[] {
-  const discovery = raw.discovery;
-  if (!isMapping(discovery)) return [];
-  const known = typeof discovery.method === 'string' ? discoveryKeys(discovery.method) : undefined;
-  const deprecated = Object.hasOwn(discovery, 'label_filter')
-    ? [issueAt(below('discovery', 'label_filter'), 'warning', 'Deprecated: use label_filters, a list', 'key')]
-    : [];
-  return [...deprecated, ...(known === undefined ? [] : unknownKeys(below('discovery'), discovery, known))];
+/** The watchers of a service that find instances without a port. */
+function portless(raw: Readonly<Record<string, unknown>>): ReturnType<typeof discoveriesOf> {
+  return discoveriesOf(raw).filter(({ block: { method } }) => method === 'ec2tag');
 }

@@ -57,6 +57,25 @@ describe('explain', () => {
     ]);
   });
 
+  it('says what each of several watchers knows, and that one which is lost but not used does no harm', () => {
+    const parts = [
+      { name: 'old', status: 'stale', instances: 2, previous: 0, used: false },
+      { name: 'new', status: 'live', instances: 0, previous: 1, used: true },
+      { name: 'other', status: 'pending', instances: 0, previous: 0, used: false },
+    ] as const;
+    const partPlaces = new Map([['old', 'zookeeper zk1:2181/old']]);
+    const snapshot = { ...live(a), parts } as Snapshot;
+    const { ok, steps } = explain(evidence(snapshot, { partPlaces, generators: [haproxy([a], [a])] }));
+    expect(ok).toBe(true);
+    expect(steps.filter(({ step }) => step === 'watcher').map(({ detail }) => detail)).toEqual([
+      'old: zookeeper zk1:2181/old: lost; it told 2 registrations; not used',
+      'new: live, 0 registrations, the 1 before stay (use_previous_backends)',
+      'other: it has told nothing yet; not used',
+    ]);
+    const lost = { ...live(a), parts: [{ ...parts[0], used: true }] } as Snapshot;
+    expect(explain(evidence(lost)).reason).toMatch(/^watcher: old: lost/);
+  });
+
   it('says of one that its source lost with most others that it is held, and why one is not', () => {
     const [held, unchecked] = [a, b].map((each): Instance => ({ ...each, held: true }));
     const found = explain(

@@ -12,6 +12,8 @@ export interface Evidence {
   readonly service: string;
   /** The source in words: `zookeeper zk1:2181/services/web`. */
   readonly place: string;
+  /** Those of its watchers by name, where it has several. */
+  readonly partPlaces?: ReadonlyMap<string, string>;
   readonly entries: readonly SourceEntry[];
   readonly arrivals: Arrivals;
   readonly snapshot: Snapshot;
@@ -40,6 +42,7 @@ export function explain(evidence: Evidence): Explanation {
   const { source, all } = verdicts(snapshot, known, rules);
   const steps: Step[] = [
     sourceStep(evidence),
+    ...partSteps(evidence),
     fallbackStep(evidence, source, all),
     filterStep(evidence, all),
     ...generators.flatMap(({ name, trace }) => trace.steps.map((step) => ({ ...step, generator: name }))),
@@ -64,6 +67,22 @@ function sourceStep({ place, snapshot, problems, staleMs, now }: Evidence): Step
   if (snapshot.status === 'stale')
     return { step: 'source', ok: false, at: now - staleMs, detail: `${place}: lost; it told ${told}` };
   return { step: 'source', ok: true, detail: `${place}: live, ${told}` };
+}
+
+/** Where a service has several watchers: what each of them knows. */
+function partSteps({ snapshot, partPlaces }: Evidence): readonly Step[] {
+  return (snapshot.parts ?? []).map(({ name, status, instances, used, previous }) => {
+    const told =
+      status === 'pending'
+        ? 'it has told nothing yet'
+        : `${status === 'stale' ? 'lost; it told' : 'live,'} ${plural(instances, 'registration')}`;
+    const stay = previous > 0 ? `, the ${previous} before stay (use_previous_backends)` : '';
+    const place = partPlaces?.get(name);
+    const where = place === undefined ? name : `${name}: ${place}`;
+    const detail = `${where}: ${told}${stay}${used ? '' : '; not used'}`;
+    // One that is not used does the service no harm.
+    return { step: 'watcher', ok: status === 'live' || !used, detail };
+  });
 }
 
 function fallbackStep({ staleMs, now }: Evidence, source: string, all: readonly Verdict[]): Step {

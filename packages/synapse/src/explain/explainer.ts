@@ -6,6 +6,7 @@ import type { DiscoveryOptions } from '../config/service.js';
 import type { ServiceSet } from '../services.js';
 import { type Evidence, explain, subjects } from './explain.js';
 import { serverLines, serviceLine } from './lines.js';
+import { partPlaces, placeOf } from './place.js';
 import type { Explanation, PlanAnswer, ServerLine, ServiceLine } from './shapes.js';
 
 /** Where explanations come from. */
@@ -83,7 +84,8 @@ export class Explainer<D extends DiscoveryOptions> {
     return {
       ...{ service: name, staleMs, problems, generators: [], now: clock.now() },
       ...{ snapshot: ingredients.snapshot, known: ingredients.known, rules: ingredients.rules },
-      ...{ entries: source.entries, arrivals: source.arrivals, place: placeOf(source.discovery) },
+      ...{ entries: source.entries, arrivals: source.arrivals },
+      ...{ place: placeOf(source.discovery), partPlaces: partPlaces(source.discovery) },
     };
   }
 
@@ -114,15 +116,4 @@ export class Explainer<D extends DiscoveryOptions> {
       return { status, explanation: explain({ ...evidence, generators }) };
     });
   }
-}
-
-/** A source in words. */
-function placeOf(discovery: DiscoveryOptions): string {
-  const { method, hosts, path } = discovery as {
-    readonly method: string;
-    readonly hosts?: unknown;
-    readonly path?: unknown;
-  };
-  const where = Array.isArray(hosts) ? hosts.join(',') : '';
-  return [method, `${where}${typeof path === 'string' ? path : ''}`].filter((part) => part !== '').join(' ');
 }

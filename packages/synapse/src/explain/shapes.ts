@@ -4,7 +4,7 @@ const moment = z.number().describe('Wall clock milliseconds.');
 
 const step = z
   .object({
-    step: z.enum(['source', 'decoded', 'filter', 'fallback', 'desired', 'loaded', 'running']),
+    step: z.enum(['source', 'watcher', 'decoded', 'filter', 'fallback', 'desired', 'loaded', 'running']),
     generator: z.string().optional().describe('Whose step it is, from `desired` on.'),
     ok: z.boolean().describe('Whether it goes on from here.'),
     at: moment.optional().describe('Since when it is so, where that is known.'),

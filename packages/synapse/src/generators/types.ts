@@ -93,5 +93,5 @@ export interface Rendered {
   readonly notes: readonly string[];
 }
 
-/** Generators by the name of their block. */
-export type GeneratorTable = ReadonlyMap<string, GeneratorKind>;
+/** Generators by the name of their block. Those of modules are added while a configuration is read. */
+export type GeneratorTable = Map<string, GeneratorKind>;

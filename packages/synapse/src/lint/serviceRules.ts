@@ -1,6 +1,7 @@
 import type { ConfigIssue } from '@smartstack/agent';
 
-import { isMapping, issueAt, type Place } from '../config/source.js';
+import { combinationsOf, discoveriesOf } from '../config/discoveryReader.js';
+import { issueAt, type Place } from '../config/source.js';
 
 /** A service as it stands in its file. */
 export interface LintedService {
@@ -14,13 +15,9 @@ const lostOnTheWay = ['label_filters', 'decode', 'retry_policy', 'discovery_jitt
 
 /** What a service does, and does not seem to do, apart from its generators' blocks. */
 export function serviceIssues(service: LintedService): readonly ConfigIssue[] {
-  const { discovery } = service.raw;
-  const watchers = isMapping(discovery) && Array.isArray(discovery.watchers) ? discovery.watchers : [];
   return [
-    ...(isMapping(discovery) ? discoveryIssues(service, ['discovery'], discovery) : []),
-    ...watchers.flatMap((each: unknown, index) =>
-      isMapping(each) ? discoveryIssues(service, ['discovery', 'watchers', index], each) : [],
-    ),
+    ...discoveriesOf(service.raw).flatMap(({ path, block }) => discoveryIssues(service, path, block)),
+    ...combinationsOf(service.raw).flatMap(({ path, block }) => combinationIssues(service, path, block)),
     ...leaderIssues(service),
   ];
 }
@@ -57,12 +54,31 @@ function discoveryIssues(
           ),
         ]
       : []),
-    ...(method === 'awstag' ? [warn('method', 'There is no method awstag: the README means ec2tag')] : []),
-    ...(isMapping(raw.resolver) && raw.resolver.method === 'fallback'
+  ];
+}
+
+/** What Ruby's synapse makes of several watchers, where it is something else. */
+function combinationIssues(
+  { place, raw: service }: LintedService,
+  path: readonly PropertyKey[],
+  raw: Readonly<Record<string, unknown>>,
+): readonly ConfigIssue[] {
+  const warn = (key: string, message: string): ConfigIssue =>
+    issueAt({ ...place, path: [...place.path, ...path, key] }, 'warning', message, 'key');
+  const filters = ['label_filters', 'label_filter'].filter((key) => Object.hasOwn(raw, key));
+  const hasDefaults = Array.isArray(service.default_servers) && service.default_servers.length > 0;
+  return [
+    ...filters.map((key) =>
+      warn(
+        key,
+        "Beside several watchers Ruby's synapse ignores it silently, so that it begins to count with the migration",
+      ),
+    ),
+    ...(hasDefaults && Object.hasOwn(raw, 'watchers')
       ? [
           warn(
-            'resolver',
-            'There is no resolver fallback: the example means sequential with sequential_order',
+            'watchers',
+            "In Ruby's synapse each watcher that is empty has the default_servers; here they stand in when the service as a whole has no instance",
           ),
         ]
       : []),

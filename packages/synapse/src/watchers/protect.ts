@@ -1,4 +1,5 @@
 import type { Clock, Logger, Timer } from '@smartstack/agent';
+import type { Instance } from '@smartstack/registry';
 
 import {
   afterSnapshot,
@@ -9,6 +10,7 @@ import {
   nextRelease,
   noLosses,
 } from '../catalog/massLoss.js';
+import { identityOf } from '../catalog/select.js';
 import type { Snapshot, Watcher } from '../catalog/types.js';
 
 /** Rules under which no loss is too great. */
@@ -56,7 +58,10 @@ class Holding {
     if (snapshot.status === 'live')
       this.#losses = afterSnapshot(
         inForce ? this.#losses : noLosses,
-        snapshot.instances,
+        // Held by one of its watchers: lost for that one, and so for all together.
+        snapshot.instances.some(({ held: isHeld }) => isHeld)
+          ? snapshot.instances.filter(({ held: isHeld }) => isHeld !== true)
+          : snapshot.instances,
         clock.monotonic(),
         inForce ?? never,
       );
@@ -81,7 +86,7 @@ class Holding {
       snapshot.status === 'pending' ||
       held.length === 0 ||
       (snapshot.instances.length === 0 && rules?.keepsPrevious === true);
-    this.emit(leavesAlone ? snapshot : { ...snapshot, instances: [...snapshot.instances, ...held] });
+    this.emit(leavesAlone ? snapshot : { ...snapshot, instances: withHeld(snapshot.instances, held) });
   }
 
   #release(): void {
@@ -106,4 +111,10 @@ class Holding {
     if (held === 0 && this.#held > 0) logger.info('no instance that vanished is held any more', { present });
     this.#held = held;
   }
+}
+
+/** Those that one of the watchers holds itself are there already. */
+function withHeld(told: readonly Instance[], held: readonly Instance[]): readonly Instance[] {
+  const there = new Set(told.filter((one) => one.held).map(identityOf));
+  return [...told, ...(there.size === 0 ? held : held.filter((one) => !there.has(identityOf(one))))];
 }

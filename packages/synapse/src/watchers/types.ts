@@ -3,6 +3,7 @@ import type { Clock, Logger } from '@smartstack/agent';
 import type { EtcdWatchPool, SessionLease } from '@smartstack/registry';
 import type * as z from 'zod';
 
+import { withLazyOptions } from '../config/lazy.js';
 import type { DiscoveryMetrics } from '../metrics.js';
 import type { FolderPool } from './files/folderPool.js';
 import type { StatsdEvents } from '../statsdEvents.js';
@@ -16,12 +17,16 @@ export interface WatcherContext {
   readonly acquireSession: (hosts: readonly string[]) => SessionLease;
   /** The watcher's snapshots with what its source lost all at once, as the service wishes. */
   readonly protect: (watcher: Watcher) => Watcher;
+  /** Whether the last instances of a source that is empty stay (`use_previous_backends`); of now, when called. */
+  readonly keepsPrevious?: () => boolean;
   /** Folders of registrations, each looked at once for all. */
   readonly folders: Pick<FolderPool, 'follow'>;
   /** Watches of etcd, which share connections. */
   readonly etcd: Pick<EtcdWatchPool, 'watch'>;
   /** To be called when the source says that something changed, before it is read. Costs little. */
   readonly onEvent?: () => void;
+  /** For how long the service is waited for after a start, in milliseconds. */
+  readonly patienceMs?: number;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Pick<DiscoveryMetrics, 'undecodable'>;
@@ -39,19 +44,9 @@ export interface WatcherKind<M extends string, S extends z.ZodObject> {
   readonly create: (options: z.output<S>, context: WatcherContext) => Watcher;
 }
 
-/**
- * Keeps the literal method and the inferred options of a watcher kind. The schema is made when it is first asked for:
- * making all of them would take a noticeable part of a start that needs one.
- */
-export function defineWatcher<const M extends string, S extends z.ZodObject>({
-  options,
-  ...kind
-}: Omit<WatcherKind<M, S>, 'options'> & { readonly options: () => S }): WatcherKind<M, S> {
-  let made: S | undefined;
-  return {
-    ...kind,
-    get options() {
-      return (made ??= options());
-    },
-  };
+/** Keeps the literal method and the inferred options of a watcher kind, whose schema is made when it is asked for. */
+export function defineWatcher<const M extends string, S extends z.ZodObject>(
+  kind: Omit<WatcherKind<M, S>, 'options'> & { readonly options: () => S },
+): WatcherKind<M, S> {
+  return withLazyOptions<S, typeof kind>(kind);
 }

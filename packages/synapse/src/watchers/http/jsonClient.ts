@@ -15,6 +15,8 @@ export interface JsonAnswer {
 export interface JsonRequest {
   /** `host:port`, an IPv6 address in brackets. */
   readonly endpoint: string;
+  /** The unix socket that it listens on, in place of that. */
+  readonly socketPath?: string | undefined;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   /** For the whole exchange, in milliseconds. */
@@ -78,15 +80,17 @@ export class JsonClient {
 function exchange(
   request: Request,
   agent: Agent,
-  { endpoint, path, headers }: Omit<JsonRequest, 'timeoutMs'>,
+  asked: Omit<JsonRequest, 'timeoutMs'>,
   signal: AbortSignal,
 ): Promise<JsonAnswer> {
+  const { endpoint, socketPath, path, headers } = asked;
   const { hostname, port } = new URL(`http://${endpoint}`);
   const options: RequestOptions = {
     agent,
     // An IPv6 address has brackets in a URL only.
     host: hostname.replace(/^\[|\]$/g, ''),
     port: port === '' ? 80 : port,
+    ...(socketPath !== undefined && { socketPath }),
     path,
     headers: { accept: 'application/json', ...headers },
     signal,
@@ -95,8 +99,7 @@ function exchange(
     const sent = request(options);
     sent.on('error', (error: NodeJS.ErrnoException) => {
       // The server hung up on an idle connection before it heard of the request.
-      if (sent.reusedSocket && error.code === 'ECONNRESET')
-        resolve(exchange(request, agent, { endpoint, path, headers }, signal));
+      if (sent.reusedSocket && error.code === 'ECONNRESET') resolve(exchange(request, agent, asked, signal));
       else reject(error);
     });
     sent.on('response', (response) => {

@@ -1,4 +1,6 @@
-import { type Clock, describeError, within } from '@smartstack/agent';
+import type { Clock } from '../clock.js';
+import { describeError } from '../errors.js';
+import { within } from '../run.js';
 import { type ModuleFile, resolveModule } from './resolve.js';
 
 /** For how long one module may be loaded, in milliseconds. */
@@ -105,4 +107,27 @@ export class PluginLoader implements Plugins {
       clock,
     );
   }
+}
+
+/** What a module defines: its default export, or what that makes of the tools that it is handed. */
+export async function definedBy(
+  exported: LoadedModule['exported'],
+  tools: Readonly<Record<string, unknown>>,
+): Promise<unknown> {
+  return typeof exported.default === 'function'
+    ? await (exported.default as (given: typeof tools) => unknown)(tools)
+    : exported.default;
+}
+
+/** Finds the kind that a module defines, within the time that a module has. */
+export type FindKind<Kind> = (module: LoadedModule, plugins: Plugins) => Promise<Kind>;
+
+/** Finds the kind that a module defines, once for all that use it. */
+export function kindsOf<Kind>(find: (exported: LoadedModule['exported']) => Promise<Kind>): FindKind<Kind> {
+  const known = new WeakMap<LoadedModule, Kind>();
+  return async (module, plugins) => {
+    const kind = known.get(module) ?? (await plugins.limited(module, find(module.exported)));
+    known.set(module, kind);
+    return kind;
+  };
 }

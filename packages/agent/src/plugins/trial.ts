@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { type Clock, describeError } from '@smartstack/agent';
+import type { Clock } from '../clock.js';
+import { describeError } from '../errors.js';
 
 /** The most memory that a module may take while it is loaded, in MB. */
 const maxMemory = 128;

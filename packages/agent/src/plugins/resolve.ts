@@ -12,7 +12,7 @@ export interface ModuleFile {
 
 /**
  * Finds a module that a configuration names: a path beside the file that names it, or a package that
- * is installed above that file or above nerve. Throws with what is missing.
+ * is installed above that file or above the agent. Throws with what is missing.
  */
 export function resolveModule(name: string, from: string): ModuleFile {
   const file = /^\.{0,2}\//.test(name) ? resolve(dirname(from), name) : packageEntry(name, from);

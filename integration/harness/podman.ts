@@ -1,0 +1,88 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createServer, request, type Server } from 'node:http';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { type Child, startProcess } from './childProcess.ts';
+import { eventually } from './eventually.ts';
+import { makeTempDir, removeTempDir } from './tempDir.ts';
+
+const execute = promisify(execFile);
+const binary = '/usr/bin/podman';
+
+/** Why this machine has no Podman to ask, or undefined where it has. */
+export function whyNoPodman(): string | undefined {
+  if (process.getuid?.() !== 0) return 'needs root';
+  return existsSync(binary) ? undefined : 'needs the package podman';
+}
+
+/**
+ * A Podman of the test's own, whose service answers as Docker's daemon does. Its containers are created and never
+ * run, which not every machine that runs tests can: `socket` lists them as if they did.
+ */
+export class Podman {
+  readonly #folder = makeTempDir('podman');
+  readonly #images = new Map<string, string>();
+  #service: Child | undefined;
+  #front: Server | undefined;
+
+  /** Where the service listens for whoever wants running containers only. */
+  get ownSocket(): string {
+    return join(this.#folder, 'own.sock');
+  }
+
+  get socket(): string {
+    return join(this.#folder, 'docker.sock');
+  }
+
+  async start(): Promise<void> {
+    this.#service = startProcess(
+      binary,
+      this.#args('system', 'service', '--time', '0', `unix://${this.ownSocket}`),
+    );
+    await eventually(() => existsSync(this.ownSocket), { what: 'Podman listens', timeoutMs: 15_000 });
+    this.#front = createServer((asked, response) => {
+      const path = `${asked.url ?? ''}?all=true`;
+      const passed = request({ socketPath: this.ownSocket, path }, (answer) => {
+        response.writeHead(answer.statusCode ?? 500, answer.headers);
+        answer.pipe(response);
+      });
+      passed.on('error', () => response.destroy());
+      passed.end();
+    });
+    await new Promise<void>((resolve) => this.#front?.listen(this.socket, resolve));
+  }
+
+  /** Creates a container of an image (an empty one) with these published ports, `host:container`. */
+  async create(name: string, image: string, ports: readonly string[]): Promise<void> {
+    if (!this.#images.has(image)) {
+      const archive = join(this.#folder, 'image.tar');
+      await execute('tar', ['--create', '--file', archive, '--files-from', '/dev/null']);
+      const { stdout } = await execute(binary, this.#args('import', '--quiet', archive, image));
+      this.#images.set(image, stdout.trim());
+    }
+    const published = ports.flatMap((port) => ['--publish', port]);
+    await execute(binary, this.#args('create', '--name', name, ...published, image, '/none'));
+  }
+
+  async remove(name: string): Promise<void> {
+    await execute(binary, this.#args('rm', name));
+  }
+
+  /** Ends the service, and leaves its containers. */
+  async kill(): Promise<void> {
+    await this.#service?.stop('SIGKILL');
+  }
+
+  async dispose(): Promise<void> {
+    await this.kill();
+    this.#front?.closeAllConnections();
+    this.#front?.close();
+    removeTempDir(this.#folder);
+  }
+
+  #args(...command: readonly string[]): string[] {
+    const at = (name: string): string => join(this.#folder, name);
+    return ['--root', at('root'), '--runroot', at('run'), '--storage-driver', 'vfs', ...command];
+  }
+}

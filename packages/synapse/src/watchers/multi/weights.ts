@@ -1,0 +1,72 @@
+import { describeError } from '@smartstack/agent';
+
+import type { Weights, WeightsPlace } from '../../resolvers/types.js';
+import { parseWeights, weightsProblem } from '../../resolvers/weights.js';
+import type { StatsdEvents } from '../../statsdEvents.js';
+import type { WatcherContext } from '../types.js';
+import { followWeightsFile } from './weightsFile.js';
+import { followWeightsObject } from './weightsObject.js';
+
+/** Where weights are, for people. */
+export function describePlace(place: WeightsPlace): string {
+  return place.kind === 'file' ? place.file : `s3://${place.bucket}/${place.key}`;
+}
+
+/** The last good weights, and why they are not those of the file, or not all of them. */
+export interface WeightsState {
+  readonly weights: Weights | undefined;
+  readonly problem: string | undefined;
+}
+
+export interface FollowWeightsOptions {
+  readonly place: WeightsPlace;
+  /** Names of the watchers that there are. */
+  readonly watchers: readonly string[];
+  readonly context: Pick<WatcherContext, 'clock' | 'logger' | 'events'>;
+}
+
+/** Tells the weights at a place whenever they, or what is wrong with them, change. The last good ones stay in force. */
+export async function followWeights(
+  { place, watchers, context }: FollowWeightsOptions,
+  tell: (state: WeightsState) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  let weights: Weights | undefined;
+  let told: string | undefined;
+  const note = (problem: string | undefined): void => {
+    const where = { place: describePlace(place) };
+    if (problem !== undefined && problem !== told)
+      context.logger.warn('weights cannot be used, the choice of a watcher stays', {
+        ...where,
+        reason: problem,
+      });
+    if (problem === undefined && told !== undefined) context.logger.info('weights can be used again', where);
+    told = problem;
+    tell({ weights, problem });
+  };
+  const count = (reason: Parameters<StatsdEvents['weightsFailed']>[0]): void => {
+    if (place.kind === 's3') context.events?.weightsFailed(reason);
+  };
+  const take = (text: string): void => {
+    try {
+      const read = parseWeights(text);
+      const problem = weightsProblem(read, watchers);
+      // With a name that nobody has, the others still count.
+      if ([...read].some(([name, weight]) => weight > 0 && watchers.includes(name))) weights = read;
+      note(problem);
+    } catch (error) {
+      if (error instanceof SyntaxError) count('parse_error');
+      count('invalid_schema');
+      note(describeError(error));
+    }
+  };
+  const lost = (error: unknown): void => {
+    count('s3_error');
+    // Ruby looks at what it did not get as well.
+    count('invalid_schema');
+    note(describeError(error));
+  };
+  const listener = { take, lost };
+  if (place.kind === 'file') await followWeightsFile(place.file, context, listener, signal);
+  else await followWeightsObject(place, context, listener, signal);
+}
