@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import type { ConnectionOptions } from 'node:tls';
-import { describeError, type Clock, type Logger, within } from '@smartstack/agent';
+import { describeError, type Clock, type Logger, readPlainFile, within } from '@smartstack/agent';
 import type { ZkTls } from './tlsSettings.js';
 import type { ZkAuth } from './types.js';
 
@@ -35,7 +34,7 @@ async function readCredentials({ auth = [], authFile, tls }: CredentialSettings)
 
 async function readAuth(file: string): Promise<ZkAuth> {
   try {
-    return parseAuth(await readFile(file, 'utf8'));
+    return parseAuth((await readPlainFile(file)).toString());
   } catch (error) {
     throw problemOf(file, error);
   }
@@ -64,7 +63,7 @@ async function readTls({ caFile, certFile, keyFile, serverName, verify }: ZkTls)
 async function readPem(file: string | undefined): Promise<Buffer | undefined> {
   if (file === undefined) return undefined;
   try {
-    const text = await readFile(file);
+    const text = await readPlainFile(file);
     if (!text.includes('-----BEGIN ')) throw new Error('this is no PEM file');
     return text;
   } catch (error) {
