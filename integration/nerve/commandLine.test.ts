@@ -1,7 +1,7 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 
@@ -42,6 +42,40 @@ describe('the command line of nerve', () => {
     expect(code).toBe(1);
     expect(stderr).toContain(`${path}:2:15 services.web.port: Too big`);
     expect(stderr).toContain(`${path}:1:1 instance_id: Required`);
+  });
+
+  it('waits for no pipe that it names, and for no module that goes on for ever', async () => {
+    const path = file('');
+    const folder = dirname(path);
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    writeFileSync(
+      join(folder, 'busy.mjs'),
+      'setInterval(() => undefined, 1000);\nexport const schema = { safeParse: (data) => ({ success: true, data }) };\nexport const create = () => ({ probe: () => ({ ok: true }) });\nexport default { schema, create };\n',
+    );
+    const web = (keys: string): string =>
+      `  {host: h, port: 1, zk_hosts: "a:1", zk_path: /a, ${keys}, check_mocked: true}\n`;
+    const services = [
+      `a: ${web(`checks: [{type: redis, password_file: ${pipe}}]`)}`,
+      `b: ${web(`checks: [{type: grpc, tls: true, tls_ca_file: /dev/zero}]`)}`,
+      `c: ${web(`zk_auth_file: ${pipe}`)}`,
+      `d: ${web(`zk_tls: {ca_file: /dev/zero}`)}`,
+      `e: ${web(`checks: [{type: own, module: ${pipe}}]`)}`,
+      `f: ${web(`checks: [{type: own, module: ./busy.mjs}]`)}`,
+    ];
+    writeFileSync(path, `instance_id: i\nservices:\n  ${services.join('  ')}`);
+    const { code, stderr } = await run(['-k', '-c', path]);
+    expect(code).toBe(1);
+    const lines = stderr.split('\n').filter((line) => line.includes('it is no plain file'));
+    expect(lines.map((line) => /:(\d+:\d+) services\.(\w)/.exec(line)?.[2])).toEqual([
+      'a',
+      'b',
+      'c',
+      'd',
+      'e',
+    ]);
+    writeFileSync(path, `instance_id: i\nservices:\n  ${services.slice(5).join('')}`);
+    expect((await run(['-k', '-c', path])).code).toBe(0);
   });
 
   it('does not run with an invalid one: 78', async () => {

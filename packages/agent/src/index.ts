@@ -14,6 +14,7 @@ export * from './logSettings.js';
 export * from './makeDirectory.js';
 export * from './metrics.js';
 export * from './notify.js';
+export * from './plainFile.js';
 export * from './publishFile.js';
 export * from './run.js';
 export * from './statsd.js';

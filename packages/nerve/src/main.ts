@@ -26,6 +26,16 @@ function loggerFor(settings: LogSettings): Logger {
   return createLogger(loggerOptions(settings, { debug: env.DEBUG !== undefined, isTerminal: stderr.isTTY }));
 }
 
+/** Ends the process once all is printed: a module of a check may hold on to anything. */
+async function end(code: number): Promise<void> {
+  // A pipe takes what is printed in pieces; a reader that never reads must not hold us up for ever.
+  const printed = [stdout, stderr].map(
+    (stream) => new Promise<void>((done) => stream.write('', () => done())),
+  );
+  await within(Promise.all(printed), printingMs, systemClock);
+  process.exit(code);
+}
+
 async function main(): Promise<void> {
   // Whoever reads what we print may go away; that is no failure.
   for (const stream of [stdout, stderr]) stream.on('error', () => undefined);
@@ -42,13 +52,15 @@ async function main(): Promise<void> {
       stderr.write(`nerve: ${command.text}\n`);
       process.exitCode = exitCode.usage;
       return;
-    case 'check':
-      process.exitCode = await checkConfig(
+    case 'check': {
+      const code = await checkConfig(
         { ...command, plugins },
         (stream, line) => void process[stream].write(`${line}\n`),
       );
       stdout.write('exiting nerve\n');
+      await end(code);
       return;
+    }
     case 'action': {
       process.on('exit', killAllGroups);
       // With process groups of their own, what checks started would not hear of it.
@@ -58,13 +70,8 @@ async function main(): Promise<void> {
         ...{ clock: systemClock, env, plugins, width: stdout.isTTY ? stdout.columns : undefined },
         print: (stream, text) => void process[stream].write(`${text}\n`),
       });
-      // A pipe takes what is printed in pieces; a reader that never reads must not hold us up for ever.
-      const printed = [stdout, stderr].map(
-        (stream) => new Promise<void>((done) => stream.write('', () => done())),
-      );
-      await within(Promise.all(printed), printingMs, systemClock);
-      // A module of a check may hold on to anything.
-      process.exit(code);
+      await end(code);
+      return;
     }
     case 'run': {
       // However it ends, but for SIGKILL: nothing that a check started stays behind.

@@ -16,8 +16,10 @@ export interface ModuleFile {
  */
 export function resolveModule(name: string, from: string): ModuleFile {
   const file = /^\.{0,2}\//.test(name) ? resolve(dirname(from), name) : packageEntry(name, from);
-  const { mtimeMs, size } = statSync(file);
-  return { file, url: `${pathToFileURL(file).href}?${mtimeMs}-${size}` };
+  const found = statSync(file);
+  // A pipe would be waited for, in a thread that nothing ends.
+  if (!found.isFile()) throw new Error(`${file}: it is no plain file`);
+  return { file, url: `${pathToFileURL(file).href}?${found.mtimeMs}-${found.size}` };
 }
 
 function packageEntry(name: string, from: string): string {

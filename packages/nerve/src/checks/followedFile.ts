@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { type Clock, describeError } from '@smartstack/agent';
+import { type Clock, describeError, readPlainFile } from '@smartstack/agent';
 import type { Asked } from './check.js';
 
 /** What a check makes of a small file, which may be replaced while the check runs. */
@@ -48,7 +47,7 @@ export class FollowedFile<T> {
 }
 
 async function readParsed<T>(file: string, parse: (data: Buffer) => T): Promise<T> {
-  const data = await readFile(file);
+  const data = await readPlainFile(file);
   try {
     return parse(data);
   } catch (error) {

@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { type Clock, describeError, type Logger } from '@smartstack/agent';
+import { type Clock, describeError, type Logger, readPlainFile } from '@smartstack/agent';
 import { CredentialReader } from '../zookeeper/credentials.js';
 import { EtcdError } from './errors.js';
 import { type Connections, openConnections } from './exchange.js';
@@ -177,7 +176,7 @@ export class EtcdClient {
 
 async function readSecret(file: string): Promise<string> {
   try {
-    return (await readFile(file, 'utf8')).replace(/\r?\n$/, '');
+    return (await readPlainFile(file)).toString().replace(/\r?\n$/, '');
   } catch (cause) {
     throw new EtcdError(`cannot read the password`, { cause });
   }

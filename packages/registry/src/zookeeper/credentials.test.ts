@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@smartstack/agent';
@@ -70,12 +70,15 @@ describe('CredentialReader', () => {
   });
 
   it('does not wait for a file system that hangs, nor asks it again meanwhile', async () => {
-    const authFile = join(dir, 'auth');
     const clock = new FakeClock();
     const logger = new RecordingLogger();
-    // A pipe without a writer: opening it waits for ever.
-    execFileSync('mkfifo', [authFile]);
-    const reader = new CredentialReader({ authFile, clock, logger });
+    let asked = 0;
+    let answer: (data: Buffer) => void = () => undefined;
+    const readFile = (): Promise<Buffer> => {
+      asked += 1;
+      return new Promise((resolve) => (answer = resolve));
+    };
+    const reader = new CredentialReader({ authFile: '/nfs/auth', clock, logger, readFile });
     for (let dial = 0; dial < 20; dial += 1) {
       const read = secret(reader).catch((error: unknown) => String(error));
       await clock.advance(1_000);
@@ -87,9 +90,15 @@ describe('CredentialReader', () => {
     abort.abort();
     await expect(read).rejects.toThrow();
     // All twenty wait for one and the same answer.
-    const writer = await open(authFile, 'w');
-    await writer.write('digest:late');
-    await writer.close();
-    expect(await secret(reader)).toBe('late');
+    expect(asked).toBe(1);
+    const last = secret(reader);
+    answer(Buffer.from('digest:late'));
+    expect(await last).toBe('late');
+  });
+
+  it('reads no pipe, which nobody may ever write to', async () => {
+    const authFile = join(dir, 'auth');
+    execFileSync('mkfifo', [authFile]);
+    expect(await credentialProblem({ authFile })).toBe(`${authFile}: it is no plain file`);
   });
 });

@@ -1,8 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import type { ConnectionOptions } from 'node:tls';
-import { describeError, type Clock, type Logger, within } from '@smartstack/agent';
+import { describeError, type Clock, type Logger, readPlainFile, within } from '@smartstack/agent';
 import type { ZkTls } from './tlsSettings.js';
 import type { ZkAuth } from './types.js';
+
+type Read = (file: string) => Promise<Buffer>;
 
 /** What a connection is opened with. */
 export interface Credentials {
@@ -28,25 +29,31 @@ export function parseAuth(text: string): ZkAuth {
 }
 
 /** Reads every file that the settings name. Rejects with the path in the message, for the first that is of no use. */
-async function readCredentials({ auth = [], authFile, tls }: CredentialSettings): Promise<Credentials> {
-  const more = authFile === undefined ? [] : [await readAuth(authFile)];
-  return { auth: [...auth, ...more], tls: tls === undefined ? undefined : await readTls(tls) };
+async function readCredentials(
+  { auth = [], authFile, tls }: CredentialSettings,
+  read: Read = readPlainFile,
+): Promise<Credentials> {
+  const more = authFile === undefined ? [] : [await readAuth(authFile, read)];
+  return { auth: [...auth, ...more], tls: tls === undefined ? undefined : await readTls(tls, read) };
 }
 
-async function readAuth(file: string): Promise<ZkAuth> {
+async function readAuth(file: string, read: Read): Promise<ZkAuth> {
   try {
-    return parseAuth(await readFile(file, 'utf8'));
+    return parseAuth((await read(file)).toString());
   } catch (error) {
     throw problemOf(file, error);
   }
 }
 
-async function readTls({ caFile, certFile, keyFile, serverName, verify }: ZkTls): Promise<ConnectionOptions> {
+async function readTls(
+  { caFile, certFile, keyFile, serverName, verify }: ZkTls,
+  read: Read,
+): Promise<ConnectionOptions> {
   const [{ X509Certificate }, { createSecureContext }] = await Promise.all([
     import('node:crypto'),
     import('node:tls'),
   ]);
-  const [ca, cert, key] = await Promise.all([caFile, certFile, keyFile].map(readPem));
+  const [ca, cert, key] = await Promise.all([caFile, certFile, keyFile].map((file) => readPem(file, read)));
   try {
     // Node takes an authority that is none without a word, and then trusts nobody.
     if (ca) new X509Certificate(ca);
@@ -61,10 +68,10 @@ async function readTls({ caFile, certFile, keyFile, serverName, verify }: ZkTls)
   }
 }
 
-async function readPem(file: string | undefined): Promise<Buffer | undefined> {
+async function readPem(file: string | undefined, read: Read): Promise<Buffer | undefined> {
   if (file === undefined) return undefined;
   try {
-    const text = await readFile(file);
+    const text = await read(file);
     if (!text.includes('-----BEGIN ')) throw new Error('this is no PEM file');
     return text;
   } catch (error) {
@@ -88,6 +95,8 @@ export async function credentialProblem(settings: CredentialSettings): Promise<s
 export interface CredentialReaderOptions extends CredentialSettings {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Reads one file; of the machine's file systems by default. */
+  readonly readFile?: Read;
 }
 
 /** Reads the credentials anew for every connection, so that a rotated file counts from the next one on. */
@@ -112,7 +121,9 @@ export class CredentialReader {
     if (authFile === undefined && tls === undefined && this.#last) return this.#last;
     try {
       // Not one more for each dial: a hung file system would take all threads that read files.
-      this.#reading ??= readCredentials(this.#options).finally(() => (this.#reading = undefined));
+      this.#reading ??= readCredentials(this.#options, this.#options.readFile).finally(
+        () => (this.#reading = undefined),
+      );
       const read = await within(this.#reading, deadlineMs, clock, signal);
       if (read === undefined)
         throw new Error(`the files of the credentials could not be read within ${Math.round(deadlineMs)} ms`);
