@@ -15,6 +15,7 @@ import {
   discoveryMultiSchema,
   discoverySchema,
   lintDiscovery,
+  portlessIn,
 } from './watchers/index.js';
 import { resolverKeys } from './resolvers/index.js';
 
@@ -25,6 +26,7 @@ const variants: Variants<Discovery> = {
   resolverKeys,
   discoveryKeys,
   lintDiscovery,
+  portlessIn,
   generators: new Map([['haproxy', rules]]),
 };
 

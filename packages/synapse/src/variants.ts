@@ -11,6 +11,7 @@ import {
   discoveryMultiSchema,
   discoverySchema,
   lintDiscovery,
+  portlessIn,
 } from './watchers/index.js';
 import { useModules } from './useModules.js';
 
@@ -26,7 +27,7 @@ export function variantsOf(generators: GeneratorTable, plugins?: Plugins): Varia
   builtInGenerators.set(generators, builtIn);
   return {
     ...{ discovery: discoverySchema, discoveryMulti: discoveryMultiSchema },
-    ...{ discoveryKeys, resolverKeys, lintDiscovery, generators },
+    ...{ discoveryKeys, resolverKeys, lintDiscovery, portlessIn, generators },
     useModules: (discovery, at) => useModules(discovery, at, plugins ?? noPlugins),
     ...(plugins !== undefined && {
       addGenerators: (main: ParsedFile) => addModuleGenerators(generators, builtIn, main, plugins),

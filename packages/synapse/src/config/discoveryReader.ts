@@ -98,7 +98,7 @@ export function wholeDiscovery<D extends DiscoveryOptions>(
 /** What the methods and resolvers say about their valid options. */
 export function discoveryAdvice<D extends DiscoveryOptions>(
   { discovery, at }: WholeDiscovery<D>,
-  { lintDiscovery }: { readonly lintDiscovery: (discovery: D) => readonly BlockIssue[] },
+  advise: (discovery: D) => readonly BlockIssue[],
 ): readonly ConfigIssue[] {
-  return lintDiscovery(discovery).map(({ path, message, severity }) => issueAt(at(path), severity, message));
+  return advise(discovery).map(({ path, message, severity }) => issueAt(at(path), severity, message));
 }

@@ -12,6 +12,7 @@ import {
   discoveryMultiSchema,
   discoverySchema,
   lintDiscovery,
+  portlessIn,
 } from '../watchers/index.js';
 import { resolverKeys } from '../resolvers/index.js';
 import { type Configuration, expandCopies, loadConfiguration } from './load.js';
@@ -28,6 +29,7 @@ const variants: Variants<Discovery> = {
   resolverKeys,
   discoveryKeys,
   lintDiscovery,
+  portlessIn,
   generators: new Map<string, GeneratorRules>([
     [
       'haproxy',

@@ -153,6 +153,23 @@ describe('a service with several watchers', () => {
   });
 });
 
+describe('a dns server without a port', () => {
+  it.each([
+    ['discovery: {method: dns, servers: [{host: a}]}', 'discovery.servers[0].port'],
+    [
+      'discovery: {method: multi, watchers: {x: {method: dns, servers: [{host: a}]}}, resolver: {method: union}}',
+      'discovery.watchers.x.servers[0].port',
+    ],
+  ])('of %s is an error, unless the service has one for all', async (discovery, path) => {
+    const { told } = await read(discovery);
+    expect(told).toHaveLength(1);
+    expect(told[0]).toContain(`services.web.${path}: Required, unless the type is srv, or the service has`);
+    const { definition, told: nothing } = await read(discovery, 'backend_port_override: 80');
+    expect(nothing).toEqual([]);
+    expect(definition).toBeDefined();
+  });
+});
+
 describe('ec2tag', () => {
   it('needs a port, and whole keys', async () => {
     const without = await read('discovery: {method: ec2tag, tag_name: a, tag_value: b}');

@@ -2,7 +2,7 @@ import { type ConfigIssue, type ParsedFile, validateConfig } from '@smartstack/a
 import type * as z from 'zod';
 
 import type { BlockIssue } from '../catalog/types.js';
-import { discoveriesOf, discoveryAdvice, discoveryWarnings, wholeDiscovery } from './discoveryReader.js';
+import { discoveryAdvice, discoveryWarnings, wholeDiscovery } from './discoveryReader.js';
 import {
   type DiscoveryMulti,
   type DiscoveryOptions,
@@ -24,6 +24,8 @@ export interface Variants<D extends DiscoveryOptions> {
   /** The keys of a resolver of several watchers; undefined when there is none of that name. */
   readonly resolverKeys: (method: string) => readonly string[] | undefined;
   readonly lintDiscovery: (discovery: D) => readonly BlockIssue[];
+  /** Advice that holds where the service says no port for all. */
+  readonly portlessIn: (discovery: D) => readonly BlockIssue[];
   /** Loads the modules that a discovery names; `at` is the place of a path in it. Absent: there are none. */
   readonly useModules?: (
     discovery: D,
@@ -100,7 +102,7 @@ export async function readService<D extends DiscoveryOptions>(
   if (value === undefined || hasErrors(all)) return { name, definition: undefined, issues: all };
   const whole = wholeDiscovery(value, below);
   if ('message' in whole) return { name, definition: undefined, issues: [...all, whole] };
-  all.push(...discoveryAdvice(whole, variants));
+  all.push(...discoveryAdvice(whole, variants.lintDiscovery));
   const used = (await variants.useModules?.(whole.discovery, whole.at)) ?? { ...whole, issues: [] };
   all.push(...used.issues);
   if (hasErrors(all)) return { name, definition: undefined, issues: all };
@@ -112,13 +114,6 @@ export async function readService<D extends DiscoveryOptions>(
   if (value.discovery.method === 'base' && definition.rules.defaultServers.length === 0)
     all.push(issueAt(below('discovery'), 'warning', 'Without default_servers this service has no instance'));
   if (definition.rules.backendPortOverride === undefined)
-    all.push(...portless(raw).map(({ path }) => issueAt(below(...path, 'method'), 'error', needsPort)));
+    all.push(...discoveryAdvice(whole, variants.portlessIn));
   return { name, definition: hasErrors(all) ? undefined : definition, issues: all };
-}
-
-const needsPort = 'EC2 knows no ports: say backend_port_override beside discovery, the port of the instances';
-
-/** The watchers of a service that find instances without a port. */
-function portless(raw: Readonly<Record<string, unknown>>): ReturnType<typeof discoveriesOf> {
-  return discoveriesOf(raw).filter(({ block: { method } }) => method === 'ec2tag');
 }

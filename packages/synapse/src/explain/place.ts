@@ -43,9 +43,14 @@ function methodOf({ method, kind }: Options): string {
 
 function serversOf(servers: unknown): string {
   const all = (Array.isArray(servers) ? servers : []) as readonly Options[];
-  const hostAndPort = ({ host, port }: Options): string =>
-    `${text(host)}${typeof port === 'number' ? `:${port}` : ''}`;
-  return all.map((one) => text(one.socket) || hostAndPort(one)).join(',');
+  return all
+    .map((one) => {
+      // A name that is resolved stands for instances.
+      const { host, port } = (one.instance ?? one) as Options;
+      const at = typeof port === 'number' && port > 0 ? `:${port}` : '';
+      return text(one.socket) || `${text(host)}${at}`;
+    })
+    .join(',');
 }
 
 function withoutPassword(url: string): string {

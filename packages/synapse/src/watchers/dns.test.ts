@@ -167,9 +167,15 @@ describe('SRV records', () => {
 });
 
 describe('keys of method dns', () => {
+  it('may lack a port of a server where the service has one for all', () => {
+    const { options, portless } = dnsWatcherOver(names.open);
+    const servers = [web, { host: 'a' }, { host: 'b', type: 'srv' }];
+    const lacking = portless?.(options.parse({ method: 'dns', servers }));
+    expect(lacking?.map(({ path }) => path.join('.'))).toEqual(['servers.1.port']);
+  });
+
   it.each([
     [{ servers: [] }, 'servers'],
-    [{ servers: [{ host: 'a' }] }, 'servers.0.port'],
     [{ servers: [web], nameserver: 'ns.test' }, 'nameserver'],
     [{ servers: [web], check_interval: -1 }, 'check_interval'],
   ])('%j is refused', (keys, path) => {

@@ -23,14 +23,12 @@ const server = () =>
       haproxy_server_options: z.string().nullish(),
       labels: labels.nullish(),
     })
-    .superRefine(({ type, port: given }, context) => {
-      if (type !== 'srv' && (given ?? undefined) === undefined)
-        context.addIssue({ code: 'custom', path: ['port'], message: 'Required, unless the type is srv' });
-    })
     .transform((given): NamedServer => {
       const { type, haproxy_server_options: haproxyServerOptions, host, ...rest } = given;
       const entries = Object.entries({ ...rest, haproxyServerOptions }).filter(([, value]) => value != null);
-      return { type: type ?? undefined, instance: { host, ...Object.fromEntries(entries) } };
+      // Without a port of their own, instances have that of the service's backend_port_override, or none.
+      const port = type === 'srv' ? {} : { port: 0 };
+      return { type: type ?? undefined, instance: { host, ...port, ...Object.fromEntries(entries) } };
     });
 
 const options = () =>
@@ -52,6 +50,18 @@ export function dnsWatcherOver(open: OpenNameServer) {
   return defineWatcher({
     method: 'dns',
     options,
+    portless: ({ servers }) =>
+      servers.flatMap(({ type, instance }, at) =>
+        type === 'srv' || instance.port !== 0
+          ? []
+          : [
+              {
+                path: ['servers', at, 'port'],
+                message: 'Required, unless the type is srv, or the service has a backend_port_override',
+                severity: 'error',
+              },
+            ],
+      ),
     create: (given, context) => ({ run: (emit, signal) => watch(given, open, context, emit, signal) }),
   });
 }

@@ -51,6 +51,13 @@ export const ec2tagWatcher = defineWatcher({
   method: 'ec2tag',
   options,
   lint,
+  portless: () => [
+    {
+      path: ['method'],
+      message: 'EC2 knows no ports: say backend_port_override beside discovery, the port of the instances',
+      severity: 'error',
+    },
+  ],
   create: (given, context) => ({
     run: async (emit, signal) => {
       const {

@@ -43,6 +43,7 @@ export type Discovery = SingleDiscovery | MultiDiscovery<SingleDiscovery>;
 interface AnyKind {
   readonly options: z.ZodType<BuiltIn>;
   readonly lint?: (discovery: BuiltIn) => readonly BlockIssue[];
+  readonly portless?: (discovery: BuiltIn) => readonly BlockIssue[];
   readonly create: (discovery: BuiltIn, context: WatcherContext) => Watcher;
 }
 
@@ -121,6 +122,16 @@ export function discoveryKeys(method: string): readonly string[] | undefined {
 /** Advice on valid options. Paths are relative to `discovery`. */
 export function lintDiscovery(discovery: Discovery): readonly BlockIssue[] {
   return discovery.method === 'multi' ? (multi.kind.lint?.(discovery) ?? []) : lintSingle(discovery);
+}
+
+/** What of a discovery lacks a port, where the service has none for all. Paths are relative to `discovery`. */
+export function portlessIn(discovery: Discovery): readonly BlockIssue[] {
+  const of = (one: SingleDiscovery): readonly BlockIssue[] =>
+    one.method === 'plug-in' ? [] : (kindOf(one.method).portless?.(one) ?? []);
+  if (discovery.method !== 'multi') return of(discovery);
+  return Object.entries(discovery.watchers).flatMap(([name, one]) =>
+    of(one).map((issue) => ({ ...issue, path: ['watchers', name, ...issue.path] })),
+  );
 }
 
 /** The watcher that a service's `discovery` asks for, which does not believe that most of a service is gone at once. */

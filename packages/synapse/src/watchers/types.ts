@@ -41,6 +41,8 @@ export interface WatcherKind<M extends string, S extends z.ZodObject> {
   readonly options: S;
   /** Advice on options that are valid but do not do what they seem to. Paths are relative to `discovery`. */
   readonly lint?: (options: z.output<S>) => readonly BlockIssue[];
+  /** What lacks a port: an error where the service has no `backend_port_override`. Paths are relative to `discovery`. */
+  readonly portless?: (options: z.output<S>) => readonly BlockIssue[];
   readonly create: (options: z.output<S>, context: WatcherContext) => Watcher;
 }
 
