@@ -4,6 +4,8 @@ import { execa } from 'execa';
 import { endGroup, noteGroup } from './processGroups.js';
 import type { Trace } from './trace.js';
 
+export { oneLine } from './oneLine.js';
+
 /** How long to wait for the output of a command that has failed, in milliseconds. */
 const lastWordsMs = 50;
 
@@ -99,9 +101,4 @@ function listen(stream: Readable, take: (text: string) => void): void {
 /** How a command ended, for people. */
 export function describeExit(code: number | null, by: NodeJS.Signals | null): string {
   return by === null ? `exited with ${code}` : `killed by ${by}`;
-}
-
-/** Text of others on one line: what a command prints is not trusted with the terminal. */
-export function oneLine(text: string): string {
-  return text.trim().replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
 }

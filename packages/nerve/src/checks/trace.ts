@@ -1,6 +1,6 @@
 import type { Clock } from '@smartstack/agent';
 import type { CheckResult } from '../health/health.js';
-import { oneLine } from './command.js';
+import { oneLine } from './oneLine.js';
 
 /** More steps, and longer texts, than any check has; a module may tell more, which is left out. */
 const maxSteps = 50;
