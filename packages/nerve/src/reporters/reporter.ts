@@ -70,7 +70,7 @@ export interface Found {
 }
 
 /** What reading a registry takes. */
-export interface ListContext extends Pick<ReporterContext, 'clock' | 'sessions'> {
+interface ListContext extends Pick<ReporterContext, 'clock' | 'sessions'> {
   readonly service: string;
   readonly signal: AbortSignal;
   /** Of one question to the registry. */

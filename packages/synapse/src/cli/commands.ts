@@ -61,6 +61,8 @@ async function carryOut(
   host: CommandHost,
   generators: GeneratorTable,
 ): Promise<number | undefined> {
+  const { env, plugins } = host;
+  const aside = { env, generators, clock: systemClock, output: host, ...(plugins && { plugins }) };
   switch (invocation.kind) {
     case 'text':
       host.out(invocation.text);
@@ -76,12 +78,11 @@ async function carryOut(
       return render(invocation, host, generators);
     case 'diff': {
       const { diffLiveFiles } = await import('./diff.js');
-      return diffLiveFiles(invocation, { env: host.env, generators, clock: systemClock, output: host });
+      return diffLiveFiles(invocation, aside);
     }
     case 'lint': {
       const { lintConfiguration } = await import('./lint.js');
-      const context = { env: host.env, generators, clock: systemClock, output: host };
-      return lintConfiguration(invocation, context);
+      return lintConfiguration(invocation, aside);
     }
     case 'ask': {
       const { ask } = await import('./ask.js');

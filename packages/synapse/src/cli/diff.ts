@@ -1,4 +1,5 @@
 import { AgentError, type Clock, ConfigError, describeError, exitCode } from '@smartstack/agent';
+import type { Plugins } from '@smartstack/agent/plugins';
 import type { Instance } from '@smartstack/registry';
 
 import { expandCopies } from '../config/load.js';
@@ -14,15 +15,17 @@ export interface DiffContext {
   readonly generators: GeneratorTable;
   readonly clock: Clock;
   readonly output: Output;
+  /** Loads the modules that the configuration names. */
+  readonly plugins?: Plugins;
 }
 
 /** `synapse diff`: 0 when the live files mean what ours would, 1 when something differs. */
 export async function diffLiveFiles(
   { files, catalogFile, haproxyFile, stateFile, output: format }: Extract<Invocation, { kind: 'diff' }>,
-  { env, generators, clock, output }: DiffContext,
+  { env, generators, clock, output, plugins }: DiffContext,
 ): Promise<number> {
   try {
-    const { configuration } = startable(await load(files, env, generators));
+    const { configuration } = startable(await load(files, env, generators, plugins));
     const discovered: ReadonlyMap<string, readonly Instance[]> =
       catalogFile === undefined ? new Map() : await readCatalog(catalogFile);
     const view = viewOf(configuration, discovered);

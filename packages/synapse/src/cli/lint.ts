@@ -1,5 +1,6 @@
 import { type Clock, exitCode } from '@smartstack/agent';
 import { reportLint } from '@smartstack/agent/cli';
+import type { Plugins } from '@smartstack/agent/plugins';
 import type { Instance } from '@smartstack/registry';
 
 import { nowhere } from '../catalog/locality.js';
@@ -17,6 +18,8 @@ export interface LintContext {
   readonly generators: GeneratorTable;
   readonly clock: Clock;
   readonly output: Output;
+  /** Loads the modules that the configuration names. */
+  readonly plugins?: Plugins;
 }
 
 /** Lines that are dropped or refused: lint says where they stand. */
@@ -28,10 +31,10 @@ const anybody: Instance = { host: '127.0.0.1', port: 65_535, name: 'lint' };
 /** `synapse lint`: the issues of --check-config, and whatever does not do what it seems to. Returns the exit code. */
 export async function lintConfiguration(
   { files, strict, output: format }: Extract<Invocation, { kind: 'lint' }>,
-  { env, generators, clock, output }: LintContext,
+  { env, generators, clock, output, plugins }: LintContext,
 ): Promise<number> {
   const file = files.configFile;
-  const { configuration, issues, settings } = await load(files, env, generators);
+  const { configuration, issues, settings } = await load(files, env, generators, plugins);
   const examiner = { generators, clock };
   const all = [...issues];
   if (configuration !== undefined) {

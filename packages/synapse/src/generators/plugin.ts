@@ -55,7 +55,7 @@ export async function addModuleGenerators(
 }
 
 /** Keys of the top level that are no generators, whatever is in them. */
-const notGenerators = new Set(['services', 'service_conf_dir', 'statsd', 'file_output', 'nginx']);
+const notGenerators = new Set(['services', 'service_conf_dir', 'statsd', 'file_output']);
 
 function moduleGenerator(
   name: string,
