@@ -2,7 +2,7 @@ import { type Clock, exitCode } from '@smartstack/agent';
 import { reportLint } from '@smartstack/agent/cli';
 import type { Instance } from '@smartstack/registry';
 
-import { nowhere } from '../catalog/locality.js';
+import { defaultAgentSettings } from '../config/agentFile.js';
 import type { GeneratorTable } from '../generators/types.js';
 import { lint } from '../lint/lint.js';
 import { examined } from './check.js';
@@ -39,7 +39,7 @@ export async function lintConfiguration(
     const view = viewOf(configuration, instances);
     const { generators: blocks } = configuration.main;
     all.push(
-      ...(await examined(configuration, examiner, settings?.location ?? nowhere)).filter(
+      ...(await examined(configuration, examiner, settings ?? defaultAgentSettings)).filter(
         ({ message }) => !toldWithPlace.test(message),
       ),
       ...(await lint({ file, env, generators, blocks, view, clock })),

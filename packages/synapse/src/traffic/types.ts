@@ -1,5 +1,13 @@
 import type { ServiceDetail, TrafficAnswer } from './shapes.js';
 
+/** How traffic is looked at, from agent.yaml. */
+export interface TrafficSettings {
+  /** Whether HAProxy counts latencies, which takes lines of ours in its file. */
+  readonly latencies: boolean;
+  /** Which of HAProxy's stick counters these lines use. */
+  readonly stickCounter: number;
+}
+
 /** What was counted more than at the last look. */
 export interface Gain {
   /** HTTP requests or TCP connections that began. */

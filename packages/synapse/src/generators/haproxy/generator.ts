@@ -207,18 +207,25 @@ export class HaproxyGenerator implements Generator {
     return {
       ...{ config: this.#config, memory, hosts: this.#hosts },
       ...{ lastGood: keeper.written?.desired, now: this.#options.clock.now() },
-      separateNames: await this.#needsSeparateNames(wiring),
+      ...(await this.#abilities(wiring)),
       foreignIds: foreignIds(running),
     };
   }
 
   /** The file must suit the process that runs, and the one that the next start brings. */
-  async #needsSeparateNames({ installed, targets }: Wiring): Promise<boolean> {
+  async #abilities({
+    installed,
+    targets,
+  }: Wiring): Promise<Pick<DesireContext, 'separateNames' | 'counterArrays'>> {
     const versions = [
-      (await installed.current()) ?? '',
-      ...targets.map(({ observation }) => observation?.state.process.version ?? ''),
-    ];
-    return versions.some((version) => capabilitiesOf(version).separateNames);
+      await installed.current(),
+      ...targets.map(({ observation }) => observation?.state.process.version),
+    ].filter((version) => version !== undefined);
+    const abilities = versions.map(capabilitiesOf);
+    return {
+      separateNames: abilities.some(({ separateNames }) => separateNames),
+      counterArrays: abilities.length > 0 && abilities.every(({ counterArrays }) => counterArrays),
+    };
   }
 
   #wire(): Promise<Parts> {

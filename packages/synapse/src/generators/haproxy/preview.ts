@@ -3,6 +3,7 @@ import type { CatalogView } from '../../catalog/types.js';
 import type { Rendered } from '../types.js';
 import type { HaproxyConfig } from './block/schema.js';
 import { desiredState } from './desired/desired.js';
+import { withLatencyLines } from './desired/latencyIssues.js';
 import { emptyMemory } from './desired/memory.js';
 import { withPrepared } from './desired/prepared.js';
 import { render } from './desired/render.js';
@@ -29,7 +30,12 @@ export async function preview(
   );
   // Forgets the names, and with them the timers that would ask again.
   await hosts.resolve([]);
-  const { desired, issues } = desiredState(config, withPrepared(view, config), emptyMemory, addresses, 0);
+  const all = withPrepared(view, config);
+  const { desired, issues } = withLatencyLines(
+    desiredState(config, all, emptyMemory, addresses, 0),
+    config,
+    all,
+  );
   const notes = issues.map(({ severity, reason, service, instance }) =>
     [severity, service, instance, reason].filter((part) => part !== undefined).join(': '),
   );
