@@ -61,6 +61,7 @@ export class TrafficWindow {
   /** By the time of their first slot, then by series; oldest first. */
   readonly #periods = new Map<number, Map<string, Chunk>>();
   #chunks = 0;
+  #droppedUntilMs = -Infinity;
 
   constructor(options: WindowOptions) {
     this.#options = options;
@@ -122,10 +123,15 @@ export class TrafficWindow {
     }));
   }
 
-  /** When what is still known begins; undefined while nothing is. */
-  get sinceMs(): number | undefined {
-    const [first] = this.#periods.keys();
-    return first === undefined ? undefined : first * chunkSlots * this.#options.slotMs;
+  /** Where the slots begin and end that overlap a span, in milliseconds. */
+  bounds(fromMs: number, toMs: number): readonly [beginMs: number, endMs: number] {
+    const [first, last] = this.#range(fromMs, toMs);
+    return [first * this.#options.slotMs, (last + 1) * this.#options.slotMs];
+  }
+
+  /** What was before this is forgotten, for lack of room or because it is too old. */
+  get droppedUntilMs(): number {
+    return this.#droppedUntilMs;
   }
 
   /** A series that left. */
@@ -187,6 +193,7 @@ export class TrafficWindow {
       if (period === now || (!isOver && this.#chunks <= maxChunks)) return;
       this.#periods.delete(period);
       this.#chunks -= chunks.size;
+      this.#droppedUntilMs = (period + 1) * chunkSlots * slotMs;
     }
   }
 }

@@ -17,7 +17,9 @@ import { traceServices } from './generatorTrace.js';
 import { statusOf } from './generatorStatus.js';
 import { HaproxyWatch } from './process/haproxyWatch.js';
 import { hardStopAfterMs } from './process/oldWorkers.js';
+import type { TrafficView } from '../../traffic/types.js';
 import { HostResolver, type Lookup } from './hosts.js';
+import { noLatencies } from './desired/latencyIssues.js';
 import { foreignIds } from './loaded/strangers.js';
 import { addLastGood, type Memory } from './desired/memory.js';
 import { SectionCache } from './desired/sectionCache.js';
@@ -100,6 +102,10 @@ export class HaproxyGenerator implements Generator {
     return readServiceBlock(block).issues;
   }
 
+  get traffic(): TrafficView {
+    return this.#options.traffic.view;
+  }
+
   status(): unknown {
     const { wiring, watch, converger } = this.#ready ?? {};
     const { traffic } = this.#options;
@@ -174,7 +180,7 @@ export class HaproxyGenerator implements Generator {
       const wanted = await desire(view, { ...known, cache: this.#sections });
       this.#memory = wanted.memory;
       this.#desire = wanted;
-      this.#options.traffic.serve(wanted.desired.services);
+      this.#options.traffic.serve(wanted.desired.services, (service) => noLatencies(wanted.issues, service));
       this.#reportIssues(wanted.issues);
       const pass = converger.converge(wanted, this.#config, signal);
       this.#passing = pass;

@@ -75,6 +75,9 @@ export function clashesOf(
   );
 }
 
+/** How each reason begins. */
+export const notCounted = 'latencies are not counted: ';
+
 /** For people: services that should be counted and cannot be, each with the way out. */
 export function clashReasons(
   state: DesiredState,
@@ -86,6 +89,6 @@ export function clashReasons(
     const wayOut = why.includes('stick counter')
       ? '; `traffic.stick_counter` in agent.yaml may name a free one, and `latencies: false` in its haproxy block does without'
       : '';
-    return [{ service, reason: `its latencies are not counted: ${why}${wayOut}` }];
+    return [{ service, reason: `its ${notCounted}${why}${wayOut}` }];
   });
 }

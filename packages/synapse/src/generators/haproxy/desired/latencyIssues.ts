@@ -1,7 +1,7 @@
 import type { CatalogView } from '../../../catalog/types.js';
 import { readServiceBlock } from '../block/blocks.js';
 import type { HaproxyConfig } from '../block/schema.js';
-import { clashReasons } from './latencyClashes.js';
+import { clashReasons, notCounted } from './latencyClashes.js';
 import { withLatencies, withoutLatencies } from './latencyLines.js';
 import type { HaproxyIssue } from './desired.js';
 import type { DesiredState, LatencySettings } from '../types.js';
@@ -26,7 +26,7 @@ export function latencyIssues(
 ): readonly HaproxyIssue[] {
   if (latencyCounter === undefined) return [];
   if (settings === undefined)
-    return [{ severity: 'warning', reason: 'latencies are not counted: HAProxy can do that from 2.6 on' }];
+    return [{ severity: 'warning', reason: `${notCounted}HAProxy can do that from 2.6 on` }];
   return clashReasons(withoutLatencies(desired), settings).map((clash) => ({
     severity: 'warning',
     ...clash,
@@ -44,4 +44,12 @@ export function withLatencyLines(
     desired: withLatencies(result.desired, settings),
     issues: [...result.issues, ...latencyIssues(config, result.desired, settings)],
   };
+}
+
+/** Why the latencies of a service are not counted, by the issues of a look; undefined where these do not say. */
+export function noLatencies(issues: readonly HaproxyIssue[], service: string): string | undefined {
+  const issue = issues.find(
+    (each) => (each.service ?? service) === service && each.reason.includes(notCounted),
+  );
+  return issue?.reason.slice(issue.reason.indexOf(notCounted) + notCounted.length);
 }
