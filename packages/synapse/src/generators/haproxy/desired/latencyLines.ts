@@ -28,6 +28,14 @@ export function isLatencyLine(line: string): boolean {
   return line.endsWith(mark);
 }
 
+/** The text of a haproxy.cfg with empty lines in place of ours. */
+export function withoutLatencyText(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => (isLatencyLine(line) || isLatencyTable({ title: line }) ? '' : line))
+    .join('\n');
+}
+
 function marked(lines: readonly string[]): readonly string[] {
   return lines.map((line) => `${line} ${mark}`);
 }
