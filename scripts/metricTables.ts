@@ -1,4 +1,4 @@
-import type { Counter, Gauge, Histogram, MetricOptions, Metrics } from '@smartstack/agent';
+import type { CountedHistogram, Counter, Gauge, Histogram, MetricOptions, Metrics } from '@smartstack/agent';
 import { declareZooKeeperMetrics } from '@smartstack/registry';
 import { declareMetrics } from '../packages/nerve/src/metrics.ts';
 import { createFileOutputMetrics } from '../packages/synapse/src/generators/fileOutput/fileOutputMetrics.ts';
@@ -33,6 +33,7 @@ function declared(declare: (metrics: Metrics) => void): readonly Declared[] {
     counter: note('counter', counter),
     gauge: note('gauge', gauge),
     histogram: note('histogram', histogram),
+    countedHistogram: note<CountedHistogram>('histogram', { add: ignore, remove: ignore }),
     expose: () => Promise.reject(new Error('it only takes notes')),
   });
   return notes;

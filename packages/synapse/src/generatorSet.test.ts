@@ -21,7 +21,13 @@ function setUp(...generators: RecordingGenerator[]) {
     table: new Map(generators.map((generator) => [generator.name, kind(generator)])),
     blocks: new Map(generators.map(({ name }) => [name, {}])),
     ...{ catalog, clock, logger, metrics: createMetrics() },
-    settings: { holdoffMs: 20, holdoffMaxMs: 200, resyncMs: 30_000, location: new Map() },
+    settings: {
+      holdoffMs: 20,
+      holdoffMaxMs: 200,
+      resyncMs: 30_000,
+      location: new Map(),
+      traffic: { latencies: false, stickCounter: 2 },
+    },
     passes: { passed: (name, outcome) => void passes.push(`${name} ${outcome}`) },
   });
   const stop = new AbortController();

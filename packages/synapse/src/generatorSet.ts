@@ -23,7 +23,7 @@ export interface GeneratorSetOptions {
   /** The top-level block of each generator that runs, in order. */
   readonly blocks: ReadonlyMap<string, unknown>;
   readonly catalog: Catalog;
-  readonly settings: Pick<AgentSettings, 'holdoffMs' | 'holdoffMaxMs' | 'resyncMs' | 'location'>;
+  readonly settings: Pick<AgentSettings, 'holdoffMs' | 'holdoffMaxMs' | 'resyncMs' | 'location' | 'traffic'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -50,14 +50,14 @@ export class GeneratorSet {
 
   constructor(options: GeneratorSetOptions) {
     const { table, blocks, settings, clock, logger, metrics, events } = options;
-    const { location } = settings;
+    const { location, traffic } = settings;
     this.#options = options;
     this.#blocks = blocks;
     const passed: Promise<void>[] = [];
     this.#members = new Map(
       [...blocks].flatMap(([name, block]): [string, Member][] => {
         const log = logger.child({ component: name });
-        const context = { clock, logger: log, metrics, location, ...(events && { events }) };
+        const context = { clock, logger: log, metrics, location, traffic, ...(events && { events }) };
         const generator = table.get(name)?.create(block, context);
         if (generator === undefined) return [];
         let onPassed = (): void => undefined;

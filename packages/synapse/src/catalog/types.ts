@@ -1,5 +1,7 @@
 import type { Instance } from '@smartstack/registry';
 
+import type { TrafficView } from '../traffic/types.js';
+
 /** Generator blocks (`haproxy:`, `file_output:` …) of one service, as read; each generator validates its own. */
 export type GeneratorBlocks = Readonly<Record<string, unknown>>;
 
@@ -104,6 +106,8 @@ export interface Generator {
   checkBlock(service: string, block: unknown): readonly BlockIssue[];
   /** JSON for `/status`. */
   status(): unknown;
+  /** What the traffic of its services comes to; absent where nobody counts. */
+  readonly traffic?: TrafficView;
   /** Looks at what has become of services' instances in the consumer, in their order. Changes nothing; never rejects. */
   trace?(subjects: readonly TraceSubject[], signal: AbortSignal): Promise<readonly GeneratorTrace[]>;
   /** What `reconcile` would do for `view`. Changes nothing, and rejects where that cannot be told. */

@@ -1,10 +1,9 @@
 import { type Clock, type ConfigIssue, exitCode, formatIssue } from '@smartstack/agent';
 
-import type { Location } from '../catalog/locality.js';
 import { defaultAgentSettings } from '../config/agentFile.js';
 import type { Configuration } from '../config/load.js';
 import { blockIssues, hasErrors } from '../config/source.js';
-import type { GeneratorTable } from '../generators/types.js';
+import type { GeneratorTable, HostSettings } from '../generators/types.js';
 import type { Discovery } from '../watchers/index.js';
 import type { Loaded } from './load.js';
 import type { Output } from './output.js';
@@ -24,8 +23,8 @@ export async function check(
   examiner: Examiner,
 ): Promise<number> {
   const { configuration } = loaded;
-  const { location } = loaded.settings ?? defaultAgentSettings;
-  const found = configuration === undefined ? [] : await examined(configuration, examiner, location);
+  const settings = loaded.settings ?? defaultAgentSettings;
+  const found = configuration === undefined ? [] : await examined(configuration, examiner, settings);
   const issues = [...loaded.issues, ...found];
   for (const issue of issues) output.err(formatIssue(issue));
   if (configuration === undefined || hasErrors(issues)) {
@@ -41,12 +40,12 @@ export async function check(
 export async function examined(
   configuration: Configuration<Discovery>,
   { generators, clock }: Examiner,
-  location: Location,
+  settings: HostSettings,
 ): Promise<readonly ConfigIssue[]> {
   const view = viewOf(configuration, new Map());
   const { parsed } = configuration.main;
   const found = [...configuration.main.generators].map(async ([name, block]) => {
-    const issues = (await generators.get(name)?.examine?.(block, view, clock, location)) ?? [];
+    const issues = (await generators.get(name)?.examine?.(block, view, clock, settings)) ?? [];
     return blockIssues({ parsed, path: [name] }, issues);
   });
   return (await Promise.all(found)).flat();

@@ -104,8 +104,7 @@ async function render(
     const { configuration, settings } = startable(loaded);
     const discovered = catalogFile === undefined ? new Map() : await readCatalog(catalogFile);
     const view = viewOf(configuration, discovered);
-    const { location } = settings;
-    return await renderAll(configuration, view, { generators, only, output, location }, host);
+    return await renderAll(configuration, view, { generators, only, output, settings }, host);
   } catch (error) {
     if (error instanceof ConfigError) return printIssues(error, host);
     host.err(`synapse: ${describeError(error)}`);

@@ -25,7 +25,7 @@ export async function diffLiveFiles(
   { env, generators, clock, output, plugins }: DiffContext,
 ): Promise<number> {
   try {
-    const { configuration } = startable(await load(files, env, generators, plugins));
+    const { configuration, settings } = startable(await load(files, env, generators, plugins));
     const discovered: ReadonlyMap<string, readonly Instance[]> =
       catalogFile === undefined ? new Map() : await readCatalog(catalogFile);
     const view = viewOf(configuration, discovered);
@@ -35,7 +35,7 @@ export async function diffLiveFiles(
       const services = new Map(definitions.map(([name, { rules }]) => [name, rules.blocks[generator]]));
       const isDiscovered = catalogFile !== undefined;
       const input = { block, services, view, isDiscovered, haproxyFile, stateFile };
-      const diff = await generators.get(generator)?.diff?.(input, clock);
+      const diff = await generators.get(generator)?.diff?.(input, clock, settings);
       if (diff !== undefined) diffs.push({ generator, ...diff });
     }
     const isSame = diffs.every(

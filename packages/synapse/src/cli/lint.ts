@@ -3,7 +3,7 @@ import { reportLint } from '@smartstack/agent/cli';
 import type { Plugins } from '@smartstack/agent/plugins';
 import type { Instance } from '@smartstack/registry';
 
-import { nowhere } from '../catalog/locality.js';
+import { defaultAgentSettings } from '../config/agentFile.js';
 import type { GeneratorTable } from '../generators/types.js';
 import { lint } from '../lint/lint.js';
 import { examined } from './check.js';
@@ -42,7 +42,7 @@ export async function lintConfiguration(
     const view = viewOf(configuration, instances);
     const { generators: blocks } = configuration.main;
     all.push(
-      ...(await examined(configuration, examiner, settings?.location ?? nowhere)).filter(
+      ...(await examined(configuration, examiner, settings ?? defaultAgentSettings)).filter(
         ({ message }) => !toldWithPlace.test(message),
       ),
       ...(await lint({ file, env, generators, blocks, view, clock })),

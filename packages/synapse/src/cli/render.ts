@@ -10,12 +10,11 @@ import type { Instance } from '@smartstack/registry';
 import * as z from 'zod';
 
 import { Catalog } from '../catalog/catalog.js';
-import type { Location } from '../catalog/locality.js';
 import type { CatalogView } from '../catalog/types.js';
 import { configuredInstance } from '../config/fields.js';
 import { type Configuration, expandCopies } from '../config/load.js';
 import type { DiscoveryOptions } from '../config/service.js';
-import type { GeneratorTable } from '../generators/types.js';
+import type { GeneratorTable, HostSettings } from '../generators/types.js';
 import type { OutputFormat } from './invocation.js';
 import type { Output } from './output.js';
 
@@ -48,14 +47,15 @@ interface RenderOptions {
   /** Undefined: each that is configured. */
   readonly only: string | undefined;
   readonly output: OutputFormat;
-  readonly location: Location;
+  /** What agent.yaml says. */
+  readonly settings: HostSettings;
 }
 
 /** `synapse render`: what each generator (or `only` one) would write, on stdout; what it leaves out, on stderr. JSON holds both. */
 export async function renderAll<D extends DiscoveryOptions>(
   configuration: Configuration<D>,
   view: CatalogView,
-  { generators, only, output: format, location }: RenderOptions,
+  { generators, only, output: format, settings }: RenderOptions,
   output: Output,
 ): Promise<number> {
   const configured = [...configuration.main.generators];
@@ -68,7 +68,7 @@ export async function renderAll<D extends DiscoveryOptions>(
   const files: { readonly generator: string; readonly text: string; readonly notes: readonly string[] }[] =
     [];
   for (const [generator, block] of chosen) {
-    const rendered = await generators.get(generator)?.render(block, view, systemClock, location);
+    const rendered = await generators.get(generator)?.render(block, view, systemClock, settings);
     if (rendered !== undefined) files.push({ generator, ...rendered });
   }
   if (format === 'json') output.out(JSON.stringify({ files }, null, 2));

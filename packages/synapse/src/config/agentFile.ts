@@ -16,6 +16,7 @@ import { massLossSettings, type MassLossSettings } from './massLoss.js';
 import { type Location, nowhere } from '../catalog/locality.js';
 import { locationSchema, readLocation } from './location.js';
 import { hasErrors, issueAt } from './source.js';
+import type { TrafficSettings } from '../traffic/types.js';
 
 const seconds = (max: number) => z.number().min(0).max(max);
 const milliseconds = (value: number) => Math.round(value * 1000);
@@ -50,6 +51,23 @@ export const agentFileSchema = z.strictObject({
     .prefault({})
     .describe('When generators act.'),
   mass_loss: massLossSettings,
+  traffic: z
+    .strictObject({
+      latencies: z
+        .boolean()
+        .default(true)
+        .describe(
+          'Have HAProxy (2.6 and later) count how long servers take to answer, with lines in each backend in `mode http`. Without an agent.yaml it does not.',
+        ),
+      stick_counter: z
+        .int()
+        .min(0)
+        .max(11)
+        .default(2)
+        .describe("Which of HAProxy's stick counters these lines use: one that no other line uses."),
+    })
+    .prefault({})
+    .describe('What is counted of the traffic of services.'),
   zookeeper: z
     .strictObject({
       session_timeout: z.number().min(0.4).max(3600).default(36).describe('Asked of the server.'),
@@ -74,6 +92,7 @@ export interface AgentSettings {
   readonly startupDeadlineMs: number;
   readonly resyncMs: number;
   readonly massLoss: MassLossSettings;
+  readonly traffic: TrafficSettings;
   readonly zookeeper: {
     readonly sessionTimeoutMs: number;
     readonly auth: readonly { readonly scheme: string; readonly data: string }[];
@@ -82,7 +101,7 @@ export interface AgentSettings {
 }
 
 function toSettings(read: z.output<typeof agentFileSchema>, location: Location): AgentSettings {
-  const { admin, log, reconcile, zookeeper, mass_loss: massLoss } = read;
+  const { admin, log, reconcile, zookeeper, mass_loss: massLoss, traffic } = read;
   const holdoffMs = milliseconds(reconcile.holdoff);
   return {
     admin,
@@ -93,6 +112,7 @@ function toSettings(read: z.output<typeof agentFileSchema>, location: Location):
     startupDeadlineMs: milliseconds(reconcile.startup_deadline),
     resyncMs: milliseconds(reconcile.resync_interval),
     massLoss,
+    traffic: { latencies: traffic.latencies, stickCounter: traffic.stick_counter },
     zookeeper: {
       sessionTimeoutMs: milliseconds(zookeeper.session_timeout),
       auth: zookeeper.auth,
@@ -101,8 +121,11 @@ function toSettings(read: z.output<typeof agentFileSchema>, location: Location):
   };
 }
 
-/** What holds without a file. */
-export const defaultAgentSettings: AgentSettings = toSettings(agentFileSchema.parse({}), nowhere);
+/** What holds without a file: nothing that the Ruby pair's file does not say leads to other lines than the Ruby pair's. */
+export const defaultAgentSettings: AgentSettings = toSettings(
+  agentFileSchema.parse({ traffic: { latencies: false } }),
+  nowhere,
+);
 
 /**
  * The settings in a file, or what is wrong with it. A file that is missing and `optional` says nothing. `env` is where

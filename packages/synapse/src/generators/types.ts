@@ -4,14 +4,20 @@ import type { Location } from '../catalog/locality.js';
 import type { BlockIssue, CatalogView, Finding, Generator } from '../catalog/types.js';
 import type { GeneratorRules } from '../config/serviceReader.js';
 import type { StatsdEvents } from '../statsdEvents.js';
+import type { TrafficSettings } from '../traffic/types.js';
+
+/** What agent.yaml says that generators follow; absent where nobody said. */
+export interface HostSettings {
+  /** Where this host is. */
+  readonly location?: Location;
+  readonly traffic?: TrafficSettings;
+}
 
 /** What a generator may use. */
-export interface GeneratorContext {
+export interface GeneratorContext extends HostSettings {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  /** Where this host is; absent where nobody said. */
-  readonly location?: Location;
   /** Hears what DogStatsD is told of. */
   readonly events?: Pick<StatsdEvents, 'haproxyChecked' | 'haproxyReloadFailed'>;
 }
@@ -30,10 +36,10 @@ export interface GeneratorKind extends GeneratorRules {
     block: unknown,
     view: CatalogView,
     clock: Clock,
-    location?: Location,
+    host?: HostSettings,
   ) => Promise<Rendered>;
   /** What would change against live files. Changes nothing. Throws AgentError where there are none. */
-  readonly diff?: (input: DiffInput, clock: Clock) => Promise<GeneratorDiff>;
+  readonly diff?: (input: DiffInput, clock: Clock, host?: HostSettings) => Promise<GeneratorDiff>;
   /** What blocks do that they do not seem to do, and what the consumer itself says of them. Changes nothing. */
   readonly lint?: (blocks: LintedBlocks, clock: Clock) => Promise<readonly Finding[]>;
   /**
@@ -44,7 +50,7 @@ export interface GeneratorKind extends GeneratorRules {
     block: unknown,
     view: CatalogView,
     clock: Clock,
-    location?: Location,
+    host?: HostSettings,
   ) => Promise<readonly BlockIssue[]>;
 }
 

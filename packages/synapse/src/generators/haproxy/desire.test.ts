@@ -145,7 +145,7 @@ describe('addLastGood', () => {
 
 describe('a service with tiers', () => {
   const location = new Map([['zone', 'a']]);
-  const placed = readHaproxyBlock({ stats: false, bind_address: '127.0.0.1' }, 'h', location).config!;
+  const placed = readHaproxyBlock({ stats: false, bind_address: '127.0.0.1' }, 'h', { location }).config!;
   const near: Instance = { ...one, labels: { zone: 'a' } };
   const haproxy = { ...block, locality: { levels: ['zone'] } };
   const place = (views: readonly ServiceView[], lastGood?: DesiredState, memory: Memory = emptyMemory) =>

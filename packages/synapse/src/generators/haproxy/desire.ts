@@ -9,6 +9,8 @@ import { isAddress, serverName } from '../names.js';
 import type { SectionCache } from './desired/sectionCache.js';
 import { type Memory, serviceMemory } from './desired/memory.js';
 import { withPrepared } from './desired/prepared.js';
+import { latencyIssues, latencySettings } from './desired/latencyIssues.js';
+import { withLatencies } from './desired/latencyLines.js';
 import { ownerOf } from './desired/tierNames.js';
 import { withoutLostTiers } from './desired/tiers.js';
 import type { SharedLines } from './file/quarantineStore.js';
@@ -38,6 +40,8 @@ export interface DesireContext {
   readonly foreignIds?: ForeignIds;
   /** HAProxy refuses a frontend and a backend of one name: see Capabilities. */
   readonly separateNames?: boolean;
+  /** HAProxy can count latencies: see Capabilities. */
+  readonly counterArrays?: boolean;
   /** Wall clock in milliseconds. */
   readonly now: number;
 }
@@ -110,7 +114,8 @@ function isDisabled({ blocks }: ServiceView): boolean {
 
 /** Computes what haproxy.cfg should hold from scratch; host names are resolved on the way. */
 export async function desire(discovered: CatalogView, context: DesireContext): Promise<Desire> {
-  const { config, memory, hosts, lastGood, now, foreignIds, cache, separateNames = false } = context;
+  const { config, memory, hosts, lastGood, now, foreignIds, cache } = context;
+  const { separateNames = false, counterArrays = true } = context;
   const view = withPrepared(discovered, config);
   const addresses = await hosts.resolve(hostsOf(view, memory), (names) =>
     addressesBefore(names, view, lastGood),
@@ -124,11 +129,13 @@ export async function desire(discovered: CatalogView, context: DesireContext): P
   // of the last run says more about it than any memory of its servers.
   const unknown = view.services.filter((service) => isUnknown(service) && !isDisabled(service));
   const keep = new Set([...result.refused, ...unknown.map(({ name }) => name), ...(view.unreadable ?? [])]);
-  const desired = withoutLostTiers(keepLastGood(result.desired, keep, lastGood, view));
+  const kept = withoutLostTiers(keepLastGood(result.desired, keep, lastGood, view));
+  const latencies = counterArrays ? latencySettings(config, view) : undefined;
+  const desired = withLatencies(kept, latencies);
   return {
     desired: separateNames ? withSeparateNames(desired) : desired,
     shared: sharedLinesOf(view),
     memory: result.memory,
-    issues: result.issues,
+    issues: [...result.issues, ...latencyIssues(config, kept, latencies)],
   };
 }

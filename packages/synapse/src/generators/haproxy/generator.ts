@@ -17,7 +17,9 @@ import { traceServices } from './generatorTrace.js';
 import { statusOf } from './generatorStatus.js';
 import { HaproxyWatch } from './process/haproxyWatch.js';
 import { hardStopAfterMs } from './process/oldWorkers.js';
+import type { TrafficView } from '../../traffic/types.js';
 import { HostResolver, type Lookup } from '../hosts.js';
+import { noLatencies } from './desired/latencyIssues.js';
 import { foreignIds } from './loaded/strangers.js';
 import { addLastGood, type Memory } from './desired/memory.js';
 import { SectionCache } from './desired/sectionCache.js';
@@ -100,6 +102,10 @@ export class HaproxyGenerator implements Generator {
     return readServiceBlock(block).issues;
   }
 
+  get traffic(): TrafficView {
+    return this.#options.traffic.view;
+  }
+
   status(): unknown {
     const { wiring, watch, converger } = this.#ready ?? {};
     const { traffic } = this.#options;
@@ -174,7 +180,7 @@ export class HaproxyGenerator implements Generator {
       const wanted = await desire(view, { ...known, cache: this.#sections });
       this.#memory = wanted.memory;
       this.#desire = wanted;
-      this.#options.traffic.serve(wanted.desired.services);
+      this.#options.traffic.serve(wanted.desired.services, (service) => noLatencies(wanted.issues, service));
       this.#reportIssues(wanted.issues);
       const pass = converger.converge(wanted, this.#config, signal);
       this.#passing = pass;
@@ -207,18 +213,25 @@ export class HaproxyGenerator implements Generator {
     return {
       ...{ config: this.#config, memory, hosts: this.#hosts },
       ...{ lastGood: keeper.written?.desired, now: this.#options.clock.now() },
-      separateNames: await this.#needsSeparateNames(wiring),
+      ...(await this.#abilities(wiring)),
       foreignIds: foreignIds(running),
     };
   }
 
   /** The file must suit the process that runs, and the one that the next start brings. */
-  async #needsSeparateNames({ installed, targets }: Wiring): Promise<boolean> {
+  async #abilities({
+    installed,
+    targets,
+  }: Wiring): Promise<Pick<DesireContext, 'separateNames' | 'counterArrays'>> {
     const versions = [
-      (await installed.current()) ?? '',
-      ...targets.map(({ observation }) => observation?.state.process.version ?? ''),
-    ];
-    return versions.some((version) => capabilitiesOf(version).separateNames);
+      await installed.current(),
+      ...targets.map(({ observation }) => observation?.state.process.version),
+    ].filter((version) => version !== undefined);
+    const abilities = versions.map(capabilitiesOf);
+    return {
+      separateNames: abilities.some(({ separateNames }) => separateNames),
+      counterArrays: abilities.length > 0 && abilities.every(({ counterArrays }) => counterArrays),
+    };
   }
 
   #wire(): Promise<Parts> {

@@ -1,8 +1,7 @@
 import { hostname as systemHostname } from 'node:os';
 import { AgentError } from '@smartstack/agent';
-import { type Location, nowhere } from '../../catalog/locality.js';
 import type { BlockIssue, Generator } from '../../catalog/types.js';
-import type { GeneratorContext, GeneratorKind } from '../types.js';
+import type { GeneratorContext, GeneratorKind, HostSettings } from '../types.js';
 import { readHaproxyBlock, readServiceBlock } from './block/blocks.js';
 import { examine } from './examine.js';
 import { HaproxyGenerator } from './generator.js';
@@ -26,8 +25,8 @@ export interface CreateHaproxyGeneratorOptions extends GeneratorContext {
   readonly lookup?: Lookup;
 }
 
-function configOf(block: unknown, hostname: string, location: Location = nowhere): HaproxyConfig {
-  const { config, issues } = readHaproxyBlock(block, hostname, location);
+function configOf(block: unknown, hostname: string, host: HostSettings = {}): HaproxyConfig {
+  const { config, issues } = readHaproxyBlock(block, hostname, host);
   if (config !== undefined) return config;
   const problems = issues.map(({ path, message }) => `${['haproxy', ...path].join('.')}: ${message}`);
   throw new AgentError('config', problems.join('; '));
@@ -43,12 +42,11 @@ export function createHaproxyGenerator(options: CreateHaproxyGeneratorOptions): 
     lookup,
     random = Math.random,
     hostname = systemHostname(),
-    location = nowhere,
   } = options;
   return new HaproxyGenerator({
     ...{ clock, logger, random, turn: new Turn() },
-    config: configOf(block, hostname, location),
-    readConfig: (next) => readHaproxyBlock(next, hostname, location).config,
+    config: configOf(block, hostname, options),
+    readConfig: (next) => readHaproxyBlock(next, hostname, options).config,
     metrics: alsoToStatsd(createHaproxyMetrics(metrics), options.events),
     traffic: new Traffic(clock, createTrafficMetrics(metrics)),
     timing: { ...defaultGeneratorTiming, ...options.timing },
@@ -65,27 +63,27 @@ export const haproxyKind: GeneratorKind = {
   portOverride: (block) => readServiceBlock(block).config?.serverPortOverride,
   create: (block, context) => createHaproxyGenerator({ ...context, block }),
   createShadow: async (block, { clock, logger, metrics, location }) => {
+    // Whether latencies are counted is left out of the comparison: most others do not.
+    const host = { ...(location && { location }) };
     const { ShadowGenerator } = await import('./shadow/shadowGenerator.js');
     const hostname = systemHostname();
-    const readConfig = (next: unknown) => readHaproxyBlock(next, hostname, location).config;
+    const readConfig = (next: unknown) => readHaproxyBlock(next, hostname, host).config;
     return new ShadowGenerator({
-      config: configOf(block, hostname, location),
+      config: configOf(block, hostname, host),
       readConfig,
       clock,
       logger,
       metrics,
     });
   },
-  render: (block, view, clock, location) =>
-    preview(configOf(block, systemHostname(), location), view, { clock }),
+  render: (block, view, clock, host) => preview(configOf(block, systemHostname(), host), view, { clock }),
   lint: async ({ block, services, view }, clock) => {
     const { lintHaproxy } = await import('./lint/lint.js');
     return lintHaproxy({ raw: block, config: configOf(block, systemHostname()), services, view }, clock);
   },
-  diff: async (input, clock) => {
+  diff: async (input, clock, host) => {
     const { diffLive } = await import('./live/liveDiff.js');
-    return diffLive(configOf(input.block, systemHostname()), input, clock);
+    return diffLive(configOf(input.block, systemHostname(), host), input, clock);
   },
-  examine: (block, view, clock, location) =>
-    examine(configOf(block, systemHostname(), location), view, clock),
+  examine: (block, view, clock, host) => examine(configOf(block, systemHostname(), host), view, clock),
 };

@@ -3,6 +3,7 @@ import type { CatalogView } from '../../catalog/types.js';
 import type { Rendered } from '../types.js';
 import type { HaproxyConfig } from './block/schema.js';
 import { desiredState } from './desired/desired.js';
+import { withLatencyLines } from './desired/latencyIssues.js';
 import { emptyMemory } from './desired/memory.js';
 import { withPrepared } from './desired/prepared.js';
 import { render } from './desired/render.js';
@@ -16,7 +17,9 @@ export async function preview(
 ): Promise<Rendered> {
   const { addresses, problems } = await resolveOnce(view, clock, lookup);
   const unresolved = [...problems].map(([host, problem]) => `warning: cannot resolve ${host}: ${problem}`);
-  const { desired, issues } = desiredState(config, withPrepared(view, config), emptyMemory, addresses, 0);
+  const all = withPrepared(view, config);
+  const wanted = desiredState(config, all, emptyMemory, addresses, 0);
+  const { desired, issues } = withLatencyLines(wanted, config, all);
   const notes = issues.map(({ severity, reason, service, instance }) =>
     [severity, service, instance, reason].filter((part) => part !== undefined).join(': '),
   );

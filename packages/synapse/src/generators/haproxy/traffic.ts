@@ -1,6 +1,8 @@
 import type { Clock } from '@smartstack/agent';
-import { type Counts, minus, noCounts, plus } from './counters/counts.js';
-import { rowKey } from './counters/statTable.js';
+import { TrafficHistory } from '../../traffic/history.js';
+import type { TrafficView } from '../../traffic/types.js';
+import { type Counts, minus, noCounts, sameCounts } from './counters/counts.js';
+import type { HistogramReading } from './counters/histograms.js';
 import {
   advance,
   forgetRows,
@@ -10,8 +12,10 @@ import {
   type Reading,
   type Totals,
 } from './counters/totals.js';
-import { ownerOf } from './desired/tierNames.js';
+import { isLatencyLine } from './desired/latencyLines.js';
+import { Latencies } from './latencies.js';
 import type { TrafficMetrics } from './trafficMetrics.js';
+import { type Families, familiesOf, gainOf, rowsOf, serversOf, sumOf } from './trafficRows.js';
 import type { ServiceSections } from './types.js';
 
 /** Workers that fell silent keep their place: a frozen one that comes back must not count twice. */
@@ -19,65 +23,29 @@ const maxSilent = 8;
 /** The status shows counters of single servers up to so many. */
 const maxServersShown = 1_000;
 
-interface ServiceRows {
-  readonly backend: string;
-  readonly frontend: string | undefined;
-  readonly servers: readonly { readonly name: string; readonly key: string }[];
-}
-
-/** Sections are values: their rows are named when somebody counts, once. */
-const rows = new WeakMap<ServiceSections, ServiceRows>();
-
-function rowsOf(sections: ServiceSections): ServiceRows {
-  const known = rows.get(sections);
-  if (known !== undefined) return known;
-  const { frontend, backend } = sections;
-  const name = frontend?.title.split(' ')[1];
-  const named = {
-    backend: rowKey('backend', backend.name),
-    frontend: name === undefined ? undefined : rowKey('frontend', name),
-    servers: backend.servers.map((server) => ({
-      name: server.name,
-      key: rowKey('server', backend.name, server.name),
-    })),
-  };
-  rows.set(sections, named);
-  return named;
-}
-
-/** The sections of each service: its own, and those of its tiers. */
-type Families = ReadonlyMap<string, readonly ServiceSections[]>;
-
-function familiesOf(services: readonly ServiceSections[]): Families {
-  const families = new Map<string, ServiceSections[]>();
-  for (const sections of services) {
-    const owner = ownerOf(sections.service);
-    const family = families.get(owner);
-    if (family === undefined) families.set(owner, [sections]);
-    else family.push(sections);
-  }
-  return families;
-}
-
-function sumOf(counts: readonly (Counts | undefined)[]): Counts | undefined {
-  const known = counts.filter((each) => each !== undefined);
-  return known.length === 0 ? undefined : known.reduce(plus);
-}
-
 /** For people: what is not zero. */
 function shown(counts: Counts | undefined): Readonly<Record<string, number>> {
   return Object.fromEntries(Object.entries(counts ?? {}).filter(([, value]) => value > 0));
 }
 
-/** A server of a tier is one of its service's, too. */
 function shownServers(
-  family: readonly ServiceRows[],
+  family: readonly ServiceSections[],
   counted: (key: string) => Counts | undefined,
 ): Readonly<Record<string, unknown>> {
-  const keys = new Map<string, string[]>();
-  for (const { name, key } of family.flatMap(({ servers }) => servers))
-    keys.set(name, [...(keys.get(name) ?? []), key]);
-  return Object.fromEntries([...keys].map(([name, all]) => [name, shown(sumOf(all.map(counted)))]));
+  const servers = [...serversOf(family)];
+  return Object.fromEntries(servers.map(([name, keys]) => [name, shown(sumOf(keys.map(counted)))]));
+}
+
+/** Mean duration by the newest worker that knows one, in milliseconds. */
+function lasting(
+  { workers }: Totals,
+  live: readonly string[],
+  backends: readonly string[],
+): number | undefined {
+  const known = live.flatMap((worker) =>
+    backends.flatMap((backend) => workers.get(worker)?.rows.get(backend)?.lastingMs ?? []),
+  );
+  return known.findLast((ms) => ms > 0);
 }
 
 /**
@@ -96,33 +64,86 @@ export class Traffic {
   #basis: readonly unknown[] = [];
   /** What they show of each service: of thousands most are the same at the next look. */
   readonly #shown = new Map<string, readonly unknown[]>();
+  /** The workers that answered last. */
+  #live: readonly string[] = [];
+  readonly #history: TrafficHistory;
+  readonly #latencies: Latencies;
+  #noLatencies: (service: string) => string | undefined = () => undefined;
 
   constructor(clock: Clock, metrics: TrafficMetrics) {
     this.#clock = clock;
     this.#metrics = metrics;
     this.#startedAt = clock.monotonic();
+    this.#history = new TrafficHistory(clock, {
+      services: () => this.#services.keys(),
+      servers: (service) => serversOf(this.#services.get(service) ?? []).keys(),
+      facts: (service, server) => this.#facts(service, server),
+      noLatencies: (service) => this.#whyNoLatencies(service),
+    });
+    this.#latencies = new Latencies(this.#history, metrics);
   }
 
-  /** Whose sections are counted for whom, from now on. A service that left loses its series. */
-  serve(services: readonly ServiceSections[]): void {
+  /** The last hour, for whoever looks. */
+  get view(): TrafficView {
+    return this.#history;
+  }
+
+  /** Whether there is anything to be read of latencies. */
+  get hasLatencies(): boolean {
+    return this.#latencies.isWanted;
+  }
+
+  /**
+   * Whose sections are counted for whom, from now on. A service that left loses its series. `noLatencies` says why
+   * latencies of a service, which has no lines for them, are not counted.
+   */
+  serve(
+    services: readonly ServiceSections[],
+    noLatencies: (service: string) => string | undefined = () => undefined,
+  ): void {
     const before = this.#services;
     this.#services = familiesOf(services);
-    for (const service of before.keys()) {
+    this.#noLatencies = noLatencies;
+    this.#latencies.serve(services);
+    this.#history.expectServers(services.reduce((count, { backend }) => count + backend.servers.length, 0));
+    for (const [service, family] of before) {
       if (this.#services.has(service)) continue;
       this.#metrics.remove(service);
       this.#shown.delete(service);
+      this.#history.forget(service, serversOf(family).keys());
     }
+  }
+
+  /** Takes a reading of histograms. Answers with the entries to remove from that worker's table. */
+  addLatencies(reading: Omit<HistogramReading, 'isOlder'>, uptimeSeconds: number): readonly string[] {
+    const isOlder = this.#isOlder(uptimeSeconds);
+    return this.#latencies.add({ ...reading, isOlder }, this.#clock.monotonic());
+  }
+
+  /** An entry was removed from a worker's table. */
+  removedLatencies(worker: string, key: string): void {
+    this.#latencies.removed(worker, key);
+  }
+
+  /** A worker ended; its last so many seconds were not read. */
+  lost(seconds: number): void {
+    this.#metrics.lost(seconds);
   }
 
   /** Takes a reading; `uptimeSeconds` is the worker's age. */
   add(reading: Omit<Reading, 'isOlder'>, uptimeSeconds: number): void {
-    const isOlder = uptimeSeconds * 1000 > this.#clock.monotonic() - this.#startedAt;
-    this.#totals = advance(this.#totals, { ...reading, isOlder });
+    this.#totals = advance(this.#totals, { ...reading, isOlder: this.#isOlder(uptimeSeconds) });
+    this.#history.looked();
+  }
+
+  #isOlder(uptimeSeconds: number): boolean {
+    return uptimeSeconds * 1000 > this.#clock.monotonic() - this.#startedAt;
   }
 
   /** A worker has ended, and was read to its end. */
   forget(worker: string): void {
     this.#totals = forgetWorker(this.#totals, worker);
+    this.#latencies.forget(worker);
   }
 
   /** A reading failed. */
@@ -135,42 +156,81 @@ export class Traffic {
     this.#forgetEnded(live);
     if (hasServers) this.#forgetServers();
     const basis = [this.#totals, this.#services, live.join()];
-    if (basis.every((value, index) => value === this.#basis[index])) return;
+    const isKnown = basis.every((value, index) => value === this.#basis[index]);
     this.#basis = basis;
+    this.#live = live;
+    if (isKnown) return;
     for (const [service, family] of this.#services) {
-      const own = family.map(rowsOf);
-      const backends = own.map(({ backend }) => backend);
-      const frontend = own.find((rows) => rows.frontend !== undefined)?.frontend;
-      const sums = backends.map((backend) => this.#totals.sums.get(backend));
-      const isHttp = sums.find((sum) => sum !== undefined)?.http;
-      if (isHttp === undefined) continue;
-      const open = backends.reduce((sum, backend) => sum + openNow(this.#totals, live, backend), 0);
-      const refused = frontend === undefined ? undefined : this.#totals.sums.get(frontend);
-      const shownBefore = this.#shown.get(service);
-      const shownNow = [...backends, ...sums, open, frontend, refused];
-      if (
-        shownBefore?.length === shownNow.length &&
-        shownBefore.every((value, index) => value === shownNow[index])
-      )
-        continue;
-      this.#shown.set(service, shownNow);
-      const gain = sumOf(backends.map((backend) => this.#gained(backend))) ?? noCounts;
-      this.#metrics.gained(service, isHttp, gain, open);
-      if (frontend !== undefined) this.#metrics.refused(service, this.#gained(frontend).ereq);
+      this.#publishService(service, family);
+      if (hasServers && this.#history.hasServers) this.#noteServers(service, family);
     }
+  }
+
+  #publishService(service: string, family: readonly ServiceSections[]): void {
+    const own = family.map(rowsOf);
+    const backends = own.map(({ backend }) => backend);
+    const frontend = own.find((rows) => rows.frontend !== undefined)?.frontend;
+    const sums = backends.map((backend) => this.#totals.sums.get(backend));
+    const { http: isHttp, open } = this.#facts(service);
+    if (isHttp === undefined) return;
+    const refused = frontend === undefined ? undefined : this.#totals.sums.get(frontend);
+    const shownBefore = this.#shown.get(service);
+    const shownNow = [...backends, ...sums, open, frontend, refused];
+    const isShown =
+      shownBefore?.length === shownNow.length &&
+      shownBefore.every((value, index) => value === shownNow[index]);
+    // What lasts is noted in each slot of time.
+    if (isShown && open === 0) return;
+    const gain = sumOf(backends.map((backend) => this.#gained(backend))) ?? noCounts;
+    const meanDurationMs = lasting(this.#totals, this.#live, backends);
+    this.#history.note(service, undefined, { gain: gainOf(gain), open, meanDurationMs });
+    if (isShown) return;
+    this.#shown.set(service, shownNow);
+    this.#metrics.gained(service, isHttp, gain, open);
+    if (!isHttp && meanDurationMs !== undefined) this.#metrics.lasted(service, meanDurationMs / 1000);
+    if (frontend !== undefined) this.#metrics.refused(service, this.#gained(frontend).ereq);
+  }
+
+  #noteServers(service: string, family: readonly ServiceSections[]): void {
+    for (const [server, keys] of serversOf(family)) {
+      const gain = sumOf(keys.map((key) => this.#gained(key))) ?? noCounts;
+      const { open } = this.#facts(service, server);
+      if (open > 0 || !sameCounts(gain, noCounts))
+        this.#history.note(service, server, { gain: gainOf(gain), open });
+    }
+  }
+
+  #keysOf(service: string, server: string | undefined): readonly string[] {
+    const family = this.#services.get(service) ?? [];
+    return server === undefined
+      ? family.map((sections) => rowsOf(sections).backend)
+      : (serversOf(family).get(server) ?? []);
+  }
+
+  #facts(service: string, server?: string): { readonly http: boolean | undefined; readonly open: number } {
+    const keys = this.#keysOf(service, server);
+    const http = keys.map((key) => this.#totals.sums.get(key)?.http).find((known) => known !== undefined);
+    return { http, open: keys.reduce((sum, key) => sum + openNow(this.#totals, this.#live, key), 0) };
+  }
+
+  #whyNoLatencies(service: string): string | undefined {
+    const family = this.#services.get(service) ?? [];
+    if (family.some(({ backend }) => backend.lines.some(isLatencyLine))) return undefined;
+    if (this.#facts(service).http === false) return 'it is in mode tcp';
+    return this.#noLatencies(service) ?? 'they are not asked for (`traffic.latencies` in agent.yaml)';
   }
 
   /** Totals by service, and of the servers of each while they are few. */
   status(): unknown {
     const { sums } = this.#totals;
-    const services = [...this.#services].map(([service, family]) => [service, family.map(rowsOf)] as const);
-    const servers = services.reduce((count, [, [own]]) => count + (own?.servers.length ?? 0), 0);
+    const services = [...this.#services];
+    const servers = services.reduce((count, [, [own]]) => count + (own?.backend.servers.length ?? 0), 0);
     const counted = (key: string): Counts | undefined => sums.get(key)?.counts;
     return Object.fromEntries(
       services.map(([service, family]) => [
         service,
         {
-          ...shown(sumOf(family.map(({ backend }) => counted(backend)))),
+          ...shown(sumOf(family.map((sections) => counted(rowsOf(sections).backend)))),
           ...(servers <= maxServersShown && { servers: shownServers(family, counted) }),
         },
       ]),

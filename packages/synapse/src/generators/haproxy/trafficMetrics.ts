@@ -1,4 +1,5 @@
-import type { Counter, Gauge, Metrics } from '@smartstack/agent';
+import type { CountedHistogram, Counter, Gauge, Metrics } from '@smartstack/agent';
+import { latencyBounds, latencySum } from '../../traffic/latency.js';
 import type { CountColumn, Counts } from './counters/counts.js';
 
 /** What requests and connections came to, by service. */
@@ -7,8 +8,14 @@ export interface TrafficMetrics {
   gained(service: string, isHttp: boolean, gain: Counts, open: number): void;
   /** Its frontend refused so many requests more. */
   refused(service: string, count: number): void;
+  /** Its servers answered so many requests more, by latency. */
+  answered(service: string, latencies: readonly number[]): void;
+  /** How long its connections lasted on average lately, in seconds. */
+  lasted(service: string, seconds: number): void;
   /** HAProxy's counters could not be read. */
   failed(): void;
+  /** A worker ended before its counters of the last so many seconds were read. */
+  lost(seconds: number): void;
   /** Drops all series of a service that left. */
   remove(service: string): void;
 }
@@ -70,11 +77,32 @@ export function createTrafficMetrics(metrics: Metrics): TrafficMetrics {
     name: 'smartstack_haproxy_counter_failures_total',
     help: "Readings of HAProxy's counters that failed; the next one makes up for it.",
   });
+  const latency = metrics.countedHistogram({
+    name: 'smartstack_response_latency_seconds',
+    help: "From when a service's backend has a request until it has the response's headers; the sum is estimated.",
+    labels,
+    buckets: latencyBounds,
+  });
+  const duration = metrics.gauge({
+    name: 'smartstack_tcp_connection_duration_seconds',
+    help: 'How long the last 1,024 connections to a service in mode tcp lasted on average.',
+    labels,
+  });
+  const unread = metrics.counter({
+    name: 'smartstack_haproxy_counter_losses_total',
+    help: 'Workers of HAProxy that ended before their counters were read to the end.',
+  });
+  const unreadSeconds = metrics.counter({
+    name: 'smartstack_haproxy_counter_lost_seconds_total',
+    help: 'Time of which their last requests are not counted.',
+  });
   const counters = simple.map(([column, name, help]) => ({
     column,
     counter: metrics.counter({ name, help, labels }),
   }));
-  const plain: readonly (Counter | Gauge)[] = [requests, connections, open, refused];
+  const plain: readonly (Counter | Gauge | CountedHistogram)[] = [
+    ...[requests, connections, open, refused, latency, duration],
+  ];
   return {
     gained: (dst_service, isHttp, gain, openNow) => {
       for (const { column, counter } of counters) counter.inc({ dst_service }, gain[column]);
@@ -87,7 +115,13 @@ export function createTrafficMetrics(metrics: Metrics): TrafficMetrics {
       for (const each of classes) responses.inc({ dst_service, ...each.labels }, gain[each.column]);
     },
     refused: (dst_service, count) => refused.inc({ dst_service }, count),
+    answered: (dst_service, latencies) => latency.add(latencies, latencySum(latencies), { dst_service }),
+    lasted: (dst_service, seconds) => duration.set(seconds, { dst_service }),
     failed: () => failures.inc(),
+    lost: (seconds) => {
+      unread.inc();
+      unreadSeconds.inc({}, seconds);
+    },
     remove: (dst_service) => {
       for (const metric of plain) metric.remove({ dst_service });
       for (const { counter } of counters) counter.remove({ dst_service });

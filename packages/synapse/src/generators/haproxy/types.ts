@@ -49,6 +49,16 @@ export interface DesiredState {
   readonly sharedFrontend?: Section;
   /** No frontend is called as a backend is (`withSeparateNames`): nor may be what stands in for a part of it. */
   readonly separateNames?: true;
+  /** Its backends have lines that count latencies, where they can (`withLatencies`). */
+  readonly latencies?: LatencySettings;
+}
+
+/** How latencies are counted in HAProxy. */
+export interface LatencySettings {
+  /** Which of HAProxy's stick counters is ours. */
+  readonly stickCounter: number;
+  /** Services that do without. */
+  readonly except: readonly string[];
 }
 
 /** What one server is in the running process. */
@@ -91,6 +101,8 @@ export interface Capabilities {
   readonly addServerForgetsSni: boolean;
   /** A frontend and a backend of one name are refused (>= 3.3). */
   readonly separateNames: boolean;
+  /** Stick tables hold lists of counters (`gpc(n)`, >= 2.5); asked for from 2.6 on, which was tried. */
+  readonly counterArrays: boolean;
 }
 
 /** One change that a running HAProxy takes without a reload. Values, not strings: `runtimeApi` encodes them. */

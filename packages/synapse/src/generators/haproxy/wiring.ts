@@ -32,6 +32,8 @@ export interface GeneratorTiming extends ProcessTiming {
   readonly watchMs: number;
   /** How often HAProxy's counters are read at most. */
   readonly countMs: number;
+  /** How often its histograms of latencies are read at most. */
+  readonly latencyMs: number;
   /** For one check of a candidate. */
   readonly checkMs: number;
   /** How often addresses that were taken are tried again. */
@@ -45,6 +47,7 @@ export const defaultGeneratorTiming: GeneratorTiming = {
   observeAgainMs: 10_000,
   watchMs: 500,
   countMs: 2_000,
+  latencyMs: 1_000,
   checkMs: 30_000,
   retryAddressesMs: 10_000,
 };
@@ -142,11 +145,11 @@ export async function wire(config: HaproxyConfig, context: WiringContext): Promi
     },
   });
   const { restartIntervalMs: intervalMs, restartJitter: jitter } = config;
-  const { countMs } = timing;
+  const { countMs, latencyMs } = timing;
   return {
     ...{ targets, keeper, beliefs, process },
     installed: new InstalledHaproxy(config.haproxyBinary, { clock, timeoutMs: timing.checkMs }),
-    counters: new CounterReader({ clock, logger, targets, process, traffic, countMs }),
+    counters: new CounterReader({ clock, logger, targets, process, traffic, countMs, latencyMs }),
     ownStart: new OwnStart(clock),
     gate: new ReloadGate({ clock, intervalMs, jitter, random }),
     stateFile: new StateFile(config.stateFilePath, clock),

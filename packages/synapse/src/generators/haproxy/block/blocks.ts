@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { type Location, nowhere } from '../../../catalog/locality.js';
+import { nowhere } from '../../../catalog/locality.js';
 import type { BlockIssue } from '../../../catalog/types.js';
 import { type ReadBlock, readBlock } from '../../blocks.js';
+import type { HostSettings } from '../../types.js';
 import { type HaproxyConfig, haproxySchema } from './schema.js';
 import { type HaproxyServiceConfig, haproxyServiceSchema } from './serviceSchema.js';
 
@@ -18,13 +19,13 @@ export function seedOfHost(hostname: string): bigint {
 }
 
 /**
- * Reads the top-level `haproxy` block for a host at `location`. Without `server_order_seed` the seed comes from `hostname`, so
+ * Reads the top-level `haproxy` block for a host of these settings. Without `server_order_seed` the seed comes from `hostname`, so
  * that hosts differ in which server they try first but each keeps its order across restarts.
  */
 export function readHaproxyBlock(
   block: unknown,
   hostname: string,
-  location: Location = nowhere,
+  { location = nowhere, traffic }: HostSettings = {},
 ): ReadBlock<HaproxyConfig> {
   // `haproxy:` with nothing below it asks for the presets.
   const { config, issues } = readBlock(haproxySchema, block ?? {}, unknownKey);
@@ -33,7 +34,8 @@ export function readHaproxyBlock(
     block !== null &&
     (block as Record<string, unknown>).server_order_seed !== undefined;
   if (config === undefined) return { config, issues };
-  const placed = { ...config, location };
+  const latencyCounter = traffic?.latencies === true ? traffic.stickCounter : undefined;
+  const placed = { ...config, location, latencyCounter };
   return { config: seeded ? placed : { ...placed, serverOrderSeed: seedOfHost(hostname) }, issues };
 }
 

@@ -162,6 +162,8 @@ export interface HaproxyConfig {
   readonly sectionKeywords: 'ruby' | 'modern';
   /** Where this host is: from agent.yaml, not from the block. */
   readonly location: Location;
+  /** The stick counter with which latencies are counted, also from there; undefined where they are not. */
+  readonly latencyCounter: number | undefined;
 }
 
 /** True when synapse knows the paths itself: its own global section, or an HAProxy that it starts. */
@@ -225,6 +227,7 @@ function toConfig(keys: Keys): HaproxyConfig {
     ],
     sharedFrontend: keys.shared_frontend,
     location: nowhere,
+    latencyCounter: undefined,
     bindAddress: keys.bind_address ?? 'localhost',
     preparedServices: keys.prepared_services ?? {},
     doWrites: keys.do_writes,

@@ -72,6 +72,9 @@ export const haproxyServiceKeys = z.strictObject({
     .nullable()
     .optional()
     .describe("Port of every instance. Deprecated: use the service's backend_port_override."),
+  latencies: flag
+    .default(true)
+    .describe('Have HAProxy count how long its servers take to answer, where agent.yaml asks for that.'),
   locality: locality.nullable().optional().meta({ description: locality.description }),
 });
 
@@ -92,6 +95,8 @@ export interface HaproxyServiceConfig {
   readonly cookieValue: 'hash' | 'name';
   /** Applied by the catalog, like `backend_port_override`. */
   readonly serverPortOverride: number | undefined;
+  /** Whether HAProxy may count latencies of it. */
+  readonly latencies: boolean;
   /** Levels from near to far, and how many servers of one must be up for it to be used. */
   readonly locality: { readonly levels: readonly string[]; readonly minimum: number } | undefined;
 }
@@ -115,5 +120,6 @@ export const haproxyServiceSchema = haproxyServiceKeys.transform((keys): Haproxy
   sharedFrontend: keys.shared_frontend,
   cookieValue: keys.cookie_value_method === 'hash' ? 'hash' : 'name',
   serverPortOverride: keys.server_port_override ?? undefined,
+  latencies: keys.latencies,
   locality: keys.locality ?? undefined,
 }));

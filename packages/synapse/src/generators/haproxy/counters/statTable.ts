@@ -14,6 +14,8 @@ export interface StatRow {
   readonly http: boolean;
   /** Requests (http) or connections (tcp) under way now. */
   readonly open: number;
+  /** How long the last 1,024 of them lasted on average, in milliseconds; of backends alone. */
+  readonly lastingMs?: number;
   readonly counts: Counts;
 }
 
@@ -30,6 +32,8 @@ export interface StatColumns {
   readonly places: ReadonlyMap<string, number>;
   /** Fields to split off a line: free text, which may hold commas, comes behind them. */
   readonly width: number;
+  /** Where the mean duration stands, behind free text that backends have none of; undefined where it is not told. */
+  readonly lasting: number | undefined;
 }
 
 const needed = ['pxname', 'svname', 'type', 'sid', 'scur', ...countColumns];
@@ -40,11 +44,15 @@ export function readColumns(header: string): StatColumns | undefined {
   const names = header.slice(2).trimEnd().split(',');
   const places = new Map(needed.map((name) => [name, names.indexOf(name)]));
   if ([...places.values()].includes(-1)) return undefined;
-  return { places, width: Math.max(...places.values()) + 1 };
+  const lasting = names.indexOf('ttime');
+  return { places, width: Math.max(...places.values()) + 1, lasting: lasting < 0 ? undefined : lasting };
 }
 
 /** Reads a row. Undefined for what is neither frontend, backend nor server; 'malformed' for what is no row at all. */
-export function readRow(line: string, { places, width }: StatColumns): StatRow | undefined | 'malformed' {
+export function readRow(
+  line: string,
+  { places, width, lasting }: StatColumns,
+): StatRow | undefined | 'malformed' {
   const fields = line.split(',', width);
   if (fields.length < width) return 'malformed';
   const text = (column: string): string => fields[places.get(column) ?? -1] ?? '';
@@ -56,5 +64,8 @@ export function readRow(line: string, { places, width }: StatColumns): StatRow |
   const isSound = [id, open, ...Object.values(counts)].every((value) => value >= 0 && Number.isFinite(value));
   if (!isSound || text('pxname') === '') return 'malformed';
   const key = rowKey(kind, text('pxname'), kind === 'server' ? text('svname') : '');
-  return { kind, key, id, http: text('hrsp_2xx') !== '', open, counts };
+  const row = { kind, key, id, http: text('hrsp_2xx') !== '', open, counts };
+  if (kind !== 'backend' || lasting === undefined) return row;
+  const lastingMs = Number(line.split(',', lasting + 1)[lasting] || Number.NaN);
+  return Number.isFinite(lastingMs) ? { ...row, lastingMs } : row;
 }

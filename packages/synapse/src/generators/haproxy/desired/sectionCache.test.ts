@@ -10,7 +10,9 @@ import { SectionCache } from './sectionCache.js';
 const configs = [
   { stats: false },
   { stats: false, state_file_path: '/x', state_file_ttl: 40, use_nerve_weights: true },
-].map((block, n) => readHaproxyBlock(block, 'h', new Map([['zone', n === 0 ? 'a' : 'b']])).config!);
+].map(
+  (block, n) => readHaproxyBlock(block, 'h', { location: new Map([['zone', n === 0 ? 'a' : 'b']]) }).config!,
+);
 
 const blocks = [
   { port: 3000, server_options: 'check' },

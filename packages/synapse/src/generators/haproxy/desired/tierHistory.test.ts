@@ -54,7 +54,7 @@ describe('tiers over time', () => {
 
   it('keep their memory as long as a service that cannot be read', () => {
     const { memory } = desire([web()]);
-    const { config } = readHaproxyBlock({ stats: false }, 'h', location);
+    const { config } = readHaproxyBlock({ stats: false }, 'h', { location });
     const later = at + 10 * 86_400_000;
     const view = { services: [], unreadable: ['web'] };
     expect(desiredState(config!, view, memory, new Map(), later).memory).toEqual(memory);
@@ -68,7 +68,7 @@ describe('tiers over time', () => {
   });
 
   it('stay the same values while nothing changes', () => {
-    const { config } = readHaproxyBlock({ stats: false }, 'h', location);
+    const { config } = readHaproxyBlock({ stats: false }, 'h', { location });
     const cache = new SectionCache();
     const view = { services: [web({ ...block, locality: { levels: ['zone', 'region'] } })] };
     const look = (memory = emptyMemory) => desiredState(config!, view, memory, new Map(), at, { cache });

@@ -1,3 +1,4 @@
+import { isLatencyLine } from '../desired/latencyLines.js';
 import type { ConfigMessage } from './configMessages.js';
 import type { DesiredState } from '../types.js';
 
@@ -11,6 +12,8 @@ export type Culprit =
   | { readonly kind: 'shared-lines'; readonly service: string; readonly isAddress?: true }
   /** A `bind` line of a section that is nobody's (the stats page, the shared frontend): nobody can listen there. */
   | { readonly kind: 'bind'; readonly section: string; readonly line: string }
+  /** The lines with which synapse counts latencies, in whosever section: they are no service's fault. */
+  | { readonly kind: 'latencies' }
   | { readonly kind: 'base'; readonly isLimit?: true };
 
 /** Answers which service added a line to the shared frontend. */
@@ -76,6 +79,7 @@ export function blame(
   const base: Culprit = { kind: 'base' };
   if (title === undefined) return base;
   const line = lines[number - 1] ?? '';
+  if (isLatencyLine(line)) return { kind: 'latencies' };
   const service = ownersByTitle(desired).get(title);
   if (service !== undefined) {
     if (isAddress === true) return { kind: 'frontend', service };

@@ -1,5 +1,6 @@
 import type { Culprit } from './blame.js';
 import { withSeparateNames } from '../desired/frontendNames.js';
+import { withLatencies } from '../desired/latencyLines.js';
 import { withoutLostTiers } from '../desired/tiers.js';
 import type { DesiredState, Section, Server, ServiceSections } from '../types.js';
 
@@ -53,8 +54,9 @@ function keyOf(culprit: Culprit): string {
       return `${culprit.kind} ${culprit.service}`;
     case 'bind':
       return `bind ${culprit.section} ${culprit.line}`;
+    case 'latencies':
     case 'base':
-      return 'base';
+      return culprit.kind;
   }
 }
 
@@ -64,6 +66,7 @@ function fingerprintOf(
   shared: SharedLines,
   linesAlone: boolean,
 ): string | undefined {
+  if (culprit.kind === 'latencies') return desired.latencies && JSON.stringify(desired.latencies);
   if (culprit.kind === 'base') return JSON.stringify([desired.base, desired.sharedFrontend]);
   if (culprit.kind === 'bind') {
     const section = sectionOf(desired, culprit.section);
@@ -171,7 +174,9 @@ export class Quarantine {
       }),
     });
     // What was good before an upgrade of HAProxy may have names that the new one refuses.
-    return desired.separateNames === true ? withSeparateNames(cleared) : cleared;
+    const named = desired.separateNames === true ? withSeparateNames(cleared) : cleared;
+    // Nor need it count latencies as is wanted now: its lines and the table go together.
+    return withLatencies(named, this.#held.has('latencies') ? undefined : desired.latencies);
   }
 
   /** The section without the lines on whose addresses nobody can listen, with the last good ones in their place. */

@@ -5,6 +5,7 @@ import { blame, type Culprit, type SharedLineOwner } from './blame.js';
 import { type CommandResult, runCommand, runShell } from '@smartstack/agent/command';
 import { type ConfigMessage, parseConfigMessages } from './configMessages.js';
 import type { Quarantine, SharedLines } from './quarantineStore.js';
+import { withoutLatencies } from '../desired/latencyLines.js';
 import { render } from '../desired/render.js';
 import type { DesiredState } from '../types.js';
 
@@ -163,13 +164,15 @@ function blameAll(
   });
 }
 
-/** The first service with which the file becomes invalid, or the base when it is so without any. */
+/** The lines that count latencies if they alone are at fault, or the first service with which the file becomes invalid, or the base when it is so without any. */
 async function bisect(
   candidate: DesiredState,
   shared: SharedLines,
   check: SettleInput['check'],
 ): Promise<Culprit> {
   const { services } = candidate;
+  const plain = withoutLatencies(candidate);
+  if (plain !== candidate && (await check(render(plain), plain)).valid) return { kind: 'latencies' };
   const validWith = async (count: number): Promise<boolean> => {
     const dropped = new Set(services.slice(count).flatMap(({ service }) => shared.get(service) ?? []));
     const sharedFrontend = candidate.sharedFrontend && {

@@ -6,6 +6,7 @@ import { readServiceBlock } from '../block/blocks.js';
 import type { HaproxyConfig } from '../block/schema.js';
 import { desiredState } from '../desired/desired.js';
 import { whoTakes } from '../desired/keywords.js';
+import { withLatencyLines } from '../desired/latencyIssues.js';
 import { emptyMemory, type Memory, parseMemory, serviceMemory } from '../desired/memory.js';
 import { withPrepared } from '../desired/prepared.js';
 import { render } from '../desired/render.js';
@@ -33,13 +34,9 @@ export async function diffLive(
   const sections = parseSections(text);
   const shown = isDiscovered ? view : asLive(view, memory, sections);
   const { addresses, problems } = await resolveOnce(shown, clock);
-  const result = desiredState(
-    config,
-    withPrepared(shown, config),
-    memory,
-    addresses,
-    writtenAt(memory, clock),
-  );
+  const all = withPrepared(shown, config);
+  const wanted = desiredState(config, all, memory, addresses, writtenAt(memory, clock));
+  const result = withLatencyLines(wanted, config, all);
   const after = parseSections(render(result.desired));
   const { changes, harmless } = withoutHarmless(compareSections(sections, after));
   return {

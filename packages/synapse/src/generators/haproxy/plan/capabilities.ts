@@ -36,5 +36,6 @@ export function capabilitiesOf(version: string): Capabilities {
     addServerForgetsSni: since(3, 3) && !since(3, 4),
     // cfgparse-listen.c; 3.2 warns of it.
     separateNames: since(3, 3),
+    counterArrays: since(2, 6),
   };
 }

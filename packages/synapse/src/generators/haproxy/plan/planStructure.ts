@@ -1,3 +1,5 @@
+import { latencyLinesOf, withoutLatencies } from '../desired/latencyLines.js';
+import { isLatencyTable } from '../desired/latencyTable.js';
 import type { DesiredState, ReloadReason, Section, ServiceSections } from '../types.js';
 
 function sameLines(a: readonly string[], b: readonly string[]): boolean {
@@ -39,12 +41,13 @@ function changedLines(desired: ServiceSections, loaded: ServiceSections): string
 
 /** Differences that only a new file brings: sections and lines, servers aside. */
 export function structureReasons(desired: DesiredState, loaded: DesiredState): readonly ReloadReason[] {
-  const reasons: ReloadReason[] = changedBase(desired.base, loaded.base).map((detail) => ({
+  const [wanted, had] = [withoutLatencies(desired), withoutLatencies(loaded)];
+  const reasons: ReloadReason[] = changedBase(wanted.base, had.base).map((detail) => ({
     kind: 'base-changed',
     detail,
   }));
-  const before = new Map(loaded.services.map((sections) => [sections.service, sections]));
-  for (const sections of desired.services) {
+  const before = new Map(had.services.map((sections) => [sections.service, sections]));
+  for (const sections of wanted.services) {
     const { service } = sections;
     const old = before.get(service);
     before.delete(service);
@@ -61,7 +64,20 @@ export function structureReasons(desired: DesiredState, loaded: DesiredState): r
   if (!sameSection(desired.sharedFrontend, loaded.sharedFrontend)) {
     reasons.push({ kind: 'lines-changed', detail: 'the shared frontend changed' });
   }
-  return reasons;
+  return countsOtherwise(desired, loaded)
+    ? [...reasons, { kind: 'lines-changed', detail: 'the lines that count latencies changed' }]
+    : reasons;
+}
+
+/** Whether lines of ours that count latencies differ, of sections that both have: one reason for all of them. */
+function countsOtherwise(desired: DesiredState, loaded: DesiredState): boolean {
+  if (changedBase(desired.base.filter(isLatencyTable), loaded.base.filter(isLatencyTable)).length > 0)
+    return true;
+  const before = new Map(loaded.services.map((sections) => [sections.service, sections]));
+  return desired.services.some((sections) => {
+    const old = before.get(sections.service);
+    return old !== undefined && !sameLines(latencyLinesOf(sections), latencyLinesOf(old));
+  });
 }
 
 /** All that only a new file brings, as text: equal for two states between which commands suffice. */

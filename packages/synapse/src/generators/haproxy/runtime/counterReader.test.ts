@@ -57,7 +57,7 @@ async function start(answer: Answer, process: Partial<HaproxyProcess> = {}, comm
     prober: new Prober({ ...defaultProbe, mode: 'off' }, systemClock),
   });
   const reader = new CounterReader({
-    ...{ clock, logger, traffic, targets: [target], countMs: 2_000 },
+    ...{ clock, logger, traffic, targets: [target], countMs: 2_000, latencyMs: 1_000 },
     process: {
       status: () => Promise.resolve(undefined),
       reload: () => Promise.reject(new Error('not here')),

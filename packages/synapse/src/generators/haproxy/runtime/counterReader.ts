@@ -2,10 +2,20 @@ import { type Clock, type Logger, unlessAborted } from '@smartstack/agent';
 import type { HaproxyProcess } from '../process/process.js';
 import type { Traffic } from '../traffic.js';
 import { CounterFailures } from './counterFailures.js';
+import { CounterLosses } from './counterLosses.js';
 import { Pace } from './pace.js';
 import type { RuntimeSession } from './runtimeClient.js';
+import { RuntimeApiError } from './runtimeError.js';
 import type { RuntimeTarget } from './runtimeTarget.js';
-import { type Ask, readRows, readVitals, type Vitals, vitalsIn } from './workerCounters.js';
+import {
+  type Ask,
+  readHistograms,
+  readRows,
+  readVitals,
+  removeHistogram,
+  type Vitals,
+  vitalsIn,
+} from './workerCounters.js';
 
 /** What reading counters needs. */
 export interface CounterReaderOptions {
@@ -16,17 +26,22 @@ export interface CounterReaderOptions {
   readonly traffic: Traffic;
   /** How often counters are read at most, in milliseconds. */
   readonly countMs: number;
+  /** The same of histograms of latencies. */
+  readonly latencyMs: number;
 }
 
 interface Round {
   readonly isDue: boolean;
   readonly hasServers: boolean;
+  readonly hasLatencies: boolean;
   readonly signal: AbortSignal;
 }
 
 interface Held {
   readonly session: RuntimeSession;
   vitals: Vitals;
+  /** When all of its counters were read last, monotonic milliseconds. */
+  readAt: number;
 }
 
 /** Workers are looked at this often: one on its way out waits for us to have read its last word. */
@@ -36,6 +51,8 @@ const lastReadingMs = 200;
 
 /** Reading counters takes at most this share of one core: sections half of it, servers the other. */
 const share = 0.01;
+/** And reading histograms this. */
+const latencyShare = 0.01;
 
 const nameOf = ({ identity: { pid, startedAt } }: Vitals): string => `${pid} of ${startedAt}`;
 
@@ -52,15 +69,19 @@ export class CounterReader {
   readonly #failures: CounterFailures;
   readonly #sections: Pace;
   readonly #servers: Pace;
+  readonly #latencies: Pace;
+  readonly #losses: CounterLosses;
   #turn: Promise<unknown> = Promise.resolve();
   #running: AbortSignal | undefined;
 
   constructor(options: CounterReaderOptions) {
     this.#options = options;
-    const { clock, logger, traffic, countMs } = options;
+    const { clock, logger, traffic, countMs, latencyMs } = options;
     this.#failures = new CounterFailures(logger, () => traffic.failed());
     this.#sections = new Pace(clock, countMs, share / 2);
     this.#servers = new Pace(clock, countMs, share / 2);
+    this.#latencies = new Pace(clock, latencyMs, latencyShare);
+    this.#losses = new CounterLosses(clock, logger, (seconds) => traffic.lost(seconds));
   }
 
   /** Reads again and again until `signal` aborts. Never throws. */
@@ -70,7 +91,8 @@ export class CounterReader {
     while (!signal.aborted) {
       const isDue = this.#sections.isDue;
       const hasServers = isDue && this.#servers.isDue;
-      await this.#exclusively(() => this.#round({ isDue, hasServers, signal }));
+      const hasLatencies = this.#latencies.isDue && this.#options.traffic.hasLatencies;
+      await this.#exclusively(() => this.#round({ isDue, hasServers, hasLatencies, signal }));
       await clock.sleep(Math.min(lookMs, countMs), signal).catch(() => undefined);
     }
     this.#running = undefined;
@@ -84,7 +106,9 @@ export class CounterReader {
     if (running === undefined) return;
     const patience = new AbortController();
     const timer = this.#options.clock.setTimeout(() => patience.abort(), lastReadingMs);
-    const reading = this.#exclusively(() => this.#round({ isDue: true, hasServers: false, signal: running }));
+    const { hasLatencies } = this.#options.traffic;
+    const round = { isDue: true, hasServers: false, hasLatencies, signal: running };
+    const reading = this.#exclusively(() => this.#round(round));
     await unlessAborted(reading, AbortSignal.any([signal, patience.signal]));
     timer.cancel();
   }
@@ -101,6 +125,7 @@ export class CounterReader {
     const before = process.cpuUsage();
     const { targets, traffic } = this.#options;
     await Promise.all(targets.map((target) => this.#attach(target, signal)));
+    this.#losses.tellOld();
     await Promise.all([...this.#held].map(([name, held]) => this.#readHeld(name, held, round)));
     if (isDue) {
       this.#others = await this.#readOthers(signal);
@@ -110,7 +135,38 @@ export class CounterReader {
       if (hasServers) this.#servers.took(cpuMs);
       this.#sections.took(hasServers ? 0 : cpuMs);
     }
+    // Apart, so that it is known what takes how long.
+    if (round.hasLatencies) await this.#readAllLatencies(signal);
     traffic.publish([...this.#held.keys(), ...this.#others], hasServers);
+  }
+
+  async #readAllLatencies(signal: AbortSignal): Promise<void> {
+    const before = process.cpuUsage();
+    await Promise.all(
+      [...this.#held].map(async ([name, held]) => {
+        try {
+          await this.#readLatencies(held);
+        } catch (error) {
+          this.#dismiss(name, held, error, signal);
+        }
+      }),
+    );
+    const { user, system } = process.cpuUsage(before);
+    this.#latencies.took((user + system) / 1000);
+  }
+
+  /** What left the services for good is removed from the worker's table on the way. */
+  async #readLatencies({ session, vitals }: Held): Promise<void> {
+    const { traffic } = this.#options;
+    const ask: Ask = (command) => session.ask(command);
+    const worker = nameOf(vitals);
+    const leftovers = traffic.addLatencies({ worker, rows: await readHistograms(ask) }, vitals.uptimeSeconds);
+    if (vitals.isStopping) return;
+    await Promise.all(
+      leftovers.map(async (key) => {
+        if (await removeHistogram(ask, key)) traffic.removedLatencies(worker, key);
+      }),
+    );
   }
 
   /** Whoever answers on a socket is held from now on. */
@@ -122,8 +178,9 @@ export class CounterReader {
       const vitals = vitalsIn(opened.reply);
       this.#failures.over(target.socketPath);
       const name = nameOf(vitals);
+      this.#losses.found(name);
       if (this.#held.has(name)) return;
-      this.#held.set(name, { session, vitals });
+      this.#held.set(name, { session, vitals, readAt: this.#options.clock.monotonic() });
       session = undefined;
     } catch (error) {
       if (!signal.aborted) this.#failures.tell(target.socketPath, error);
@@ -138,15 +195,28 @@ export class CounterReader {
     try {
       held.vitals = await readVitals(ask);
       const isDrained = held.vitals.isStopping && held.vitals.connections === 0;
-      if (isDue || isDrained) await this.#read(held.vitals, ask, hasServers || isDrained);
+      if (isDue || isDrained) {
+        await this.#read(held.vitals, ask, hasServers || isDrained);
+        held.readAt = this.#options.clock.monotonic();
+      }
+      if (isDrained && traffic.hasLatencies) await this.#readLatencies(held);
       this.#failures.over(name);
       if (!isDrained) return;
       traffic.forget(name);
+      held.session.close();
+      this.#held.delete(name);
     } catch (error) {
-      if (!signal.aborted) this.#failures.tell(name, error);
+      this.#dismiss(name, held, error, signal);
     }
+  }
+
+  /** The conversation with a worker is over. Who still lives is found again. */
+  #dismiss(name: string, held: Held, error: unknown, signal: AbortSignal): void {
     held.session.close();
-    this.#held.delete(name);
+    if (!this.#held.delete(name) || signal.aborted) return;
+    this.#failures.tell(name, error);
+    if (error instanceof RuntimeApiError && error.code === 'runtime-closed')
+      this.#losses.missed(name, held.readAt);
   }
 
   /** Old workers that are not held, for synapse was started after the reload: through their master. */
@@ -161,13 +231,21 @@ export class CounterReader {
       // It may end at any moment: that is no failure.
       const vitals = await readVitals(ask).catch(() => undefined);
       if (vitals === undefined) continue;
-      const isRead = await this.#read(vitals, ask, false).then(
+      const isRead = await this.#readOther(vitals, ask).then(
         () => true,
         () => false,
       );
       if (isRead) read.push(nameOf(vitals));
     }
     return read;
+  }
+
+  async #readOther(vitals: Vitals, ask: Ask): Promise<void> {
+    const { traffic } = this.#options;
+    await this.#read(vitals, ask, false);
+    if (!traffic.hasLatencies) return;
+    const rows = await readHistograms(ask);
+    traffic.addLatencies({ worker: nameOf(vitals), rows }, vitals.uptimeSeconds);
   }
 
   async #read(vitals: Vitals, ask: Ask, hasServers: boolean): Promise<void> {

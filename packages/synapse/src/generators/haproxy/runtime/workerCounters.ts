@@ -1,6 +1,9 @@
 import type { ProcessIdentity } from '../loaded/beliefs.js';
 import { parseInfo } from '../plan/observed.js';
+import type { HistogramRow } from '../counters/histograms.js';
+import { hasNoTable, readHistogram } from '../counters/histogramTable.js';
 import { readColumns, readRow, type StatRow } from '../counters/statTable.js';
+import { latencyTable } from '../desired/latencyTable.js';
 import { RuntimeApiError } from './runtimeError.js';
 
 /** How one worker is asked. Rejects with RuntimeApiError. */
@@ -62,4 +65,24 @@ export async function readRows(ask: Ask, hasServers: boolean): Promise<readonly 
     if (row !== undefined) rows.push(row);
   }
   return rows;
+}
+
+/** Asks a worker for its histograms; none where it was loaded without them. Throws RuntimeApiError. */
+export async function readHistograms(ask: Ask): Promise<readonly HistogramRow[]> {
+  const text = await ask(`show table ${latencyTable}`);
+  if (hasNoTable(text)) return [];
+  const rows: HistogramRow[] = [];
+  for (const [index, line] of text.split('\n').entries()) {
+    if (index % sliceRows === sliceRows - 1) await new Promise((resolve) => setImmediate(resolve));
+    const row = readHistogram(line);
+    if (row === 'malformed')
+      throw new RuntimeApiError('runtime-protocol', `no histogram of HAProxy: ${line.slice(0, 100)}`);
+    if (row !== undefined) rows.push(row);
+  }
+  return rows;
+}
+
+/** Removes an entry of the histograms; false where that is in use. Throws RuntimeApiError. */
+export async function removeHistogram(ask: Ask, key: string): Promise<boolean> {
+  return (await ask(`clear table ${latencyTable} key ${key}`)) === '';
 }

@@ -34,7 +34,7 @@ interface Given {
 /** The outcome for these services under our presets, or the top-level block given. Throws when that has issues. */
 export function desire(views: readonly ServiceView[], given: Given = {}): DesiredResult {
   const { top = { stats: false }, memory = emptyMemory, addresses = noAddresses, now = at } = given;
-  const { config, issues } = readHaproxyBlock(top, 'h', given.location);
+  const { config, issues } = readHaproxyBlock(top, 'h', given.location && { location: given.location });
   if (config === undefined || issues.length > 0) throw new Error(JSON.stringify(issues));
   const view = withPrepared({ services: views }, config);
   return desiredState(config, view, memory, addresses, now, { lastGood: given.lastGood });

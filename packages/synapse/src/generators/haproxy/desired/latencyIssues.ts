@@ -1,0 +1,55 @@
+import type { CatalogView } from '../../../catalog/types.js';
+import { readServiceBlock } from '../block/blocks.js';
+import type { HaproxyConfig } from '../block/schema.js';
+import { clashReasons, notCounted } from './latencyClashes.js';
+import { withLatencies, withoutLatencies } from './latencyLines.js';
+import type { HaproxyIssue } from './desired.js';
+import type { DesiredState, LatencySettings } from '../types.js';
+
+/** How latencies are to be counted; undefined where they are not. */
+export function latencySettings(
+  { latencyCounter: stickCounter }: Pick<HaproxyConfig, 'latencyCounter'>,
+  view: CatalogView,
+): LatencySettings | undefined {
+  if (stickCounter === undefined) return undefined;
+  const except = view.services
+    .filter(({ blocks }) => readServiceBlock(blocks.haproxy).config?.latencies === false)
+    .map(({ name }) => name);
+  return { stickCounter, except };
+}
+
+/** Whose latencies are wanted and not counted; `settings` are undefined where this HAProxy counts none. */
+export function latencyIssues(
+  { latencyCounter }: Pick<HaproxyConfig, 'latencyCounter'>,
+  desired: DesiredState,
+  settings: LatencySettings | undefined,
+): readonly HaproxyIssue[] {
+  if (latencyCounter === undefined) return [];
+  if (settings === undefined)
+    return [{ severity: 'warning', reason: `${notCounted}HAProxy can do that from 2.6 on` }];
+  return clashReasons(withoutLatencies(desired), settings).map((clash) => ({
+    severity: 'warning',
+    ...clash,
+  }));
+}
+
+/** What a look without a running HAProxy comes to: the state with the lines that count, and what is in their way. */
+export function withLatencyLines(
+  result: { readonly desired: DesiredState; readonly issues: readonly HaproxyIssue[] },
+  config: Pick<HaproxyConfig, 'latencyCounter'>,
+  view: CatalogView,
+): { readonly desired: DesiredState; readonly issues: readonly HaproxyIssue[] } {
+  const settings = latencySettings(config, view);
+  return {
+    desired: withLatencies(result.desired, settings),
+    issues: [...result.issues, ...latencyIssues(config, result.desired, settings)],
+  };
+}
+
+/** Why the latencies of a service are not counted, by the issues of a look; undefined where these do not say. */
+export function noLatencies(issues: readonly HaproxyIssue[], service: string): string | undefined {
+  const issue = issues.find(
+    (each) => (each.service ?? service) === service && each.reason.includes(notCounted),
+  );
+  return issue?.reason.slice(issue.reason.indexOf(notCounted) + notCounted.length);
+}
