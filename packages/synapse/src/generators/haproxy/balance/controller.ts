@@ -128,11 +128,7 @@ function approach(old: SteeredServer, goal: number, isUnsure: boolean, random: (
     : rise({ ...old, ceiling }, Math.min(next, aim / careful));
 }
 
-function fall(
-  { aim, ceiling, trend, trough, renewed }: SteeredServer,
-  next: number,
-  careful: number,
-): Way {
+function fall({ aim, ceiling, trend, trough, renewed }: SteeredServer, next: number, careful: number): Way {
   const turned = trend < 0 && (ceiling < 1 || aim > trough * realRise);
   // Each look at which it goes on falling lets it fall faster.
   const fallen = Math.max(1, trend + 1);
