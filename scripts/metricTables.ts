@@ -2,6 +2,7 @@ import type { CountedHistogram, Counter, Gauge, Histogram, MetricOptions, Metric
 import { declareZooKeeperMetrics } from '@smartstack/registry';
 import { declareMetrics } from '../packages/nerve/src/metrics.ts';
 import { createFileOutputMetrics } from '../packages/synapse/src/generators/fileOutput/fileOutputMetrics.ts';
+import { createBalanceMetrics } from '../packages/synapse/src/generators/haproxy/balance/balanceMetrics.ts';
 import { createHaproxyMetrics } from '../packages/synapse/src/generators/haproxy/haproxyMetrics.ts';
 import { shadowGauge } from '../packages/synapse/src/generators/haproxy/shadow/shadowGenerator.ts';
 import { createTrafficMetrics } from '../packages/synapse/src/generators/haproxy/trafficMetrics.ts';
@@ -57,6 +58,7 @@ export function metricTables(): string {
       ...declared(createSynapseMetrics),
       ...declared(createHaproxyMetrics),
       ...declared(createTrafficMetrics),
+      ...declared(createBalanceMetrics),
       ...declared(createFileOutputMetrics),
       ...declared(shadowGauge),
     ]),
