@@ -13,6 +13,7 @@ const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '12' },
     rate: { type: 'string', default: '150' },
+    only: { type: 'string', default: '' },
   },
 });
 const seconds = Number(values.seconds);
@@ -144,6 +145,6 @@ async function measure(scenario: Scenario, balance: (typeof balances)[number]): 
 console.log(`${rate} requests/s for ${seconds} s; milliseconds`);
 console.log('| | balance | p50 | p95 | p99 | failed | share of the first server | weights changed |');
 console.log('| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |');
-for (const scenario of scenarios)
+for (const scenario of scenarios.filter(({ name }) => name.includes(values.only)))
   for (const balance of balances) console.log(await measure(scenario, balance));
 process.exit(0);

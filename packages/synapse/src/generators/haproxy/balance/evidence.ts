@@ -46,6 +46,8 @@ const memorySeconds = 10;
 const enough = 100;
 /** What takes longer than the last bound takes so long at most, in seconds: not known, and without much meaning. */
 const longest = 20;
+/** So many requests do not come all at once, as a rule. */
+const several = 3;
 /** How much of what was believed remains when a server answers again that had stopped. */
 const afterStall = 0.1;
 
@@ -55,8 +57,10 @@ export function advance(evidence: Evidence, look: Look, seconds: number): Eviden
   const { stalledSeconds: before } = evidence;
   const isStalled = fresh.count === 0 && (look.open ?? before) > 0;
   const stalledSeconds = isStalled ? before + seconds : 0;
-  // Requests that were under way before, and still are, take at least as long as nothing was answered.
-  const waiting = isStalled && before > 0 ? (look.open ?? 0) : 0;
+  // Requests that were under way before, and still are, take at least as long as nothing was answered. One or two may
+  // have come just now; several, and not one answer, are enough at once.
+  const open = look.open ?? 0;
+  const waiting = isStalled && (before > 0 || open >= several) ? open : 0;
   const waited = Math.min(longest, stalledSeconds);
   const added = fresh.count + look.lost + waiting;
   const known = evidence.count + evidence.lost;

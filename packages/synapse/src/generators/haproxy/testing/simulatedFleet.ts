@@ -35,6 +35,8 @@ export class SimulatedFleet {
   readonly #random: () => number;
   readonly #agents: SteeredBackend[];
   readonly #open: Map<string, number>[];
+  /** Requests under way are looked at every other second. */
+  #isCounted = false;
   /** So many commands were sent, by all agents. */
   commands = 0;
 
@@ -46,6 +48,7 @@ export class SimulatedFleet {
 
   /** A second with so many requests of each agent. Answers with the share that each server got. */
   tick(servers: ReadonlyMap<string, SimulatedServer>, rate: number): ReadonlyMap<string, number> {
+    this.#isCounted = !this.#isCounted;
     const names = [...servers.keys()];
     const sent = this.#agents.map((agent) => this.#spread(agent, names, rate));
     const totals = new Map(
@@ -96,7 +99,7 @@ export class SimulatedFleet {
     const latencies = new Array<number>(latencyBuckets).fill(0);
     if (stalls) {
       open.set(name, (open.get(name) ?? 0) + count);
-      return { latencies, failures: 0, lost: 0, open: open.get(name) };
+      return { latencies, failures: 0, lost: 0, open: this.#isCounted ? open.get(name) : undefined };
     }
     open.delete(name);
     // A queue: the nearer to its capacity, the longer; beyond it requests wait for about a second.
@@ -108,6 +111,6 @@ export class SimulatedFleet {
       latencies[bucketOf(latency)] = (latencies[bucketOf(latency)] ?? 0) + 1;
       if (this.#random() < failing) failures += 1;
     }
-    return { latencies, failures, lost: 0, open: 0 };
+    return { latencies, failures, lost: 0, open: this.#isCounted ? 0 : undefined };
   }
 }
