@@ -13,7 +13,7 @@ const readTraffic = reader('synapse', trafficShape);
 const readDetail = reader('synapse', serviceDetailShape);
 
 /** A line of `synapse stat`: a service, or a server as `service/server`. */
-export interface StatLine extends Pick<ServiceTraffic, 'mode' | 'open' | 'noLatencies'> {
+interface StatLine extends Pick<ServiceTraffic, 'mode' | 'open' | 'noLatencies'> {
   readonly name: string;
   /** Servers that take traffic, and all. */
   readonly up: number;
