@@ -4,6 +4,7 @@ import { declareMetrics } from '../packages/nerve/src/metrics.ts';
 import { createFileOutputMetrics } from '../packages/synapse/src/generators/fileOutput/fileOutputMetrics.ts';
 import { createNginxMetrics } from '../packages/synapse/src/generators/nginx/nginxMetrics.ts';
 import { createTemplateMetrics } from '../packages/synapse/src/generators/template/templateMetrics.ts';
+import { createBalanceMetrics } from '../packages/synapse/src/generators/haproxy/balance/balanceMetrics.ts';
 import { createHaproxyMetrics } from '../packages/synapse/src/generators/haproxy/haproxyMetrics.ts';
 import { shadowGauge } from '../packages/synapse/src/generators/haproxy/shadow/shadowGenerator.ts';
 import { createTrafficMetrics } from '../packages/synapse/src/generators/haproxy/trafficMetrics.ts';
@@ -59,6 +60,7 @@ export function metricTables(): string {
       ...declared(createSynapseMetrics),
       ...declared(createHaproxyMetrics),
       ...declared(createTrafficMetrics),
+      ...declared(createBalanceMetrics),
       ...declared(createFileOutputMetrics),
       ...declared(shadowGauge),
       ...declared(createNginxMetrics),

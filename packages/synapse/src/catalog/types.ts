@@ -140,6 +140,8 @@ export interface ServerTrace {
   readonly state: string;
   readonly weight?: number;
   readonly takesTraffic: boolean;
+  /** Why its weight is what it is, where that is not its own. */
+  readonly note?: string;
   readonly steps: readonly TraceStep[];
 }
 

@@ -34,7 +34,7 @@ export function serversTable(servers: readonly ServerLine[], { now, width }: Pag
     mark(one.desired),
     mark(one.loaded),
     mark(one.running),
-    one.reason ?? (one.takesTraffic ? 'takes traffic' : ''),
+    one.reason ?? (one.takesTraffic ? ['takes traffic', one.note ?? []].flat().join(', ') : ''),
   ]);
   return table(
     ['SERVICE', 'SERVER', 'STATE', 'SINCE', 'WEIGHT', 'DESIRED', 'LOADED', 'RUNNING', 'WHY'],

@@ -215,7 +215,7 @@ function explained(
   const first = found[0]?.trace;
   const takesTraffic = found.length > 0 && found.every(({ trace }) => trace.takesTraffic);
   const failed = steps.find(({ ok }) => !ok);
-  const { address, weight } = first ?? {};
+  const { address, weight, note } = first ?? {};
   return {
     server: first?.server ?? (instance === undefined ? '' : nameOf(instance)),
     ...(instance && { host: instance.host, port: instance.port }),
@@ -223,6 +223,7 @@ function explained(
     state: first?.state ?? 'absent',
     ...(weight !== undefined && { weight }),
     takesTraffic,
+    ...(note !== undefined && { note }),
     ...(!takesTraffic && failed && { reason: `${failed.step}: ${failed.detail}` }),
     steps,
   };

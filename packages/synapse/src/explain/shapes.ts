@@ -22,6 +22,7 @@ const explainedServer = z
     weight: z.number().optional(),
     takesTraffic: z.boolean(),
     reason: z.string().optional().describe('Why it takes no traffic.'),
+    note: z.string().optional().describe('Why its weight is what it is, where that is not its own.'),
     steps: z.array(step).readonly(),
   })
   .meta({ id: 'ExplainedServer' });

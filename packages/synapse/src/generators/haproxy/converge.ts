@@ -135,7 +135,7 @@ export class Converger {
 
   /** Servers first: what running processes take must not wait for the check of a file. */
   async #bringAllInStep(desired: DesiredState, wanted: Desire, signal: AbortSignal): Promise<void> {
-    const { targets, keeper, beliefs, process } = this.#wiring;
+    const { targets, keeper, beliefs, process, steering } = this.#wiring;
     const { clock, metrics, logger } = this.#context;
     const isAudit = isSameState(desired, this.#wanted);
     this.#wanted = desired;
@@ -143,7 +143,7 @@ export class Converger {
     const failures: unknown[] = [];
     const isKnown = (worker: ProcessIdentity): boolean =>
       results.some((each) => each.process !== undefined && sameProcess(each.process, worker));
-    const context = { clock, keeper, beliefs, process, signal, now: clock.now(), isKnown, isAudit };
+    const context = { clock, keeper, beliefs, process, signal, now: clock.now(), isKnown, isAudit, steering };
     // One after the other: several sockets may lead to one process. One that is silent holds up no other.
     for (const target of targets) {
       await bringInStep(target, desired, context).then(

@@ -9,8 +9,7 @@ import { isAddress, serverName } from '../names.js';
 import type { SectionCache } from './desired/sectionCache.js';
 import { type Memory, serviceMemory } from './desired/memory.js';
 import { withPrepared } from './desired/prepared.js';
-import { latencyIssues, latencySettings } from './desired/latencyIssues.js';
-import { withLatencies } from './desired/latencyLines.js';
+import { withLatencyLines } from './desired/latencyState.js';
 import { ownerOf } from './desired/tierNames.js';
 import { withoutLostTiers } from './desired/tiers.js';
 import type { SharedLines } from './file/quarantineStore.js';
@@ -130,12 +129,12 @@ export async function desire(discovered: CatalogView, context: DesireContext): P
   const unknown = view.services.filter((service) => isUnknown(service) && !isDisabled(service));
   const keep = new Set([...result.refused, ...unknown.map(({ name }) => name), ...(view.unreadable ?? [])]);
   const kept = withoutLostTiers(keepLastGood(result.desired, keep, lastGood, view));
-  const latencies = counterArrays ? latencySettings(config, view) : undefined;
-  const desired = withLatencies(kept, latencies);
+  const whole = { desired: kept, issues: result.issues };
+  const { desired, issues } = withLatencyLines(whole, config, view, counterArrays);
   return {
     desired: separateNames ? withSeparateNames(desired) : desired,
     shared: sharedLinesOf(view),
     memory: result.memory,
-    issues: [...result.issues, ...latencyIssues(config, kept, latencies)],
+    issues,
   };
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '@smartstack/agent';
 import type { BlockIssue, CatalogView } from '../../catalog/types.js';
 import { desiredState } from './desired/desired.js';
-import { withLatencyLines } from './desired/latencyIssues.js';
+import { withLatencyLines } from './desired/latencyState.js';
 import { emptyMemory } from './desired/memory.js';
 import { withPrepared } from './desired/prepared.js';
 import { descriptorNeed, descriptorProblem } from './file/descriptorNeed.js';

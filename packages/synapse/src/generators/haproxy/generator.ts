@@ -155,6 +155,7 @@ export class HaproxyGenerator implements Generator {
           (inner) => watch.run(inner),
           (inner) => wiring.process.run(wake, inner),
           (inner) => wiring.counters.run(inner),
+          (inner) => wiring.steering.run(wake, inner),
           (inner) => this.#refreshState(wiring, inner),
         ],
         both,
@@ -182,6 +183,7 @@ export class HaproxyGenerator implements Generator {
       this.#desire = wanted;
       this.#options.traffic.serve(wanted.desired.services, (service) => noLatencies(wanted.issues, service));
       this.#reportIssues(wanted.issues);
+      this.#options.steering.serve(wanted.desired.services);
       const pass = converger.converge(wanted, this.#config, signal);
       this.#passing = pass;
       return await pass;

@@ -49,7 +49,7 @@ function described(command: RuntimeCommand): GeneratorPlan['commands'][number] {
 async function planFor(
   target: RuntimeTarget,
   desired: DesiredState,
-  { wiring: { beliefs, keeper }, clock }: PlanContext,
+  { wiring: { beliefs, keeper, steering }, clock }: PlanContext,
   signal: AbortSignal,
 ): Promise<Plan> {
   const { session, reply: info } = await target.connect(signal);
@@ -68,7 +68,8 @@ async function planFor(
     const loaded =
       beliefs.running(target.socketPath, identity) ??
       loadedBy(start, beliefs.written, await keeper.diskHash());
-    return planChanges(desired, loaded, state, capabilitiesOf(state.process.version));
+    const steered = loaded && steering.weights(loaded, state);
+    return planChanges(desired, loaded, state, capabilitiesOf(state.process.version), steered);
   } finally {
     session.close();
   }

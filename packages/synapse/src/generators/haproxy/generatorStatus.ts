@@ -65,5 +65,6 @@ export function statusOf({ desire, report, wiring, watch, hosts, traffic }: Stat
     unresolvedHosts: Object.fromEntries(hosts.problems),
     oldWorkers: watch?.oldWorkers ?? 'unknown',
     traffic: traffic.status(),
+    steered: wiring?.steering.status() ?? {},
   };
 }

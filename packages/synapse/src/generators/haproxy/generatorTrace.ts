@@ -42,6 +42,7 @@ export async function traceServices(
     const seen = looks.map((look): Seen =>
       'problem' in look ? look : { socket: look.socket, pid: look.pid, servers: look.backends.get(own) },
     );
-    return trace({ ...common, ...subject, backend: own, seen });
+    const steered = (server: string) => wiring?.steering.explain(own, server);
+    return trace({ ...common, ...subject, backend: own, seen, steered });
   });
 }

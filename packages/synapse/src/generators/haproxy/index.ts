@@ -3,6 +3,8 @@ import { AgentError } from '@smartstack/agent';
 import type { BlockIssue, Generator } from '../../catalog/types.js';
 import type { GeneratorContext, GeneratorKind, HostSettings } from '../types.js';
 import { readHaproxyBlock, readServiceBlock } from './block/blocks.js';
+import { createBalanceMetrics } from './balance/balanceMetrics.js';
+import { Steering } from './balance/steering.js';
 import { examine } from './examine.js';
 import { HaproxyGenerator } from './generator.js';
 import { alsoToStatsd, createHaproxyMetrics } from './haproxyMetrics.js';
@@ -43,13 +45,18 @@ export function createHaproxyGenerator(options: CreateHaproxyGeneratorOptions): 
     random = Math.random,
     hostname = systemHostname(),
   } = options;
+  const traffic = new Traffic(clock, createTrafficMetrics(metrics));
+  const counts = { of: traffic.countsOf.bind(traffic), readings: () => traffic.readings };
+  const balanceMetrics = createBalanceMetrics(metrics);
+  const timing = { ...defaultGeneratorTiming, ...options.timing };
+  const steering = new Steering({ clock, random, metrics: balanceMetrics, counts, stepMs: timing.steerMs });
+  traffic.view.listen((gains) => steering.hear(gains));
   return new HaproxyGenerator({
-    ...{ clock, logger, random, turn: new Turn() },
+    ...{ clock, logger, random, traffic, steering, turn: new Turn() },
     config: configOf(block, hostname, options),
     readConfig: (next) => readHaproxyBlock(next, hostname, options).config,
     metrics: alsoToStatsd(createHaproxyMetrics(metrics), options.events),
-    traffic: new Traffic(clock, createTrafficMetrics(metrics)),
-    timing: { ...defaultGeneratorTiming, ...options.timing },
+    timing,
     ...(lookup && { lookup }),
   });
 }

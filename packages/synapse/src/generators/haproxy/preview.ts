@@ -3,7 +3,7 @@ import type { CatalogView } from '../../catalog/types.js';
 import type { Rendered } from '../types.js';
 import type { HaproxyConfig } from './block/schema.js';
 import { desiredState } from './desired/desired.js';
-import { withLatencyLines } from './desired/latencyIssues.js';
+import { withLatencyLines } from './desired/latencyState.js';
 import { emptyMemory } from './desired/memory.js';
 import { withPrepared } from './desired/prepared.js';
 import { render } from './desired/render.js';

@@ -12,6 +12,7 @@ import {
   type Reading,
   type Totals,
 } from './counters/totals.js';
+import { rowKey } from './counters/statTable.js';
 import { isLatencyLine } from './desired/latencyLines.js';
 import { Latencies } from './latencies.js';
 import type { TrafficMetrics } from './trafficMetrics.js';
@@ -68,6 +69,7 @@ export class Traffic {
   #live: readonly string[] = [];
   readonly #history: TrafficHistory;
   readonly #latencies: Latencies;
+  #readings = 0;
   #noLatencies: (service: string) => string | undefined = () => undefined;
 
   constructor(clock: Clock, metrics: TrafficMetrics) {
@@ -146,6 +148,19 @@ export class Traffic {
     this.#latencies.forget(worker);
   }
 
+  /** How often counters of servers were read. */
+  get readings(): number {
+    return this.#readings;
+  }
+
+  /** Requests to a server that got no response of it, since synapse counts, and those under way; undefined before any were counted. */
+  countsOf(backend: string, server: string): { readonly lost: number; readonly open: number } | undefined {
+    const key = rowKey('server', backend, server);
+    const counts = this.#totals.sums.get(key)?.counts;
+    if (counts === undefined) return undefined;
+    return { lost: counts.econ + counts.eresp, open: openNow(this.#totals, this.#live, key) };
+  }
+
   /** A reading failed. */
   failed(): void {
     this.#metrics.failed();
@@ -154,7 +169,10 @@ export class Traffic {
   /** Brings the metrics up to date. `live` are the workers that answer now; `hasServers`: all of them were read in full. */
   publish(live: readonly string[], hasServers: boolean): void {
     this.#forgetEnded(live);
-    if (hasServers) this.#forgetServers();
+    if (hasServers) {
+      this.#forgetServers();
+      this.#readings += 1;
+    }
     const basis = [this.#totals, this.#services, live.join()];
     const isKnown = basis.every((value, index) => value === this.#basis[index]);
     this.#basis = basis;

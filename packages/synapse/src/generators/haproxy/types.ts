@@ -82,6 +82,9 @@ export interface ObservedState {
   readonly backends: ReadonlyMap<string, ReadonlyMap<string, ObservedServer>>;
 }
 
+/** Weights other than the servers' own, by backend and server: they are never in the file. */
+export type SteeredWeights = ReadonlyMap<string, ReadonlyMap<string, number>>;
+
 /** Ids of servers that are not ours, by backend: the names that have them. */
 export type ForeignIds = ReadonlyMap<string, ReadonlyMap<number, string>>;
 

@@ -19,6 +19,7 @@ import type { Turn } from './process/turn.js';
 import { RuntimeTarget } from './runtime/runtimeTarget.js';
 import type { HaproxyConfig } from './block/schema.js';
 import { StateFile } from './file/stateFile.js';
+import type { Steering } from './balance/steering.js';
 import type { Traffic } from './traffic.js';
 import { Validator } from './file/validate.js';
 
@@ -34,6 +35,8 @@ export interface GeneratorTiming extends ProcessTiming {
   readonly countMs: number;
   /** How often its histograms of latencies are read at most. */
   readonly latencyMs: number;
+  /** How often weights are worked out from latencies at most. */
+  readonly steerMs: number;
   /** For one check of a candidate. */
   readonly checkMs: number;
   /** How often addresses that were taken are tried again. */
@@ -48,6 +51,7 @@ export const defaultGeneratorTiming: GeneratorTiming = {
   watchMs: 500,
   countMs: 2_000,
   latencyMs: 1_000,
+  steerMs: 900,
   checkMs: 30_000,
   retryAddressesMs: 10_000,
 };
@@ -58,6 +62,7 @@ export interface WiringContext {
   readonly logger: Logger;
   readonly metrics: HaproxyMetrics;
   readonly traffic: Traffic;
+  readonly steering: Steering;
   readonly timing: GeneratorTiming;
   readonly random: () => number;
   /** One start or reload at a time, also while parts are replaced. */
@@ -75,6 +80,7 @@ export interface Wiring {
   readonly stateFile: StateFile;
   readonly beliefs: BeliefStore;
   readonly counters: CounterReader;
+  readonly steering: Steering;
 }
 
 /** The settings that parts are built from; the rest of the block is read anew at each reconcile. */
@@ -116,7 +122,7 @@ function processOf(
 
 /** Builds the parts, and reads what an earlier run left on disk. */
 export async function wire(config: HaproxyConfig, context: WiringContext): Promise<Wiring> {
-  const { clock, logger, metrics, timing, random, traffic } = context;
+  const { clock, logger, metrics, timing, random, traffic, steering } = context;
   const { configFilePath: configPath, candidateConfigFilePath: candidatePath, doWrites, doSocket } = config;
   const prober = new Prober({ ...defaultProbe, mode: config.probeNewServers }, clock);
   const targets = (doSocket ? config.socketFilePaths : []).map(
@@ -147,7 +153,7 @@ export async function wire(config: HaproxyConfig, context: WiringContext): Promi
   const { restartIntervalMs: intervalMs, restartJitter: jitter } = config;
   const { countMs, latencyMs } = timing;
   return {
-    ...{ targets, keeper, beliefs, process },
+    ...{ targets, keeper, beliefs, process, steering },
     installed: new InstalledHaproxy(config.haproxyBinary, { clock, timeoutMs: timing.checkMs }),
     counters: new CounterReader({ clock, logger, targets, process, traffic, countMs, latencyMs }),
     ownStart: new OwnStart(clock),

@@ -54,11 +54,38 @@ export function readServiceBlock(block: unknown): ReadBlock<HaproxyServiceConfig
   return fresh;
 }
 
+/** HAProxy counts errors only of servers that it checks, and only their checks bring them back. */
+function uncheckedBreaker(
+  { config }: ReadBlock<HaproxyServiceConfig>,
+  block: Readonly<Record<string, unknown>>,
+): readonly BlockIssue[] {
+  if (config?.policy?.circuit_breaker === undefined) return [];
+  const words = [block.server_options, block.listen, block.backend].flat();
+  if (words.some((text) => typeof text === 'string' && /(^|\s)check(\s|$)/.test(text))) return [];
+  const message = 'does nothing without `check` in server_options: only checks bring a server back';
+  return [{ path: ['policy', 'circuit_breaker'], message, severity: 'warning' }];
+}
+
+/** A `balance` line of the block would say otherwise than its `balance: latency`. */
+function otherBalance(block: Readonly<Record<string, unknown>>): readonly BlockIssue[] {
+  if (block.balance !== 'latency') return [];
+  return ['listen', 'backend'].flatMap((key) => {
+    const lines: unknown = block[key];
+    if (!Array.isArray(lines)) return [];
+    return lines.flatMap((line: unknown, index): readonly BlockIssue[] => {
+      const [, algorithm] = typeof line === 'string' ? (/^\s*balance\s+(\S+)/.exec(line) ?? []) : [];
+      if (algorithm === undefined || algorithm === 'roundrobin') return [];
+      const message = `\`balance: latency\` steers \`balance roundrobin\`: remove it, or this line (roundrobin may stay)`;
+      return [{ path: [key, index], message, severity: 'error' }];
+    });
+  });
+}
+
 function withHints(
   result: ReadBlock<HaproxyServiceConfig>,
   block: Readonly<Record<string, unknown>>,
 ): ReadBlock<HaproxyServiceConfig> {
-  const hints: BlockIssue[] = [];
+  const hints: BlockIssue[] = [...otherBalance(block), ...uncheckedBreaker(result, block)];
   const hint = (key: string, known: readonly string[], effect: string): void => {
     const value = block[key];
     if (typeof value !== 'string' || known.includes(value)) return;
@@ -66,5 +93,7 @@ function withHints(
   };
   hint('backend_order', ['asc', 'desc', 'no_shuffle', 'shuffle'], 'servers are shuffled');
   hint('cookie_value_method', ['hash', 'name'], 'the server name is the cookie');
-  return hints.length === 0 ? result : { ...result, issues: [...result.issues, ...hints] };
+  if (hints.length === 0) return result;
+  const isRefused = hints.some(({ severity }) => severity === 'error');
+  return { config: isRefused ? undefined : result.config, issues: [...result.issues, ...hints] };
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { levelName } from '../../../catalog/locality.js';
+import { type Policy, policySchema } from './policySchema.js';
 import { flag, integer, lines, sectionName, text } from './schemaFields.js';
 import { templateProblem } from '../desired/template.js';
 
@@ -75,6 +76,14 @@ export const haproxyServiceKeys = z.strictObject({
   latencies: flag
     .default(true)
     .describe('Have HAProxy count how long its servers take to answer, where agent.yaml asks for that.'),
+  balance: z
+    .literal('latency', 'must be `latency`; any other balancing is a `balance` line of `backend` or `listen`')
+    .nullable()
+    .optional()
+    .describe(
+      'latency: roundrobin with weights that follow from how fast and how well servers answer (mode http, `traffic.latencies`).',
+    ),
+  policy: policySchema.nullable().optional().meta({ description: policySchema.description }),
   locality: locality.nullable().optional().meta({ description: locality.description }),
 });
 
@@ -97,6 +106,10 @@ export interface HaproxyServiceConfig {
   readonly serverPortOverride: number | undefined;
   /** Whether HAProxy may count latencies of it. */
   readonly latencies: boolean;
+  /** Weights follow from latencies. */
+  readonly byLatency: boolean;
+  /** Timeouts, retries and circuit breaking. */
+  readonly policy: Policy | undefined;
   /** Levels from near to far, and how many servers of one must be up for it to be used. */
   readonly locality: { readonly levels: readonly string[]; readonly minimum: number } | undefined;
 }
@@ -121,5 +134,7 @@ export const haproxyServiceSchema = haproxyServiceKeys.transform((keys): Haproxy
   cookieValue: keys.cookie_value_method === 'hash' ? 'hash' : 'name',
   serverPortOverride: keys.server_port_override ?? undefined,
   latencies: keys.latencies,
+  byLatency: keys.balance === 'latency',
+  policy: keys.policy ?? undefined,
   locality: keys.locality ?? undefined,
 }));

@@ -2,7 +2,7 @@ import type { CatalogView } from '../../../catalog/types.js';
 import { readServiceBlock } from '../block/blocks.js';
 import type { HaproxyConfig } from '../block/schema.js';
 import { clashReasons, notCounted } from './latencyClashes.js';
-import { withLatencies, withoutLatencies } from './latencyLines.js';
+import { withoutLatencies } from './latencyLines.js';
 import type { HaproxyIssue } from './desired.js';
 import type { DesiredState, LatencySettings } from '../types.js';
 
@@ -31,19 +31,6 @@ export function latencyIssues(
     severity: 'warning',
     ...clash,
   }));
-}
-
-/** What a look without a running HAProxy comes to: the state with the lines that count, and what is in their way. */
-export function withLatencyLines(
-  result: { readonly desired: DesiredState; readonly issues: readonly HaproxyIssue[] },
-  config: Pick<HaproxyConfig, 'latencyCounter'>,
-  view: CatalogView,
-): { readonly desired: DesiredState; readonly issues: readonly HaproxyIssue[] } {
-  const settings = latencySettings(config, view);
-  return {
-    desired: withLatencies(result.desired, settings),
-    issues: [...result.issues, ...latencyIssues(config, result.desired, settings)],
-  };
 }
 
 /** Why the latencies of a service are not counted, by the issues of a look; undefined where these do not say. */

@@ -10,6 +10,7 @@ import {
   ServerDrafts,
 } from './serverLine.js';
 import { rubyShuffle } from './shuffle.js';
+import { withRoom } from '../balance/weights.js';
 import type { Server } from '../types.js';
 
 /** The servers of one backend, in file order, and what became of the instances that have none. */
@@ -96,5 +97,7 @@ export function backendServers(
     live.set(name, { instance, id });
   }
   const ordered = inOrder([...servers.keys()], context).flatMap((name) => servers.get(name) ?? []);
-  return { servers: ordered, live, refusals, warnings };
+  const { service, backend } = context;
+  const weighed = service.byLatency && backend.http ? withRoom(ordered, backend) : ordered;
+  return { servers: weighed, live, refusals, warnings };
 }

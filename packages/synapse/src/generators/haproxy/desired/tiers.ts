@@ -41,6 +41,7 @@ const noticeDeath = 'default-server observe layer4 error-limit 3 on-error mark-d
 
 /** True where the operator says himself what errors of requests mean for a server. */
 function isObserved(service: HaproxyServiceConfig, config: HaproxyConfig): boolean {
+  if (service.policy?.circuit_breaker !== undefined) return true;
   const { backend } = sortLines(service, config.sectionKeywords);
   const { defaultServer } = backendContext(effectiveDefaults(config.base), backend);
   const options = [...defaultServer, ...parseOptions(splitWords(service.serverOptions))];

@@ -6,7 +6,7 @@ import { readServiceBlock } from '../block/blocks.js';
 import type { HaproxyConfig } from '../block/schema.js';
 import { desiredState } from '../desired/desired.js';
 import { whoTakes } from '../desired/keywords.js';
-import { withLatencyLines } from '../desired/latencyIssues.js';
+import { withLatencyLines } from '../desired/latencyState.js';
 import { emptyMemory, type Memory, parseMemory, serviceMemory } from '../desired/memory.js';
 import { withPrepared } from '../desired/prepared.js';
 import { render } from '../desired/render.js';

@@ -11,6 +11,7 @@ import type {
   ReloadReason,
   RuntimeCommand,
   ServiceSections,
+  SteeredWeights,
 } from '../types.js';
 
 /** A pair of sections of one service whose backend is the same section before and after. */
@@ -66,13 +67,14 @@ function missingBackends(loaded: DesiredState, observed: ObservedState): readonl
  * `loaded` holds the sections of the file that the process runs and the servers that synapse put there,
  * from the file or since (see `withApplied`): no other server is ever touched. `observed` is undefined
  * when there is no Runtime API to ask. Commands come with a reload too, so that servers need not wait
- * for it; whatever they cannot do is a reason.
+ * for it; whatever they cannot do is a reason. `steered` weights stand in for the servers' own in what runs.
  */
 export function planChanges(
   desired: DesiredState,
   loaded: DesiredState | undefined,
   observed: ObservedState | undefined,
   capabilities: Capabilities,
+  steered?: SteeredWeights,
 ): Plan {
   if (loaded === undefined) {
     const detail = 'it is not known what HAProxy runs';
@@ -92,9 +94,11 @@ export function planChanges(
     const running = observed.backends.get(pair.loaded.backend.name);
     if (running === undefined) continue;
     const reloading = structure.length > 0;
-    const planned = plannedBefore.get({ ...pair, running, defaults, capabilities, reloading }, () => {
+    const weights = steered?.get(pair.desired.backend.name);
+    const inputs = { ...pair, running, defaults, capabilities, reloading, weights };
+    const planned = plannedBefore.get(inputs, () => {
       const context = contextOf(defaults, pair.loaded.backend.lines);
-      return planServers({ ...pair, running, context, capabilities, reloading });
+      return planServers({ ...pair, running, context, capabilities, reloading, weights });
     });
     commands.push(...planned.commands);
     reload.push(...planned.reasons);

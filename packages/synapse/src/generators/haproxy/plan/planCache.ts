@@ -9,6 +9,7 @@ export interface PlanInputs {
   readonly defaults: readonly string[];
   readonly capabilities: Capabilities;
   readonly reloading: boolean;
+  readonly weights: ReadonlyMap<string, number> | undefined;
 }
 
 type Planned = ReturnType<typeof planServers>;
@@ -39,6 +40,7 @@ function isSame(a: PlanInputs, b: PlanInputs): boolean {
     a.loaded === b.loaded &&
     a.defaults === b.defaults &&
     a.capabilities.version === b.capabilities.version &&
-    a.reloading === b.reloading
+    a.reloading === b.reloading &&
+    a.weights === b.weights
   );
 }

@@ -27,6 +27,8 @@ export interface BackendDifference {
   readonly capabilities: Capabilities;
   /** A reload is coming anyway: servers that changed are left to it. */
   readonly reloading: boolean;
+  /** Weights that are not the servers' own, by server. */
+  readonly weights?: ReadonlyMap<string, number> | undefined;
 }
 
 type Cause = Pick<ReloadReason, 'kind'> & { readonly cause: string };
@@ -87,8 +89,12 @@ class BackendPlanner {
     if (id === undefined) return { kind: 'server-needs-reload', cause: 'no server id' };
     return {
       ...{ kind: 'add-server', backend: this.#backend, server: name, address, port, id },
-      ...{ options: runtime.options, weight: effectiveWeight(server, context), checked: runtime.checked },
+      ...{ options: runtime.options, weight: this.#weight(server), checked: runtime.checked },
     };
+  }
+
+  #weight(server: Server): number {
+    return this.difference.weights?.get(server.name) ?? effectiveWeight(server, this.difference.context);
   }
 
   #setState(server: string, state: 'ready' | 'maint'): void {
@@ -121,7 +127,7 @@ class BackendPlanner {
     }
     if (isAgentDriven(server, context)) return;
     if (running.admin !== 'ready') this.#setState(server.name, 'ready');
-    const weight = effectiveWeight(server, context);
+    const weight = this.#weight(server);
     if (weight === running.weight) return;
     if (context.staticBalance === undefined) {
       const { name } = server;

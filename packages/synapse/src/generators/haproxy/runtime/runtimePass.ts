@@ -11,7 +11,15 @@ import type { HaproxyProcess } from '../process/process.js';
 import type { OpenedSession } from './runtimeClient.js';
 import { RuntimeApiError } from './runtimeError.js';
 import type { Observation, Probes, RuntimeTarget } from './runtimeTarget.js';
-import type { DesiredState, Plan, ReloadReason, RuntimeCommand, Server } from '../types.js';
+import type {
+  DesiredState,
+  ObservedState,
+  Plan,
+  ReloadReason,
+  RuntimeCommand,
+  Server,
+  SteeredWeights,
+} from '../types.js';
 
 /** After a reload the old worker stops listening within milliseconds; until then it may accept a connection. */
 const retiredMs = 10;
@@ -43,6 +51,8 @@ export interface PassContext {
   readonly isAudit: boolean;
   /** True for a process that another socket led to already: one is brought in step once. */
   readonly isKnown: (process: ProcessIdentity) => boolean;
+  /** Weights that are not the servers' own, for a process that loaded this and runs that. */
+  readonly steering?: { weights(loaded: DesiredState, observed: ObservedState): SteeredWeights };
 }
 
 /** The servers that commands add, by backend. */
@@ -129,11 +139,12 @@ function prepare(
   observation: Observation,
   loaded: DesiredState,
   desired: DesiredState,
-  { beliefs, signal }: PassContext,
+  { beliefs, signal, steering }: PassContext,
 ): Prepared {
   const { socketPath: socket } = target;
   const { identity: process, state } = observation;
-  const plan = planChanges(desired, loaded, state, capabilitiesOf(state.process.version));
+  const capabilities = capabilitiesOf(state.process.version);
+  const plan = planChanges(desired, loaded, state, capabilities, steering?.weights(loaded, state));
   const added = additions(plan.commands);
   if (plan.commands.length > 0) beliefs.setRunning(socket, process, withIntended(loaded, desired, added));
   const noted = beliefs.intend(socket, process, intendedServers(added, desired));

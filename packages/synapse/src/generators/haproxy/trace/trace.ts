@@ -37,6 +37,8 @@ export interface TraceSources {
   /** What the processes say of the service's backend. */
   readonly seen: readonly Seen[];
   readonly timeline: Timeline;
+  /** Why a server has another weight than its own, where it has. */
+  readonly steered?: (server: string) => { readonly factor: number; readonly reason: string } | undefined;
   /** Wall clock milliseconds. */
   readonly now: number;
 }
@@ -184,8 +186,17 @@ function serverTrace(one: One): ServerTrace {
     state: first?.status ?? (wanted === undefined ? 'absent' : seen.length === 0 ? 'unknown' : 'missing'),
     ...(first?.weight !== undefined && { weight: first.weight }),
     takesTraffic: found.length > 0 && found.every(isUp),
+    ...noteOf(one),
     steps,
   };
+}
+
+/** Why its weight is what it is, where that is not its own. */
+function noteOf({ steered, name }: One): { note?: string } {
+  const steering = steered?.(name);
+  if (steering === undefined) return {};
+  const percent = (steering.factor * 100).toFixed(steering.factor < 0.1 ? 1 : 0);
+  return { note: `${percent} % of its weight by latency: ${steering.reason}` };
 }
 
 function serverDesired(one: One, wanted: Server | undefined): TraceStep {
@@ -241,6 +252,8 @@ function serverRunning(one: One, wanted: Server | undefined, found: readonly See
     ...(first.weight === undefined ? [] : [`weight ${first.weight}`]),
     ...(first.check === undefined ? [] : [`last check ${first.check}`]),
   ].join(', ');
+  const { note } = noteOf(one);
+  const steered = note === undefined ? '' : `, ${note}`;
   const lingers = wanted === undefined && !isUp(first) ? '; connections still hold it' : '';
-  return { step: 'running', ok: found.every(isUp), ...at, detail: `${said}${lingers}` };
+  return { step: 'running', ok: found.every(isUp), ...at, detail: `${said}${steered}${lingers}` };
 }

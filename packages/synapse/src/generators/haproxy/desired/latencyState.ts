@@ -1,0 +1,26 @@
+import type { CatalogView } from '../../../catalog/types.js';
+import type { HaproxyConfig } from '../block/schema.js';
+import { balanceIssues } from './balanceIssues.js';
+import type { HaproxyIssue } from './desired.js';
+import { latencyIssues, latencySettings } from './latencyIssues.js';
+import { withLatencies } from './latencyLines.js';
+import type { DesiredState } from '../types.js';
+
+/** A state, and what was left out of it. */
+export interface StateWithIssues {
+  readonly desired: DesiredState;
+  readonly issues: readonly HaproxyIssue[];
+}
+
+/** The state with the lines that count latencies, where this HAProxy can (`canCount`), and what is in their way. */
+export function withLatencyLines(
+  { desired: plain, issues }: StateWithIssues,
+  config: Pick<HaproxyConfig, 'latencyCounter'>,
+  view: CatalogView,
+  canCount = true,
+): StateWithIssues {
+  const settings = canCount ? latencySettings(config, view) : undefined;
+  const desired = withLatencies(plain, settings);
+  const all = [...issues, ...latencyIssues(config, plain, settings)];
+  return { desired, issues: [...all, ...balanceIssues(desired, all)] };
+}
