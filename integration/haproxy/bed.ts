@@ -12,6 +12,7 @@ import { capabilitiesOf } from '../../packages/synapse/src/generators/haproxy/pl
 import { parseServersState } from '../../packages/synapse/src/generators/haproxy/plan/observed.ts';
 import type { DesiredState } from '../../packages/synapse/src/generators/haproxy/types.ts';
 import type { GeneratorTiming } from '../../packages/synapse/src/generators/haproxy/wiring.ts';
+import type { TrafficSettings } from '../../packages/synapse/src/traffic/types.ts';
 import { eventually } from '../harness/eventually.ts';
 import { askSocket, haproxyBinary, haproxyPaths, testBase } from '../harness/haproxy.ts';
 import type { Upstream } from '../harness/upstream.ts';
@@ -101,11 +102,12 @@ interface HaproxyStatus {
   readonly file: { readonly problem?: string };
 }
 
-/** Starts a generator on `block`, of a host at `location`. */
+/** Starts a generator on `block`, of a host at `location`; with `traffic`, HAProxy counts latencies. */
 export function startGenerator(
   block: unknown,
   timing: Partial<GeneratorTiming> = {},
   location: Location = nowhere,
+  traffic?: TrafficSettings,
 ): GeneratorBed {
   const logger = new RecordingLogger();
   const metrics = createMetrics();
@@ -117,6 +119,7 @@ export function startGenerator(
     timing,
     hostname: 'test',
     location,
+    ...(traffic && { traffic }),
   });
   const stop = new AbortController();
   const state = { wakes: 0 };

@@ -68,3 +68,20 @@ describe('createMetrics', () => {
     expect(() => counter.inc({ c: '1' })).toThrow();
   });
 });
+
+describe('a histogram that somebody else counted', () => {
+  const options = { name: 'latency_seconds', help: 'Time.', labels: ['dst'], buckets: [0.1, 1] };
+
+  it('is shown as one that was observed', async () => {
+    const [counted, observed] = [createMetrics(), createMetrics()];
+    const [mine, theirs] = [counted.countedHistogram(options), observed.histogram(options)];
+    for (const dst of ['a', 'b']) for (const value of [0.05, 0.5, 0.5, 4]) theirs.observe(value, { dst });
+    for (const dst of ['a', 'b']) mine.add([1, 0, 1], 4.05, { dst });
+    for (const dst of ['a', 'b']) mine.add([0, 2, 0], 1, { dst });
+    const text = async (metrics: typeof counted): Promise<string> => (await metrics.expose()).body;
+    expect(await text(counted)).toBe(await text(observed));
+    mine.remove({ dst: 'a' });
+    expect(await text(counted)).not.toContain('dst="a"');
+    expect(() => counted.gauge(options)).toThrow(/already been registered/);
+  });
+});

@@ -4,12 +4,16 @@ import * as z from 'zod';
 
 import type { Explainer } from './explain/explainer.js';
 import { explanationShape, planShape, serverShape, serviceShape } from './explain/shapes.js';
+import { trafficRoutes } from './traffic/routes.js';
+import type { TrafficView } from './traffic/types.js';
 import type { Discovery } from './watchers/index.js';
 
 /** What synapse's API stands on. */
 export interface ApiDeps {
   /** All services, each with its instances. */
   readonly instances: () => readonly InstanceList[];
+  /** What generators count; undefined where none does. */
+  readonly traffic: () => TrafficView | undefined;
   readonly explainer: () => Pick<Explainer<Discovery>, 'explain' | 'services' | 'servers' | 'plan'>;
 }
 
@@ -17,7 +21,7 @@ const serviceName = { name: z.string().describe('The name of the service.') };
 const noService = { 404: 'There is no such service; the body names one like it.' };
 
 /** The routes of synapse's API, beside those that every agent has. */
-export function apiRoutes({ instances, explainer }: ApiDeps): readonly AdminRoute[] {
+export function apiRoutes({ instances, traffic, explainer }: ApiDeps): readonly AdminRoute[] {
   const missing = (name: string): Error =>
     notFound(
       'service',
@@ -81,5 +85,9 @@ export function apiRoutes({ instances, explainer }: ApiDeps): readonly AdminRout
       response: planShape,
       handle: async () => ({ value: await explainer().plan() }),
     }),
+    ...trafficRoutes(
+      () => traffic(),
+      () => instances().map(({ service }) => service),
+    ),
   ];
 }

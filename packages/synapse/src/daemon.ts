@@ -12,8 +12,10 @@ import {
   untilAborted,
 } from '@smartstack/agent';
 
+import type { Generator } from './catalog/types.js';
 import type { AgentSettings } from './config/agentFile.js';
 import type { Synapse } from './synapse.js';
+import type { TrafficView } from './traffic/types.js';
 import { version } from './version.js';
 
 export interface DaemonOptions {
@@ -94,7 +96,11 @@ function admin({ synapse, settings, clock, logger, metrics, onListening }: Daemo
         import('./explain/explainer.js'),
       ]);
       const explainer = new Explainer(synapse.evidence);
-      return apiRoutes({ instances: () => synapse.instances(), explainer: () => explainer });
+      return apiRoutes({
+        instances: () => synapse.instances(),
+        traffic: () => trafficOf(synapse.evidence.generators),
+        explainer: () => explainer,
+      });
     },
     ...(onListening && { onListening }),
   };
@@ -102,6 +108,10 @@ function admin({ synapse, settings, clock, logger, metrics, onListening }: Daemo
     await synapse.routesFirst(signal);
     await serveAdmin(options, signal);
   };
+}
+
+function trafficOf(generators: ReadonlyMap<string, Pick<Generator, 'traffic'>>): TrafficView | undefined {
+  return [...generators.values()].find(({ traffic }) => traffic !== undefined)?.traffic;
 }
 
 /** Waits; false when the signal aborted first. */

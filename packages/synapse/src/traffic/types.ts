@@ -30,7 +30,7 @@ export interface ServerGain {
   readonly backend: string;
   /** HAProxy's name of it. */
   readonly server: string;
-  /** Seconds since the look before. */
+  /** Seconds since the look before at that worker of HAProxy; 0 at the first. */
   readonly seconds: number;
   /** Responses by latency, as in `latencyBounds`; their sum is how many there were. */
   readonly latencies: readonly number[];
@@ -38,7 +38,7 @@ export interface ServerGain {
   readonly failures: number;
 }
 
-/** Hears of every look at the histograms: the servers that answered anything. Must not throw, nor take long. */
+/** Hears of every look at the histograms of a worker of HAProxy: the servers that answered anything. Must not throw, nor take long. */
 export type GainListener = (gains: readonly ServerGain[]) => void;
 
 /** A span of time, as milliseconds before now; `fromMs` is the longer. */

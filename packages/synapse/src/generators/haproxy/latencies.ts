@@ -32,7 +32,8 @@ export class Latencies {
   #byBackend: ReadonlyMap<string, ServiceSections> = new Map();
   /** Entries that belong to nobody, and since when nothing happened to them, by worker. */
   readonly #strangers = new Map<string, Map<string, number>>();
-  #lastLook: number | undefined;
+  /** When each worker was looked at last. */
+  readonly #looks = new Map<string, number>();
 
   constructor(history: TrafficHistory, metrics: TrafficMetrics) {
     this.#history = history;
@@ -53,7 +54,8 @@ export class Latencies {
   /** Takes a reading at `now` (monotonic milliseconds). Answers with the entries to remove from that worker's table. */
   add(reading: HistogramReading, now: number): readonly string[] {
     const gains = this.#histograms.add(reading);
-    this.#publish(gains, now);
+    this.#publish(gains, (now - (this.#looks.get(reading.worker) ?? now)) / 1000);
+    this.#looks.set(reading.worker, now);
     return this.#leftovers(reading, gains, now);
   }
 
@@ -67,11 +69,10 @@ export class Latencies {
   forget(worker: string): void {
     this.#histograms.forget(worker);
     this.#strangers.delete(worker);
+    this.#looks.delete(worker);
   }
 
-  #publish(gains: readonly HistogramGain[], now: number): void {
-    const seconds = (now - (this.#lastLook ?? now)) / 1000;
-    this.#lastLook = now;
+  #publish(gains: readonly HistogramGain[], seconds: number): void {
     const services = new Map<string, number[]>();
     const heard = gains.flatMap(({ key, counts }) => {
       const at = key.lastIndexOf('/');
