@@ -1,9 +1,21 @@
 import { type AdminRequest, type AdminResponse, type AdminRoute, Refusal } from '@smartstack/agent';
 
+import type { TrafficView } from '../traffic/types.js';
+import type { About, Curves } from './about.js';
+import { curvesOf } from './curves.js';
 import { type Page, readPage } from './page.js';
 
-/** The page, and the way to it. `read` is called when somebody first asks. */
-export function dashboardRoutes(read: () => Promise<Page> = readPage): readonly AdminRoute[] {
+/** What the dashboard stands on. */
+export interface DashboardDeps {
+  readonly about: Omit<About, 'page'>;
+  /** What generators count; undefined where none does. */
+  readonly traffic: () => TrafficView | undefined;
+  /** Called when somebody first asks. */
+  readonly read?: () => Promise<Page>;
+}
+
+/** The page, the way to it, and what only the page needs: its own business, and no part of the API. */
+export function dashboardRoutes({ about, traffic, read = readPage }: DashboardDeps): readonly AdminRoute[] {
   let page: Promise<Page> | undefined;
   const load = async (): Promise<Page> => {
     try {
@@ -25,7 +37,26 @@ export function dashboardRoutes(read: () => Promise<Page> = readPage): readonly 
   return [
     { method: 'GET', path: '/', handle: redirect },
     { method: 'GET', path: '/dashboard', handle: show },
+    {
+      method: 'GET',
+      path: '/dashboard/about',
+      handle: async () => compact({ ...about, page: (await load()).etag }),
+    },
+    {
+      method: 'GET',
+      path: '/dashboard/curves',
+      handle: () => {
+        const view = traffic();
+        if (view === undefined) throw new Refusal(404, 'nothing is counted');
+        return compact(curvesOf(view));
+      },
+    },
   ];
+}
+
+/** For nobody to read. */
+function compact(value: About | Curves): AdminResponse {
+  return { status: 200, contentType: 'application/json; charset=utf-8', body: JSON.stringify(value) };
 }
 
 function answer({ html, gzipped, etag, policy }: Page, { cached }: AdminRequest): AdminResponse {
@@ -50,5 +81,7 @@ function takesGzip(encodings: string | undefined): boolean {
   return (encodings ?? '')
     .split(',')
     .map((one) => one.toLowerCase().split(';'))
-    .some(([name = '', ...rest]) => name.trim() === 'gzip' && !rest.some((part) => /^ *q=0(\.0*)? *$/.test(part)));
+    .some(
+      ([name = '', ...rest]) => name.trim() === 'gzip' && !rest.some((part) => /^ *q=0(\.0*)? *$/.test(part)),
+    );
 }

@@ -36,11 +36,7 @@ export function s<K extends keyof SVGElementTagNameMap>(
 }
 
 /** Sets an attribute where it differs; undefined and false remove it. */
-export function set(
-  element: Element,
-  name: string,
-  value: string | number | boolean | undefined,
-): void {
+export function set(element: Element, name: string, value: string | number | boolean | undefined): void {
   if (value === undefined || value === false) element.removeAttribute(name);
   else {
     const text = value === true ? '' : String(value);
@@ -70,16 +66,19 @@ export class List<T> {
   readonly #parent: Element;
   readonly #key: (item: T) => string;
   readonly #make: (item: T) => Part<T>;
+  readonly #kept: number;
 
-  constructor(parent: Element, key: (item: T) => string, make: (item: T) => Part<T>) {
+  /** The first `kept` children of the parent are none of its own. */
+  constructor(parent: Element, key: (item: T) => string, make: (item: T) => Part<T>, kept = 0) {
     this.#parent = parent;
     this.#key = key;
     this.#make = make;
+    this.#kept = kept;
   }
 
   update(items: readonly T[]): void {
     const left = new Set(this.#parts.keys());
-    let before = this.#parent.firstElementChild;
+    let before: Element | null = this.#parent.children[this.#kept] ?? null;
     for (const item of items) {
       const key = this.#key(item);
       if (!left.delete(key) && this.#parts.has(key)) continue;

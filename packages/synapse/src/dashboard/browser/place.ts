@@ -24,7 +24,8 @@ export const spans: readonly (readonly [seconds: number, name: string, long: str
 export function parsePlace(hash: string): Place {
   const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?', 2);
   const [first = '', rest] = cutAt(path, '/');
-  const view: View = first === 'service' && rest ? 'service' : first === 'topology' || first === 'agent' ? first : 'services';
+  const view: View =
+    first === 'service' && rest ? 'service' : first === 'topology' || first === 'agent' ? first : 'services';
   const values = new URLSearchParams(query);
   const asked = Number(values.get('span'));
   const usual = view === 'service' ? 600 : 60;

@@ -2,7 +2,10 @@
 export type Scale = (value: number) => number;
 
 /** Straight; everything in the middle where the span is empty. */
-export function linear([from, to]: readonly [number, number], [left, right]: readonly [number, number]): Scale {
+export function linear(
+  [from, to]: readonly [number, number],
+  [left, right]: readonly [number, number],
+): Scale {
   const width = to - from;
   return (value) => (width === 0 ? (left + right) / 2 : left + ((value - from) / width) * (right - left));
 }
@@ -47,7 +50,8 @@ export function timeTicks(from: number, to: number, most: number): readonly numb
 /** A point of a line; null where nothing is known. */
 export type Place = readonly [x: number, y: number] | null;
 
-const at = ([x, y]: readonly [number, number]): string => `${Math.round(x * 10) / 10} ${Math.round(y * 10) / 10}`;
+const at = ([x, y]: readonly [number, number]): string =>
+  `${Math.round(x * 10) / 10} ${Math.round(y * 10) / 10}`;
 
 /** The runs of known points. */
 function runs(places: readonly Place[]): readonly (readonly (readonly [number, number])[])[] {
