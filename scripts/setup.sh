@@ -63,6 +63,7 @@ needs() {
     echo 'rabbitmq-server /usr/lib/rabbitmq/bin/rabbitmq-server'
     echo 'postgresql pg_ctlcluster'
     echo 'mariadb-server mariadbd'
+    echo 'chromium chromium'
   fi
 }
 
@@ -179,7 +180,7 @@ check_modules() {
 
 check_build() {
   local stamp=node_modules/.smartstack-build package
-  local outputs=(packages/nerve/dist/nerve.cjs packages/synapse/dist/synapse.cjs)
+  local outputs=(packages/nerve/dist/nerve.cjs packages/synapse/dist/synapse.cjs packages/synapse/dist/dashboard.html)
   local stale=false
   for package in "${outputs[@]}"; do [ -e "$package" ] || stale=true; done
   # What was compiled ahead is of use to the same version of Node.js only.

@@ -1,5 +1,5 @@
 import { h, s, say, set } from './dom.js';
-import { minuteOfDay, timeOfDay } from './format.js';
+import { minuteOfDay, tickText, timeOfDay } from './format.js';
 import { areaPath, linear, linePath, nearest, type Place, timeTicks } from './scale.js';
 
 /** One line of a chart. */
@@ -10,6 +10,8 @@ export interface Series {
   /** As an area down to the base. */
   readonly filled?: boolean;
   readonly values: readonly (number | null)[];
+  /** Only in the legend. */
+  readonly isHidden?: boolean;
 }
 
 /** What a chart shows. */
@@ -78,7 +80,7 @@ export class Chart {
     const y = linear([ticks[0] ?? 0, ticks.at(-1) ?? 1], [height - bottom, top]);
     const across = ticks.flatMap((tick) => [
       s('line', { x1: left, x2: this.#width - right, y1: y(tick), y2: y(tick) }),
-      s('text', { x: left - 8, y: y(tick) + 4, 'text-anchor': 'end' }, format(tick)),
+      s('text', { x: left - 8, y: y(tick) + 4, 'text-anchor': 'end' }, tickText(format(tick))),
     ]);
     const along = timeTicks(from, to, Math.floor(this.#width / 110)).map((tick) =>
       s('text', { x: x(tick), y: height - 5, 'text-anchor': 'middle' }, minuteOfDay(tick)),
@@ -86,13 +88,15 @@ export class Chart {
     this.#grid.replaceChildren(...across, ...along);
     const base = height - bottom;
     this.#lines.replaceChildren(
-      ...series.flatMap(({ kind, filled, values }) => {
-        const places = values.map((value, index): Place =>
-          value === null ? null : [x(times[index] ?? 0), y(value)],
-        );
-        const area = filled ? [s('path', { class: `area ${kind}`, d: areaPath(places, base) })] : [];
-        return [...area, s('path', { class: `curve ${kind}`, d: linePath(places) })];
-      }),
+      ...series
+        .filter(({ isHidden }) => !isHidden)
+        .flatMap(({ kind, filled, values }) => {
+          const places = values.map((value, index): Place =>
+            value === null ? null : [x(times[index] ?? 0), y(value)],
+          );
+          const area = filled ? [s('path', { class: `area ${kind}`, d: areaPath(places, base) })] : [];
+          return [...area, s('path', { class: `curve ${kind}`, d: linePath(places) })];
+        }),
     );
     this.#write();
   }

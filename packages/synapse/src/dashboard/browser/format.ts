@@ -33,6 +33,11 @@ function cut(value: number, digits: number): string {
   return (Math.floor(value * factor + 1e-9) / factor).toFixed(digits);
 }
 
+/** The same text without the zeros at the end of its fraction: round numbers, on an axis. */
+export function tickText(text: string): string {
+  return text.replace(/(\.\d*?)0+(?=\D|$)/, '$1').replace(/\.(?=\D|$)/, '');
+}
+
 /** Requests in a second. */
 export function rate(value: number): string {
   if (value <= 0) return '0';
@@ -94,6 +99,11 @@ export function duration(ms: number): string {
     .filter(([value]) => value > 0)
     .map(([value, unit]) => `${value} ${unit}`)
     .join(' ');
+}
+
+/** The same in its largest unit only. */
+export function roughly(ms: number): string {
+  return duration(ms).replace(/^(\d+ \w+) .*$/, '$1');
 }
 
 /** `09:41:00`, here. */

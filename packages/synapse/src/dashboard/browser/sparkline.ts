@@ -31,7 +31,12 @@ export class Sparkline {
     const known = places(requests);
     set(this.#area, 'd', areaPath(known, height - 1));
     set(this.#line, 'd', linePath(known));
-    const any = failures.some((value) => (value ?? 0) > 0);
-    set(this.#failures, 'd', any ? areaPath(places(failures), height - 1) : '');
+    // A few of a thousand are no shape; the column beside has them.
+    const many = failures.map((value, index) => ((value ?? 0) >= 0.01 * (requests[index] ?? 0) ? value : 0));
+    set(
+      this.#failures,
+      'd',
+      many.some((value) => (value ?? 0) > 0) ? areaPath(places(many), height - 1) : '',
+    );
   }
 }

@@ -94,12 +94,14 @@ export class AgentView implements ViewPart {
     const generators = status.generators ?? [];
     const reloads = samplesOf(metrics, 'smartstack_haproxy_reload_total');
     const told = generators.map(({ details }) => details?.oldWorkers);
-    const workers = told.includes('unknown') ? undefined : told.flatMap((each) => (Array.isArray(each) ? each : []));
+    const workers = told.includes('unknown')
+      ? undefined
+      : told.flatMap((each) => (Array.isArray(each) ? each : []));
     const total = reloads.reduce((sum, { value }) => sum + value, 0);
     const inStep = Math.min(...generators.map(({ lastSuccessAt }) => lastSuccessAt ?? 0));
     const { state, zookeeper, convergence, reloads: reloadTile, workers: workerTile } = this.#tiles;
     state.update(
-      found.length === 0 ? 'fine' : bad > 0 ? 'trouble' : 'mind',
+      found.length === 0 ? 'well' : bad > 0 ? 'trouble' : 'attention',
       found.length === 0 ? 'nothing to do' : `${count(found.length)} to look at`,
       found.length === 0 ? 'good' : bad > 0 ? 'bad' : 'fair',
     );

@@ -186,9 +186,9 @@ export class ServiceView implements ViewPart {
       levelOf(summary.successRate),
     );
     rps.update(rate(summary.rps), long);
-    p50.update(latency(summary.p50, last));
-    p95.update(latency(summary.p95, last));
-    p99.update(latency(summary.p99, last));
+    p50.update(latency(summary.p50, last), 'half are faster');
+    p95.update(latency(summary.p95, last), '95 % are faster');
+    p99.update(latency(summary.p99, last), '99 % are faster');
     openTile.update(count(open), mode === 'tcp' ? 'connections' : 'requests');
     const charts = chartsOf(detail, this.#page.startedAt());
     for (const [name, chart] of Object.entries(this.#charts))

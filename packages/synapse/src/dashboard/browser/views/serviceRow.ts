@@ -1,9 +1,8 @@
 import { h, type Part, say, set, show } from '../dom.js';
-import { count, latency, levelOf, none, percent, rate } from '../format.js';
+import { count, latency, levelOf, none, percent, rate, roughly } from '../format.js';
 import { addressOf } from '../place.js';
 import { type Row, stateOf } from '../rows.js';
 import { Sparkline } from '../sparkline.js';
-import { duration } from '../format.js';
 
 /** A row, and the curve of its requests. */
 export interface ShownRow {
@@ -62,7 +61,7 @@ export function serviceRow({ row: { name } }: ShownRow): Part<ShownRow> & { read
       );
       const { word, level } = stateOf(line);
       const more =
-        word === 'stale' ? ` ${duration(line?.staleMs ?? 0)}` : word === 'held' ? ` ${line?.held ?? 0}` : '';
+        word === 'stale' ? ` ${roughly(line?.staleMs ?? 0)}` : word === 'held' ? ` ${line?.held ?? 0}` : '';
       say(pill, `${word}${more}`);
       set(pill, 'data-level', level);
       say(why, line?.reason ?? '');

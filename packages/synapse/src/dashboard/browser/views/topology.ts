@@ -8,7 +8,7 @@ import { busiest, hostGraph, maxDetailed } from '../hostGraph.js';
 import type { Page, ViewPart } from '../view.js';
 
 /** Narrower than this, the drawing is scrolled within its frame. */
-const [leastWidth, nodeWidth] = [620, 190];
+const leastWidth = 620;
 const span = 60;
 
 /** Who calls whom. */
@@ -112,7 +112,7 @@ export class TopologyView implements ViewPart {
     const width = Math.max(leastWidth, this.#frame.clientWidth);
     if (services === undefined || this.#frame.clientWidth === 0) return;
     const graph = hostGraph(this.#host(), services, this.#lines, this.#details);
-    const layout: Layout = layOut(graph, width, nodeWidth);
+    const layout: Layout = layOut(graph, width, width > 900 ? 216 : 168);
     set(this.#svg, 'width', layout.width);
     set(this.#svg, 'height', Math.ceil(layout.height));
     this.#edgeList.update(layout.edges);
@@ -163,7 +163,7 @@ function nodePart({ node: { href, kind } }: PlacedNode): Part<PlacedNode> {
         set(text, 'x', 18);
         set(text, 'y', at);
       }
-      say(label, shortened(node.label, 22));
+      say(label, shortened(node.label, Math.floor((width - 28) / 8)));
       say(note, node.note);
       say(title, node.label);
     },
