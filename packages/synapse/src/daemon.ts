@@ -100,11 +100,11 @@ function admin({ synapse, settings, clock, logger, metrics, onListening }: Daemo
         import('./dashboard/routes.js'),
       ]);
       const explainer = new Explainer(synapse.evidence);
-      return apiRoutes({
-        instances: () => synapse.instances(),
-        traffic: () => trafficOf(synapse.evidence.generators),
-        explainer: () => explainer,
-      });
+      const traffic = () => trafficOf(synapse.evidence.generators);
+      return [
+        ...apiRoutes({ instances: () => synapse.instances(), traffic, explainer: () => explainer }),
+        ...dashboardRoutes({ about, traffic }),
+      ];
     },
     ...(onListening && { onListening }),
   };
