@@ -1,6 +1,6 @@
 import type { ServiceLine } from '../../../explain/shapes.js';
 import type { ServiceDetail, TrafficAnswer } from '../../../traffic/shapes.js';
-import { api } from '../api.js';
+import { api, ApiError } from '../api.js';
 import { h, List, type Part, s, say, set, show } from '../dom.js';
 import { levelOf, percent, rate } from '../format.js';
 import { type Layout, layOut, type PlacedEdge, type PlacedNode } from '../graph.js';
@@ -99,10 +99,18 @@ export class TopologyView implements ViewPart {
     const traffic = await api.traffic(span, signal);
     const top = busiest(traffic.services).slice(0, maxDetailed);
     const details = await Promise.all(
-      top.map(async ({ service }) => [service, await api.service(service, span, false, signal)] as const),
+      top.map(async ({ service }): Promise<[string, ServiceDetail][]> => {
+        try {
+          return [[service, await api.service(service, span, false, signal)]];
+        } catch (error) {
+          // It left in between.
+          if (error instanceof ApiError && error.status === 404) return [];
+          throw error;
+        }
+      }),
     );
     this.#traffic = traffic;
-    this.#details = new Map(details);
+    this.#details = new Map(details.flat());
   }
 
   #draw(): void {
