@@ -32,11 +32,11 @@ async function cells(page: Page, row: string): Promise<readonly string[]> {
 }
 
 /** Waits until a row has what an answer that comes meanwhile says. */
-async function shows<T>(
+async function shows(
   page: Page,
   path: string,
   row: string,
-  expected: (answer: T) => readonly string[],
+  expected: (answer: unknown) => readonly string[],
 ): Promise<void> {
   let seen: readonly string[] = [];
   let wanted: readonly string[] = [];
@@ -45,7 +45,7 @@ async function shows<T>(
       const response = await page.waitForResponse((one) =>
         one.url().startsWith(`${new URL(base).origin}${path}`),
       );
-      wanted = expected((await response.json()) as T);
+      wanted = expected(await response.json());
       seen = await cells(page, row);
       return wanted.every((text) => seen.includes(text));
     },
@@ -93,7 +93,9 @@ describe.skipIf(why !== undefined)(`the dashboard${why === undefined ? '' : ` (s
         maxRequests: 5_000,
       }),
     );
-    onCleanUp(async () => void (await Promise.all(loads.map((load) => load.stop()))));
+    onCleanUp(async () => {
+      await Promise.all(loads.map((load) => load.stop()));
+    });
   }, 60_000);
   afterAll(cleanUp);
   afterEach(async () => {
@@ -116,7 +118,8 @@ describe.skipIf(why !== undefined)(`the dashboard${why === undefined ? '' : ` (s
     const { page, complaints } = await openPage(browser);
     await page.goto(base);
     await page.getByRole('link', { name: 'web' }).waitFor();
-    await shows<TrafficAnswer>(page, '/v1/traffic?', 'web', ({ services, latencyBounds }) => {
+    await shows(page, '/v1/traffic?', 'web', (answer) => {
+      const { services, latencyBounds } = answer as TrafficAnswer;
       const summary = services.find(({ service }) => service === 'web')!.summary;
       expect(summary.requests).toBeGreaterThan(0);
       const last = latencyBounds.at(-1);
@@ -126,7 +129,8 @@ describe.skipIf(why !== undefined)(`the dashboard${why === undefined ? '' : ` (s
         ...[summary.p50, summary.p95, summary.p99].map((each) => latency(each, last)),
       ];
     });
-    await shows<{ services: readonly ServiceLine[] }>(page, '/v1/services', 'web', ({ services }) => {
+    await shows(page, '/v1/services', 'web', (answer) => {
+      const { services } = answer as { readonly services: readonly ServiceLine[] };
       const { takesTraffic, servers } = services.find(({ service }) => service === 'web')!;
       return [`${takesTraffic}/${servers}`];
     });
@@ -151,7 +155,8 @@ describe.skipIf(why !== undefined)(`the dashboard${why === undefined ? '' : ` (s
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'web', level: 1 }).waitFor();
 
-    await shows<ServiceDetail>(page, '/v1/traffic/web', 'a_127.0.0.1', ({ servers, latencyBounds }) => {
+    await shows(page, '/v1/traffic/web', 'a_127.0.0.1', (answer) => {
+      const { servers, latencyBounds } = answer as ServiceDetail;
       const { summary } = servers.find(({ server }) => server.startsWith('a_'))!;
       return [rate(summary.rps), percent(summary.successRate), latency(summary.p99, latencyBounds.at(-1))];
     });

@@ -1,7 +1,7 @@
 /** What an element may be given: attributes, listeners, and nothing that would be read as HTML. */
-export interface Given {
-  readonly [attribute: string]: string | number | boolean | undefined | ((event: never) => void);
-}
+export type Given = Readonly<
+  Record<string, string | number | boolean | undefined | ((event: never) => void)>
+>;
 
 type Child = Node | string | undefined;
 

@@ -64,7 +64,7 @@ export function hostGraph(
     const rps = total - drawn.reduce((sum, { summary }) => sum + summary.rps, 0);
     nodes.push({
       id: 'more',
-      label: `${counted(more, 'further service')}`,
+      label: counted(more, 'further service'),
       kind: 'more',
       note: `${rate(rps)} rps`,
       success: null,

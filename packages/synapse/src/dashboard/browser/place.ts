@@ -23,7 +23,7 @@ export const spans: readonly (readonly [seconds: number, name: string, long: str
 /** Reads an address; whatever it does not know is as at first. */
 export function parsePlace(hash: string): Place {
   const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?', 2);
-  const [first = '', rest] = cutAt(path, '/');
+  const [first, rest] = cutAt(path, '/');
   const view: View =
     first === 'service' && rest ? 'service' : first === 'topology' || first === 'agent' ? first : 'services';
   const values = new URLSearchParams(query);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { latencyBounds } from '../../traffic/latency.js';
 import type { ServiceTraffic, TrafficPoint } from '../../traffic/shapes.js';
-import { chartsOf } from './points.js';
+import { chartsOf, curveOf } from './points.js';
 import { serverRows } from './servers.js';
 
 const point = (at: number, requests: number, failure = 0): TrafficPoint => ({
@@ -58,5 +58,22 @@ describe('the servers of a service', () => {
       ['gone', 0.25],
     ]);
     expect(serverRows([], [traffic('a', 0)])[0]?.share).toBeUndefined();
+  });
+});
+
+describe('the small curve of a service', () => {
+  const curves = {
+    ...{ slotSeconds: 10, begins: [0, 10_000, 20_000, 30_000] },
+    services: { a: { requests: [0, 5, 6, 1], failures: [0, 0, 2, 0] } },
+  };
+
+  it('has the slots that are over, from the start of the agent on', () => {
+    expect(curveOf(curves, 'a', 12_000)).toEqual({ requests: [null, 5, 6], failures: [null, 0, 2] });
+  });
+
+  it('is empty for whoever has none, whatever the name', () => {
+    for (const name of ['b', 'constructor', '__proto__'])
+      expect(curveOf(curves, name, 0)).toEqual({ requests: [], failures: [] });
+    expect(curveOf(undefined, 'a', 0)).toEqual({ requests: [], failures: [] });
   });
 });

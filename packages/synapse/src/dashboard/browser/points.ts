@@ -1,4 +1,5 @@
 import type { ServiceDetail, TrafficPoint } from '../../traffic/shapes.js';
+import type { Curves } from '../about.js';
 import type { ChartData } from './chart.js';
 import { latency, percent, rate } from './format.js';
 import { shareTicks, ticksTo } from './scale.js';
@@ -66,4 +67,20 @@ export function chartsOf(
       format: (value) => latency(value, last),
     },
   };
+}
+
+/** The small curve of a service; null where nothing was counted yet. */
+export function curveOf(
+  curves: Curves | undefined,
+  service: string,
+  startedAt: number,
+): Readonly<Record<'requests' | 'failures', readonly (number | null)[]>> {
+  const { begins = [], services = {}, slotSeconds = 0 } = curves ?? {};
+  const curve = Object.hasOwn(services, service) ? services[service] : undefined;
+  const known = (values: readonly number[] = []): readonly (number | null)[] =>
+    // The last slot is not over.
+    values
+      .slice(0, -1)
+      .map((value, at) => ((begins[at] ?? 0) + slotSeconds * 1000 <= startedAt ? null : value));
+  return { requests: known(curve?.requests), failures: known(curve?.failures) };
 }

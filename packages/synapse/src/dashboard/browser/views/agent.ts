@@ -96,7 +96,7 @@ export class AgentView implements ViewPart {
     const told = generators.map(({ details }) => details?.oldWorkers);
     const workers = told.includes('unknown')
       ? undefined
-      : told.flatMap((each) => (Array.isArray(each) ? each : []));
+      : told.flatMap((each) => (each === 'unknown' ? [] : (each ?? [])));
     const total = reloads.reduce((sum, { value }) => sum + value, 0);
     const inStep = Math.min(...generators.map(({ lastSuccessAt }) => lastSuccessAt ?? 0));
     const { state, zookeeper, convergence, reloads: reloadTile, workers: workerTile } = this.#tiles;
@@ -260,7 +260,7 @@ function reloadCard(reloads: readonly Sample[], generators: readonly GeneratorHe
 
 function workerCard(generators: readonly GeneratorHealth[]): HTMLElement | undefined {
   const workers = generators.flatMap(({ details }) =>
-    Array.isArray(details?.oldWorkers) ? details.oldWorkers : [],
+    details?.oldWorkers === 'unknown' ? [] : (details?.oldWorkers ?? []),
   );
   if (workers.length === 0) return undefined;
   return card(

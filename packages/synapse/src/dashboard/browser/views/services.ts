@@ -5,22 +5,12 @@ import { api } from '../api.js';
 import { h, List, say, set, show } from '../dom.js';
 import { count, counted, latency, levelOf, none, percent, rate } from '../format.js';
 import { type Place, spans } from '../place.js';
+import { curveOf } from '../points.js';
 import { chosen, type Row, rowsOf, totalOf } from '../rows.js';
 import { Choice, Tile } from '../tiles.js';
 import type { Page, ViewPart } from '../view.js';
+import { headCells, heads } from './serviceHeads.js';
 import { serviceRow, type ShownRow } from './serviceRow.js';
-
-const heads = [
-  ['service', 'Service', 'Service'],
-  ['success', 'Success', 'Share of responses other than 5xx'],
-  ['rps', 'RPS', 'Requests a second; connections a second for TCP'],
-  ['', 'Last 10 min', 'Requests over the last ten minutes'],
-  ['p50', 'p50', 'Half of the responses had their headers in this time'],
-  ['p95', 'p95', 'The same of 95 %'],
-  ['p99', 'p99', 'The same of 99 %'],
-  ['servers', 'Servers', 'Servers that take traffic, of all that are known'],
-  ['state', 'State', 'Where the instances come from'],
-] as const;
 
 /** Rows beyond those that can be seen, above and below. */
 const spare = 8;
@@ -78,15 +68,7 @@ export class ServicesView implements ViewPart {
         this.#page.go({ ...this.#place, trouble: !this.#place.trouble }, true),
       ),
     };
-    this.#heads = heads.map(([key, text, meaning]) => {
-      if (key === '') return h('th', { scope: 'col', class: 'curve', title: meaning }, text);
-      const sort = h('button', { type: 'button', title: meaning, click: () => this.#sortBy(key) }, text);
-      return h(
-        'th',
-        { scope: 'col', class: key === 'service' || key === 'state' ? key : `number ${key}` },
-        sort,
-      );
-    });
+    this.#heads = headCells((key) => this.#sortBy(key));
     this.#table = h(
       'table',
       { class: 'services' },
@@ -293,19 +275,7 @@ export class ServicesView implements ViewPart {
   }
 
   #shown(row: Row, index: number): ShownRow {
-    const { begins = [], services = {} } = this.#curves ?? {};
-    const curve = Object.hasOwn(services, row.name) ? services[row.name] : undefined;
-    const since = this.#page.startedAt();
-    const known = (values: readonly number[] = []): readonly (number | null)[] =>
-      // The last slot is not over.
-      values.slice(0, -1).map((value, at) => ((begins[at] ?? 0) < since - 10_000 ? null : value));
-    return {
-      row,
-      index,
-      requests: known(curve?.requests),
-      failures: known(curve?.failures),
-      last: this.#last,
-    };
+    return { row, index, ...curveOf(this.#curves, row.name, this.#page.startedAt()), last: this.#last };
   }
 
   #select(index: number): boolean {

@@ -180,7 +180,7 @@ function nodePart({ node: { href, kind } }: PlacedNode): Part<PlacedNode> {
 
 /** Both ends say more than the middle. */
 function shortened(text: string, most: number): string {
-  const letters = [...text];
+  const letters = Array.from(text);
   if (letters.length <= most) return text;
   const half = Math.floor((most - 1) / 2);
   return `${letters.slice(0, half).join('')}…${letters.slice(letters.length - half).join('')}`;
