@@ -61,6 +61,21 @@ module.exports = {
       },
     ),
     forbid(
+      'browser-apart',
+      'What runs in a browser knows of the rest types, and what is pure; it has no library.',
+      { path: '^packages/synapse/src/dashboard/browser/', pathNot: '\\.test\\.ts$' },
+      {
+        pathNot: '^packages/synapse/src/(dashboard/browser/|traffic/latency\\.ts$)',
+        dependencyTypesNot: ['type-only'],
+      },
+    ),
+    forbid(
+      'nobody-to-the-browser',
+      'What runs in a browser is built into the page, and is no part of the agent.',
+      { path: '^packages/', pathNot: '^packages/synapse/src/dashboard/browser/' },
+      { path: '^packages/synapse/src/dashboard/browser/' },
+    ),
+    forbid(
       'not-to-dev',
       'The product needs only its dependencies.',
       { path: src, pathNot: '\\.test\\.ts$|/testing/' },

@@ -64,7 +64,11 @@ export default defineConfig(
     },
   },
   {
-    files: ['packages/agent/src/clock.ts', 'packages/agent/src/testing/**'],
+    files: [
+      'packages/agent/src/clock.ts',
+      'packages/agent/src/testing/**',
+      'packages/synapse/src/dashboard/browser/clock.ts',
+    ],
     rules: { 'no-restricted-syntax': ['error', ...processRules] },
   },
   {

@@ -5,6 +5,7 @@ import { basename, join, resolve } from 'node:path';
 import { cachePath } from '@smartstack/agent/start';
 import { build, type BuildOptions } from 'esbuild';
 import { clientFile, clients, leaveOut, narrow, started } from './bundlePlugins.ts';
+import { dashboardPage } from './dashboard.ts';
 import { licences } from './licences.ts';
 import { warmUp } from './warmUp.ts';
 
@@ -85,3 +86,4 @@ async function bundle(name: string): Promise<void> {
 }
 
 for (const name of ['nerve', 'synapse']) await bundle(name);
+await writeFile(join(packages, 'synapse/dist/dashboard.html'), await dashboardPage());

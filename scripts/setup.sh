@@ -65,6 +65,7 @@ needs() {
     echo 'mariadb-server mariadbd'
     echo 'nginx nginx'
     echo 'libnginx-mod-stream /usr/lib/nginx/modules/ngx_stream_module.so'
+    echo 'chromium chromium'
   fi
 }
 
@@ -182,7 +183,7 @@ check_modules() {
 
 check_build() {
   local stamp=node_modules/.smartstack-build package
-  local outputs=(packages/nerve/dist/nerve.cjs packages/synapse/dist/synapse.cjs)
+  local outputs=(packages/nerve/dist/nerve.cjs packages/synapse/dist/synapse.cjs packages/synapse/dist/dashboard.html)
   local stale=false
   for package in "${outputs[@]}"; do [ -e "$package" ] || stale=true; done
   # What was compiled ahead is of use to the same version of Node.js only.

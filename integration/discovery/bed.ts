@@ -58,6 +58,8 @@ export interface Vm {
   readonly folder: string;
   readonly configFile: string;
   readonly adminSocket: string;
+  /** Where synapse's own HTTP server listens. */
+  readonly adminPort: number;
   readonly synapse: Child;
   /** Starts synapse (again) and waits until it says that it is in step. */
   start(): Promise<void>;
@@ -193,6 +195,7 @@ export async function prepareVm(
     folder,
     configFile,
     adminSocket,
+    adminPort,
     get synapse() {
       return running();
     },

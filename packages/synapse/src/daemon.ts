@@ -1,3 +1,5 @@
+import { hostname } from 'node:os';
+
 import {
   type AdminAddress,
   type Clock,
@@ -74,6 +76,7 @@ async function reload(synapse: Synapse, notifier: Notifier): Promise<void> {
 
 /** The counts of /metrics that nobody keeps up to date in between are made when it is asked for. */
 function admin({ synapse, settings, clock, logger, metrics, onListening }: DaemonOptions): Task {
+  const about = { host: hostname(), version, startedAt: clock.now() };
   const options = {
     name: 'synapse',
     version,
@@ -91,16 +94,17 @@ function admin({ synapse, settings, clock, logger, metrics, onListening }: Daemo
     ready: () => synapse.ready(),
     status: () => synapse.status(),
     routes: async () => {
-      const [{ apiRoutes }, { Explainer }] = await Promise.all([
+      const [{ apiRoutes }, { Explainer }, { dashboardRoutes }] = await Promise.all([
         import('./api.js'),
         import('./explain/explainer.js'),
+        import('./dashboard/routes.js'),
       ]);
       const explainer = new Explainer(synapse.evidence);
-      return apiRoutes({
-        instances: () => synapse.instances(),
-        traffic: () => trafficOf(synapse.evidence.generators),
-        explainer: () => explainer,
-      });
+      const traffic = () => trafficOf(synapse.evidence.generators);
+      return [
+        ...apiRoutes({ instances: () => synapse.instances(), traffic, explainer: () => explainer }),
+        ...dashboardRoutes({ about, traffic }),
+      ];
     },
     ...(onListening && { onListening }),
   };

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { demandToken, isReading, type Origin } from './authorise.js';
-import { isOwnHost, isOwnOrigin } from './hostGuard.js';
+import { isOwnHost, mayRead, mayWrite } from './hostGuard.js';
 import { Refusal } from './refusal.js';
 import { jsonResponse, matchRoute, standardRoutes } from './routes.js';
 import { TokenFile } from './tokenFile.js';
@@ -18,10 +18,11 @@ export function createHandler(options: AdminOptions): Handler {
   const tokenFile =
     access?.tokenFile === undefined ? undefined : new TokenFile(access.tokenFile, clock, logger);
   const table = new RouteTable(options);
+  const names = ownNames(options);
   return async (request, response, origin) => {
     try {
       // No web page can reach a unix socket.
-      if (origin !== 'socket') guard(request, options.allowedHosts);
+      if (origin !== 'socket') guard(request, names);
       send(response, await answer(request, origin, table, tokenFile));
     } catch (error) {
       if (request.destroyed && !request.complete) return;
@@ -82,13 +83,30 @@ class RouteTable {
   }
 }
 
-function guard(request: IncomingMessage, allowed: readonly string[] | undefined): void {
-  const { host, origin, 'sec-fetch-site': site } = request.headers;
-  if (!isOwnHost(host, allowed)) throw new Refusal(403, 'unknown host name: ask by address, or by localhost');
-  const headers = { origin, site: typeof site === 'string' ? site : undefined };
-  if (!isReading(request.method ?? '') && !isOwnOrigin(headers, allowed)) {
-    throw new Refusal(403, 'not from another site');
-  }
+/** Under which names it may be asked: whoever listens on a name means that name. */
+function ownNames({ listen, allowedHosts = [] }: AdminOptions): readonly string[] {
+  return [...allowedHosts, ...listen.flatMap((address) => ('socket' in address ? [] : [address.host]))];
+}
+
+function guard(request: IncomingMessage, names: readonly string[]): void {
+  const { headers } = request;
+  const one = (name: string): string | undefined => {
+    const value = headers[name];
+    return typeof value === 'string' ? value : undefined;
+  };
+  if (!isOwnHost(headers.host, names))
+    throw new Refusal(
+      403,
+      'unknown host name: ask by address, or by localhost; admin.allowed_hosts has others',
+    );
+  const asker = {
+    origin: headers.origin,
+    host: headers.host,
+    site: one('sec-fetch-site'),
+    mode: one('sec-fetch-mode'),
+  };
+  const may = isReading(request.method ?? '') ? mayRead(asker) : mayWrite(asker);
+  if (!may) throw new Refusal(403, 'not from another site');
 }
 
 async function answer(
@@ -112,6 +130,10 @@ async function answer(
     query: new URLSearchParams(query ?? ''),
     body: reads ? Buffer.alloc(0) : await readBody(request),
     contentType: request.headers['content-type']?.toLowerCase(),
+    cached: {
+      etags: request.headers['if-none-match'],
+      encodings: request.headersDistinct['accept-encoding']?.join(),
+    },
   });
 }
 
@@ -130,13 +152,24 @@ function readBody(request: IncomingMessage): Promise<Buffer> {
   });
 }
 
-function send(response: ServerResponse, { status, contentType, body }: AdminResponse): void {
+/** No browser keeps, guesses, frames or lends to other sites what is sent; JSON that it shows is no page. */
+const protection = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+};
+
+function send(response: ServerResponse, { status, contentType, body, headers }: AdminResponse): void {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  const isEmpty = status === 304;
   response.writeHead(status, {
-    'content-type': contentType,
-    'content-length': bytes.length,
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
+    ...protection,
+    ...(!isEmpty && { 'content-type': contentType, 'content-length': bytes.length }),
+    ...headers,
   });
-  response.end(bytes);
+  response.end(isEmpty ? undefined : bytes);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isOwnHost, isOwnOrigin } from './hostGuard.js';
+import { isOwnHost, mayRead, mayWrite } from './hostGuard.js';
 
 describe('isOwnHost', () => {
   it.each([
@@ -34,16 +34,41 @@ describe('isOwnHost', () => {
   ])('refuses %j', (host) => expect(isOwnHost(host, ['VM-1.example'])).toBe(false));
 });
 
-describe('isOwnOrigin', () => {
+const host = '127.0.0.1:3455';
+const own = `http://${host}`;
+
+describe('mayWrite', () => {
   it.each([
     [{}, true],
-    [{ origin: 'http://127.0.0.1:3455', site: 'same-origin' }, true],
-    [{ origin: 'http://[::1]:3455' }, true],
-    [{ site: 'none' }, true],
-    [{ origin: 'http://evil.example' }, false],
-    [{ origin: 'null' }, false],
-    [{ origin: 'file://' }, false],
+    [{ host }, true],
+    [{ host, origin: own, site: 'same-origin' }, true],
+    [{ host: 'LOCALHOST:3455', origin: 'http://localhost:3455' }, true],
+    [{ host: '[::1]:3455', origin: 'https://[::1]:3455' }, true],
+    [{ host, site: 'none' }, true],
+    [{ host, origin: 'http://evil.example' }, false],
+    [{ host, origin: 'http://127.0.0.1:8080' }, false],
+    [{ host, origin: 'http://localhost:3455' }, false],
+    [{ origin: own }, false],
+    [{ host, origin: 'null' }, false],
+    [{ host, origin: 'file://' }, false],
+    [{ host, origin: `${own}/` }, false],
+    [{ host, site: 'cross-site' }, false],
+    [{ host, site: 'cross-site', mode: 'navigate' }, false],
+    [{ host, origin: own, site: 'cross-site' }, false],
+    [{ host, origin: 'http://127.0.0.1:8080', site: 'same-site' }, false],
+  ])('judges %j as %j', (asker, may) => expect(mayWrite(asker)).toBe(may));
+});
+
+describe('mayRead', () => {
+  it.each([
+    [{}, true],
+    [{ site: 'none', mode: 'navigate' }, true],
+    [{ site: 'same-origin', mode: 'cors' }, true],
+    [{ site: 'cross-site', mode: 'navigate' }, true],
+    [{ site: 'cross-site', mode: 'no-cors' }, false],
+    [{ site: 'cross-site', mode: 'cors' }, false],
     [{ site: 'cross-site' }, false],
-    [{ origin: 'http://127.0.0.1:8080', site: 'same-site' }, false],
-  ])('judges %j as %j', (headers, own) => expect(isOwnOrigin(headers)).toBe(own));
+    [{ site: 'same-site', mode: 'no-cors' }, false],
+    [{ site: 'cross-site', mode: 'websocket' }, false],
+  ])('judges %j as %j', (asker, may) => expect(mayRead(asker)).toBe(may));
 });

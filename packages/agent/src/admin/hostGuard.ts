@@ -12,18 +12,33 @@ export function isOwnHost(host: string | undefined, allowed: readonly string[] =
   return allowed.some((one) => one.toLowerCase() === name);
 }
 
+/** What a request says of where it comes from. Programs send none of it but `host`; browsers send the rest. */
+export interface Asker {
+  readonly host?: string | undefined;
+  readonly origin?: string | undefined;
+  /** Sec-Fetch-Site and Sec-Fetch-Mode. */
+  readonly site?: string | undefined;
+  readonly mode?: string | undefined;
+}
+
+/** Whether a request that changes something comes from no page, or from our own: the same name and the same port. */
+export function mayWrite({ host, origin, site }: Asker): boolean {
+  if (!isOwnSite(site)) return false;
+  if (origin === undefined) return true;
+  const from = /^https?:\/\/([^/]+)$/i.exec(origin)?.[1]?.toLowerCase();
+  return from !== undefined && from === host?.toLowerCase();
+}
+
 /**
- * True when a request that changes something does not come from a page of another site. Programs send
- * neither of these headers; browsers send both.
+ * The same of a request that only reads. A browser shows a page of another site no answer of ours, but that page could
+ * still load one as a picture or a script, and time it. It may link to us: that is a navigation.
  */
-export function isOwnOrigin(
-  headers: { readonly origin?: string | undefined; readonly site?: string | undefined },
-  allowed: readonly string[] = [],
-): boolean {
-  if (headers.site !== undefined && headers.site !== 'same-origin' && headers.site !== 'none') return false;
-  if (headers.origin === undefined) return true;
-  const host = /^https?:\/\/([^/]+)$/.exec(headers.origin)?.[1];
-  return host !== undefined && isOwnHost(host, allowed);
+export function mayRead({ site, mode }: Asker): boolean {
+  return isOwnSite(site) || mode === 'navigate';
+}
+
+function isOwnSite(site: string | undefined): boolean {
+  return site === undefined || site === 'same-origin' || site === 'none';
 }
 
 /** The lower-case name or address in `name`, `name:port`, `[address]` or `[address]:port`. */

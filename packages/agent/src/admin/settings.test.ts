@@ -22,7 +22,9 @@ describe('adminSettings', () => {
       [{ socket: '/run/a.sock' }, { host: '::1', port: 80 }],
     ],
   ])('%s', (_, value, expected) => {
-    expect(schema.parse(value)).toEqual({ listen: expected, access: {}, isUsual: expected === usual });
+    expect(schema.parse(value)).toEqual({
+      ...{ listen: expected, access: {}, allowedHosts: [], isUsual: expected === usual },
+    });
   });
 
   it('has a socket in the folder of the unit, where nothing else was said', () => {
@@ -39,6 +41,17 @@ describe('adminSettings', () => {
     (listen) => {
       expect(schema.safeParse({ listen }).success).toBe(false);
     },
+  );
+});
+
+describe('adminSettings, of host names', () => {
+  const schema = adminSettings('127.0.0.1:1');
+  it.each(['vm-1', 'VM-1.example', 'a_b.c'])('takes %j', (name) => {
+    expect(schema.parse({ allowed_hosts: [name] }).allowedHosts).toEqual([name]);
+  });
+  it.each(['*', '*.example', 'vm-1:3455', 'http://vm-1', '.example', 'a..b', '-a', '', 'a'.repeat(254)])(
+    'refuses %j',
+    (name) => expect(schema.safeParse({ allowed_hosts: [name] }).success).toBe(false),
   );
 });
 

@@ -19,6 +19,13 @@ const mode = z
   .regex(/^0?[0-7]{3}$/, 'expected three octal digits in quotes, such as "0660"')
   .transform((text) => Number.parseInt(text, 8));
 
+const hostName = z
+  .string()
+  .regex(
+    /^(?=.{1,253}$)[A-Za-z0-9_]([\w-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([\w-]*[A-Za-z0-9_])?)*$/,
+    'expected a host name without port',
+  );
+
 const group = z
   .union([z.string().regex(/^[A-Za-z0-9_][\w.-]*\$?$/, 'expected the name of a group'), z.int().min(0)])
   .transform(String);
@@ -41,6 +48,13 @@ export function adminSettings(defaultListen: string, also = '') {
         .describe(
           'A file with the token that requests over TCP need to change something, and to read on an address other than loopback. Without one, they may not.',
         ),
+      allowed_hosts: z
+        .array(hostName)
+        .nullish()
+        .meta({ default: [] })
+        .describe(
+          'Host names under which browsers and programs may ask over TCP, beside addresses, `localhost` and the names in `listen`: requests for any other name are refused, since web pages can be made to resolve to this host.',
+        ),
       mode: mode
         .nullish()
         .meta({ default: '0660' })
@@ -58,6 +72,7 @@ export function adminSettings(defaultListen: string, also = '') {
       return {
         listen: addresses,
         isUsual: admin?.listen === undefined || admin.listen === null,
+        allowedHosts: admin?.allowed_hosts ?? [],
         access: {
           ...(admin?.token_file && { tokenFile: admin.token_file }),
           ...(admin?.mode === undefined || admin.mode === null ? {} : { socketMode: admin.mode }),
@@ -72,6 +87,8 @@ export function adminSettings(defaultListen: string, also = '') {
 export interface AdminSettings {
   readonly listen: readonly AdminAddress[];
   readonly access: AdminAccess;
+  /** Names under which it may be asked, beside the usual ones. */
+  readonly allowedHosts: readonly string[];
   /** Nothing was said of `listen`. */
   readonly isUsual: boolean;
 }

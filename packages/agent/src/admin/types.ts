@@ -27,12 +27,16 @@ export interface AdminRequest {
   readonly body: Buffer;
   /** In lower case; undefined when none was sent. */
   readonly contentType: string | undefined;
+  /** What the asker has already, and how it may be packed. */
+  readonly cached?: { readonly etags: string | undefined; readonly encodings: string | undefined };
 }
 
 export interface AdminResponse {
   readonly status: number;
   readonly contentType: string;
   readonly body: string | Uint8Array;
+  /** Beside, or in place of, those that every answer has; names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** What the API's description says of a route. */
@@ -89,6 +93,6 @@ export interface AdminOptions {
   readonly status: () => unknown;
   /** The routes beside the standard ones. Asked for when first needed, so that a start does not pay for them. */
   readonly routes?: () => Promise<readonly AdminRoute[]>;
-  /** Names, besides addresses and localhost, under which it may be asked (the VM's own name). */
+  /** Names, besides addresses, localhost and those of `listen`, under which it may be asked (the VM's own name). */
   readonly allowedHosts?: readonly string[];
 }

@@ -111,7 +111,7 @@ export class HaproxyGenerator implements Generator {
     const { traffic } = this.#options;
     return statusOf({
       ...{ desire: this.#desire, report: converger?.report, wiring, watch, traffic },
-      hosts: this.#hosts,
+      ...{ hosts: this.#hosts, statsAddress: this.#config.statsAddress },
     });
   }
 

@@ -14,6 +14,7 @@ export interface StatusSources {
   readonly watch: HaproxyWatch | undefined;
   readonly hosts: HostResolver;
   readonly traffic: Traffic;
+  readonly statsAddress: string | undefined;
 }
 
 function countStates(servers: Iterable<ObservedServer>): Readonly<Record<string, number>> {
@@ -34,7 +35,7 @@ function backendsOf(wiring: Wiring | undefined, socket: string): unknown {
 }
 
 /** The generator's part of `/status`: JSON. */
-export function statusOf({ desire, report, wiring, watch, hosts, traffic }: StatusSources): unknown {
+export function statusOf({ desire, report, wiring, watch, hosts, traffic, statsAddress }: StatusSources): unknown {
   return {
     desired: desire?.desired.services.map(({ service, backend }) => ({
       service,
@@ -64,6 +65,7 @@ export function statusOf({ desire, report, wiring, watch, hosts, traffic }: Stat
     issues: desire?.issues ?? [],
     unresolvedHosts: Object.fromEntries(hosts.problems),
     oldWorkers: watch?.oldWorkers ?? 'unknown',
+    statsAddress,
     traffic: traffic.status(),
     steered: wiring?.steering.status() ?? {},
   };

@@ -1,0 +1,262 @@
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { latency, percent, rate } from '../../packages/synapse/src/dashboard/browser/format.ts';
+import { readPage } from '../../packages/synapse/src/dashboard/page.ts';
+import type { Explanation, ServiceLine } from '../../packages/synapse/src/explain/shapes.ts';
+import type { ServiceDetail, TrafficAnswer } from '../../packages/synapse/src/traffic/shapes.ts';
+import { cleanUp, onCleanUp, prepareVm, registrar, register, upstream, type Vm } from '../discovery/bed.ts';
+import { openPage, startBrowser, whyNoBrowser } from '../harness/browser.ts';
+import { eventually } from '../harness/eventually.ts';
+import { startLoad } from '../harness/load.ts';
+import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
+import { prepareZooKeeper } from '../harness/zookeeper.ts';
+
+const why = whyNoBrowser();
+const hostile = '<img src=x onerror=alert(1)>';
+
+let vm: Vm;
+let browser: Browser;
+let base: string;
+let pictures: string;
+
+const focused = (page: Page): Promise<string> => page.evaluate<string>('document.activeElement?.textContent');
+
+/** The texts of the cells of a row. */
+async function cells(page: Page, row: string): Promise<readonly string[]> {
+  const texts = await page
+    .locator('tr', { has: page.locator('.name', { hasText: row }) })
+    .locator('td')
+    .allInnerTexts();
+  return texts.map((text) => text.trim());
+}
+
+/** Waits until a row has what an answer that comes meanwhile says. */
+async function shows(
+  page: Page,
+  path: string,
+  row: string,
+  expected: (answer: unknown) => readonly string[],
+): Promise<void> {
+  let seen: readonly string[] = [];
+  let wanted: readonly string[] = [];
+  await eventually(
+    async () => {
+      const response = await page.waitForResponse((one) =>
+        one.url().startsWith(`${new URL(base).origin}${path}`),
+      );
+      wanted = expected(await response.json());
+      seen = await cells(page, row);
+      return wanted.every((text) => seen.includes(text));
+    },
+    { what: `${row} shows what ${path} answers`, timeoutMs: 10_000 },
+  ).catch((error: unknown) => {
+    throw new Error(`${String(error)}: it shows ${seen.join(' ')}, not ${wanted.join(' ')}`, {
+      cause: error,
+    });
+  });
+}
+
+const overflow = (page: Page): Promise<number> =>
+  page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth');
+
+describe.skipIf(why !== undefined)(`the dashboard${why === undefined ? '' : ` (skipped: ${why})`}`, () => {
+  beforeAll(async () => {
+    pictures = process.env.SMARTSTACK_SCREENSHOTS ?? makeTempDir('dashboard');
+    if (process.env.SMARTSTACK_SCREENSHOTS === undefined) onCleanUp(() => removeTempDir(pictures));
+    const starting = startBrowser();
+    const zookeeper = await prepareZooKeeper();
+    onCleanUp(() => zookeeper.dispose());
+    await zookeeper.start();
+    const session = await registrar(zookeeper.address);
+    const [a, b, c] = await Promise.all([upstream('a'), upstream('b'), upstream('c')]);
+    vm = await prepareVm(zookeeper.address, ['orders', 'web'], { built: true });
+    await Promise.all([
+      register(session, 'web', a),
+      register(session, 'web', b),
+      register(session, 'orders', c),
+    ]);
+    // Whoever may register may choose a name.
+    const away = { host: '127.0.0.1', port: 1, name: hostile };
+    await session.create(`/s/web/away_`, Buffer.from(JSON.stringify(away)), 'persistent_sequential');
+    await vm.start();
+    browser = await starting;
+    onCleanUp(() => browser.close());
+    base = `http://127.0.0.1:${vm.adminPort}/dashboard`;
+    await vm.serves('orders', ['c']);
+    const loads = ['web', 'orders'].map((name) =>
+      startLoad({
+        port: vm.ports[name]!,
+        clients: 2,
+        connections: 'keep-alive',
+        paceMs: 5,
+        maxRequests: 5_000,
+      }),
+    );
+    onCleanUp(async () => {
+      await Promise.all(loads.map((load) => load.stop()));
+    });
+  }, 60_000);
+  afterAll(cleanUp);
+  afterEach(async () => {
+    for (const context of browser.contexts()) await context.close();
+  });
+
+  it('is what was built, packed, and sent once', async () => {
+    const page = await readPage();
+    const first = await fetch(base);
+    expect(await first.text()).toBe(Buffer.from(page.html).toString());
+    const etag = first.headers.get('etag') ?? '';
+    expect((await fetch(base, { headers: { 'if-none-match': etag } })).status).toBe(304);
+    expect((await fetch(new URL('/', base), { redirect: 'manual' })).headers.get('location')).toBe(
+      '/dashboard',
+    );
+    expect(page.gzipped.length).toBeLessThan(30_000);
+  });
+
+  it('shows the numbers that the API has, and is led by the keyboard', async () => {
+    const { page, complaints } = await openPage(browser);
+    await page.goto(base);
+    await page.getByRole('link', { name: 'web' }).waitFor();
+    await shows(page, '/v1/traffic?', 'web', (answer) => {
+      const { services, latencyBounds } = answer as TrafficAnswer;
+      const summary = services.find(({ service }) => service === 'web')!.summary;
+      expect(summary.requests).toBeGreaterThan(0);
+      const last = latencyBounds.at(-1);
+      return [
+        percent(summary.successRate),
+        rate(summary.rps),
+        ...[summary.p50, summary.p95, summary.p99].map((each) => latency(each, last)),
+      ];
+    });
+    await shows(page, '/v1/services', 'web', (answer) => {
+      const { services } = answer as { readonly services: readonly ServiceLine[] };
+      const { takesTraffic, servers } = services.find(({ service }) => service === 'web')!;
+      return [`${takesTraffic}/${servers}`];
+    });
+    await page.screenshot({ path: join(pictures, 'services.png') });
+
+    await page.keyboard.press('/');
+    await page.keyboard.type('web');
+    await eventually(
+      async () => (await page.locator('table.services a.name').allInnerTexts()).join() === 'web',
+      {
+        what: 'the filter leaves one service',
+      },
+    );
+    expect(page.url()).toContain('filter=web');
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('j');
+    await page.keyboard.press('j');
+    await page.keyboard.press('k');
+    await page.keyboard.press('j');
+    expect(await focused(page)).toBe('web');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'web', level: 1 }).waitFor();
+
+    await shows(page, '/v1/traffic/web', 'a_127.0.0.1', (answer) => {
+      const { servers, latencyBounds } = answer as ServiceDetail;
+      const { summary } = servers.find(({ server }) => server.startsWith('a_'))!;
+      return [rate(summary.rps), percent(summary.successRate), latency(summary.p99, latencyBounds.at(-1))];
+    });
+    await eventually(
+      async () => (await page.locator('figure.chart path.curve.requests').getAttribute('d'))?.startsWith('M'),
+      {
+        what: 'there is a curve of requests',
+      },
+    );
+    // Why one server is out: in the page as in the API.
+    const { servers } = JSON.parse((await vm.admin('/v1/services/web/why')).body) as Explanation;
+    const out = servers.find(({ port }) => port === 1)!;
+    expect(out.takesTraffic).toBe(false);
+    const row = page.locator('tbody', { hasText: out.server });
+    expect(await row.locator('.why').innerText()).toBe(out.reason);
+    await row.getByRole('button').click();
+    expect(await row.locator('.steps li').count()).toBe(out.steps.length);
+    await page.screenshot({ path: join(pictures, 'service.png'), fullPage: true });
+
+    await page.keyboard.press('2');
+    await page.locator('.node.server').first().waitFor();
+    expect(await page.locator('.node.service .label').allTextContents()).toEqual(['orders', 'web']);
+    await page.screenshot({ path: join(pictures, 'topology.png'), fullPage: true });
+    await page.keyboard.press('3');
+    await page.getByText('connected', { exact: true }).first().waitFor();
+    await page.screenshot({ path: join(pictures, 'agent.png'), fullPage: true });
+    await page.keyboard.press('?');
+    await page.getByRole('dialog').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'hidden' });
+    await page.keyboard.press('Escape');
+    await page.getByRole('link', { name: 'web' }).waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  it.each([
+    ['dark', { dark: true }],
+    ['phone', { width: 360, height: 740 }],
+  ])('fits its width in all views: %s', async (name, look) => {
+    const { page, complaints } = await openPage(browser, look);
+    for (const [view, ready] of [
+      ['services', '.services .success'],
+      ['service/web', '.servers .pill'],
+      ['topology', '.node.server'],
+      ['agent', '.card'],
+    ] as const) {
+      await page.goto(`${base}#/${view}`);
+      await page.locator(ready).first().waitFor();
+      expect(await overflow(page), view).toBeLessThanOrEqual(0);
+      const file = `${name}-${view}`.replaceAll(/\W/g, '-');
+      await page.screenshot({ path: join(pictures, `${file}.png`), fullPage: true });
+    }
+    const ground = await page.evaluate<string>('getComputedStyle(document.documentElement).backgroundColor');
+    expect(Number(/\d+/.exec(ground)?.[0]) < 128).toBe('dark' in look);
+    expect(complaints).toEqual([]);
+  });
+
+  it('shows names as text, whatever they are, and stays quick with a thousand', async () => {
+    const { page, complaints } = await openPage(browser);
+    const names = [hostile, '__proto__', ...Array.from({ length: 1_000 }, (_, index) => `s-${index}`)];
+    for (const path of ['/v1/services', '/v1/traffic?*']) {
+      await page.route(`**${path}`, async (route) => {
+        const got = await route.fetch().catch(() => undefined);
+        if (got === undefined) return;
+        const answer = (await got.json()) as {
+          services: { service: string; reason?: string }[];
+        };
+        const [one] = answer.services;
+        const services = names.map((service) => ({ ...one, service, reason: hostile }));
+        await route.fulfill({ json: { ...answer, services } });
+      });
+    }
+    await page.goto(base);
+    await page.getByRole('link', { name: hostile }).waitFor();
+    expect(await page.locator('img').count()).toBe(0);
+    expect(await page.locator('.why').first().innerText()).toBe(hostile);
+    expect(await page.locator('table.services').getAttribute('aria-rowcount')).toBe(String(names.length + 1));
+    expect(await page.locator('table.services tbody tr').count()).toBeLessThan(60);
+    await page.keyboard.press('End');
+    await eventually(async () => (await focused(page)) === 's-999', {
+      what: 'the last of them has the focus',
+    });
+    await page.keyboard.press('2');
+    await page.locator('.node.more').waitFor();
+    expect(await page.locator('img').count()).toBe(0);
+    expect(complaints.filter((text) => !text.includes('404'))).toEqual([]);
+  });
+
+  it('says since when the agent does not answer, and goes on when it does', async () => {
+    const { page, complaints } = await openPage(browser);
+    await page.goto(base);
+    await page.getByRole('link', { name: 'web' }).waitFor();
+    expect(complaints).toEqual([]);
+    await vm.synapse.stop();
+    await page.getByText(/^Not connected since \d\d:\d\d:\d\d/).waitFor();
+    // What was known stays.
+    expect(await page.getByRole('link', { name: 'web' }).count()).toBe(1);
+    await page.screenshot({ path: join(pictures, 'lost.png') });
+    await vm.start();
+    await page.getByText(/^Not connected/).waitFor({ state: 'hidden' });
+    await page.getByText(/^The agent was started again at/).waitFor({ state: 'attached' });
+  });
+});
