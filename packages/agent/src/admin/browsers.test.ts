@@ -74,7 +74,7 @@ describe('what browsers are told', () => {
 
   it('answers no reading of a page of another site but a link, and none of a foreign name', async () => {
     const address = await start();
-    const as = async (headers: Record<string, string>): Promise<number> =>
+    const as = async (headers: Record<string, string>): Promise<number | undefined> =>
       (await ask(address, '/version', { headers })).status;
     expect(await as({ 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' })).toBe(403);
     expect(await as({ 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'cors' })).toBe(403);
