@@ -7,6 +7,7 @@ import type { ZkPath } from '@smartstack/registry';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ask } from '../../packages/synapse/src/cli/ask.ts';
 import type { Question } from '../../packages/synapse/src/cli/invocation.ts';
+import type { Stat } from '../../packages/synapse/src/cli/stat.ts';
 import type { Explanation } from '../../packages/synapse/src/explain/shapes.ts';
 import {
   cleanUp,
@@ -20,6 +21,7 @@ import {
 } from '../discovery/bed.ts';
 import { eventually } from '../harness/eventually.ts';
 import { askSocket } from '../harness/haproxy.ts';
+import { get } from '../harness/load.ts';
 import type { Upstream } from '../harness/upstream.ts';
 import { prepareZooKeeper } from '../harness/zookeeper.ts';
 
@@ -153,6 +155,32 @@ describe('synapse services and synapse servers', () => {
     const { servers: all } = JSON.parse(out) as { servers: { service: string; running: boolean }[] };
     expect(all.filter(({ running }) => running).map(({ service }) => service)).toEqual(['web']);
     expect((await run('servers', 'nothing')).code).toBe(1);
+  });
+});
+
+describe('synapse stat', () => {
+  it('shows what the clients of a service saw, and of each server', async () => {
+    for (let n = 0; n < 8; n += 1) expect((await get({ port: vm.ports.web! })).status).toBe(200);
+    const counted = async (): Promise<Stat> => JSON.parse((await run('stat', 'web', 'json')).out) as Stat;
+    await eventually(
+      async () => {
+        const [web, ...servers] = (await counted()).lines;
+        expect(web?.summary).toMatchObject({ failure: 0, successRate: 1 });
+        expect(web!.summary!.requests).toBeGreaterThanOrEqual(8);
+        const latencies = web!.summary!.latencies!.reduce((sum, count) => sum + count, 0);
+        expect(latencies).toBe(web!.summary!.requests);
+        const requests = servers.map(({ summary }) => summary?.requests ?? 0);
+        expect(requests.reduce((sum, count) => sum + count, 0)).toBe(latencies);
+        return true;
+      },
+      { what: 'all is counted', timeoutMs: 20_000 },
+    );
+    const { code, out } = await run('stat');
+    expect(code).toBe(0);
+    expect(out).toMatch(/^NAME +UP\/TOTAL +SUCCESS .*\nweb +\d\/\d +100\.00% /);
+    const unknown = await run('stat', 'wep');
+    expect([unknown.code, unknown.out]).toEqual([1, '']);
+    expect(unknown.err).toContain('did you mean "web"');
   });
 });
 

@@ -2,14 +2,23 @@ import { connectionOptions, outputOption } from '@smartstack/agent/cliOptions';
 import yargs, { type Argv } from 'yargs';
 
 import { version } from '../version.js';
-import { type Files, filesOf, type Invocation, type OutputFormat, toRun } from './invocation.js';
+import {
+  type Files,
+  filesOf,
+  type Invocation,
+  type OutputFormat,
+  type Question,
+  toRun,
+} from './invocation.js';
+import { spanOf, statOptions } from './statOptions.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const exitCodes = `Exit codes:
    0  fine
    1  a failure; lint: an error (with --strict, a warning); diff: something differs;
-      services, servers, why: something takes no traffic; plan: there is something to do
+      services, servers, why: something takes no traffic; plan: there is something to do;
+      stat: no such service
   64  wrong usage
   69  the agent does not answer
   78  the configuration cannot be used`;
@@ -49,13 +58,14 @@ export function parseArguments(argv: readonly string[], env: Environment): Invoc
         : make(files);
   };
   const ask = (
-    about: 'services' | 'servers' | 'why' | 'plan',
+    about: Question['about'],
     target: string | undefined,
     flags: Readonly<Record<string, unknown>>,
+    more: Pick<Question, 'span' | 'wide'> = {},
   ): void => {
     const { address, output } = flags;
     const connection = { address: nonEmpty(address), tokenFile: nonEmpty(flags['token-file']) };
-    found = { kind: 'ask', question: { about, target, ...connection, output: format(output) } };
+    found = { kind: 'ask', question: { about, target, ...connection, output: format(output), ...more } };
   };
   const parser = yargs()
     .scriptName('synapse')
@@ -167,6 +177,19 @@ export function parseArguments(argv: readonly string[], env: Environment): Invoc
       'show what the next reconcile of the running agent would do; nothing is done',
       (y: Argv) => y.options(connectionFlags),
       (flags) => ask('plan', undefined, flags),
+    )
+    .command(
+      'stat [service]',
+      'show the traffic of services, or of one and its servers: success, rate, latencies',
+      (y: Argv) =>
+        y
+          .positional('service', { type: 'string', describe: 'this one and its servers' })
+          .options(statOptions('127.0.0.1:3455')),
+      (flags) => {
+        const span = spanOf(flags);
+        if (typeof span === 'string') found = { kind: 'usage', message: span };
+        else ask('stat', flags.service, flags, { span, wide: flags.output === 'wide' });
+      },
     )
     .epilogue(exitCodes)
     .help('help')

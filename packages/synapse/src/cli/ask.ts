@@ -7,6 +7,7 @@ import { serverLines } from '../explain/lines.js';
 import { explanationShape, planShape, serverShape, serviceShape } from '../explain/shapes.js';
 import type { Question } from './invocation.js';
 import type { Output } from './output.js';
+import { readStat, statTable } from './stat.js';
 import { explanationPage, planPage, serversTable, servicesTable } from './pages.js';
 
 /** What asking needs. */
@@ -76,6 +77,11 @@ async function answer(question: Question, { clock, width }: AskContext): Promise
         ({ commands, reload, files }) => commands.length + reload.length + files.length === 0,
       );
       return { value, lines: planPage(value, page), isWell: isIdle && value.waitingFor.length === 0 };
+    }
+    case 'stat': {
+      const span = question.span ?? { fromMs: 60_000, toMs: 0 };
+      const value = await readStat(client, target, span);
+      return { value, lines: statTable(value, question.wide === true, width), isWell: true };
     }
     case 'why': {
       const [service, server] = cutTarget(target ?? '');

@@ -13,12 +13,21 @@ export interface Files {
 /** For people, or for programs. */
 export type OutputFormat = 'table' | 'json';
 
+/** How long ago a span begins and ends, in milliseconds. */
+export interface StatSpan {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
 /** A question to the running agent. */
 export interface Question extends Connection {
-  readonly about: 'services' | 'servers' | 'why' | 'plan';
+  readonly about: 'services' | 'servers' | 'why' | 'plan' | 'stat';
   /** A service, or SERVICE/SERVER. */
   readonly target: string | undefined;
   readonly output: OutputFormat;
+  /** Of which traffic is shown. */
+  readonly span?: StatSpan;
+  readonly wide?: boolean;
 }
 
 /** What the command line asks for. */

@@ -59,7 +59,7 @@ const subject = {
 };
 
 /** The traffic of a service. */
-export const serviceTrafficShape = z
+const serviceTrafficShape = z
   .object({
     service: z.string(),
     ...subject,
@@ -73,7 +73,7 @@ export const serviceTrafficShape = z
   .meta({ id: 'ServiceTraffic' });
 
 /** The traffic of a server of a service, those of its tiers together. */
-export const serverTrafficShape = z
+const serverTrafficShape = z
   .object({
     server: z.string(),
     ...subject,

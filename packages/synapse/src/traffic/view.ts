@@ -10,10 +10,12 @@ function successRate({ success, failure }: Sums): number | null {
 
 /** What `sums` of `seconds` come to; without `hasLatencies` nothing is said of latencies. */
 export function summaryOf(sums: Sums, seconds: number, hasLatencies: boolean): TrafficSummary {
-  const { latencies, open: _, meanDurationMs, ...counts } = sums;
+  const { latencies, meanDurationMs, requests, success, failure, aborted, bytesIn, bytesOut } = sums;
+  const { retries, redispatches, connectErrors, responseErrors, clientAborts } = sums;
   return {
     seconds,
-    ...counts,
+    ...{ requests, success, failure, aborted, bytesIn, bytesOut },
+    ...{ retries, redispatches, connectErrors, responseErrors, clientAborts },
     rps: seconds > 0 ? sums.requests / seconds : 0,
     successRate: successRate(sums),
     p50: orNull(quantile(latencies, 0.5)),

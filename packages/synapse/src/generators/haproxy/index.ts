@@ -62,7 +62,9 @@ export const haproxyKind: GeneratorKind = {
   checkService: (_service, block) => readServiceBlock(block).issues,
   portOverride: (block) => readServiceBlock(block).config?.serverPortOverride,
   create: (block, context) => createHaproxyGenerator({ ...context, block }),
-  createShadow: async (block, { clock, logger, metrics, ...host }) => {
+  createShadow: async (block, { clock, logger, metrics, location }) => {
+    // Whether latencies are counted is left out of the comparison: most others do not.
+    const host = { ...(location && { location }) };
     const { ShadowGenerator } = await import('./shadow/shadowGenerator.js');
     const hostname = systemHostname();
     const readConfig = (next: unknown) => readHaproxyBlock(next, hostname, host).config;

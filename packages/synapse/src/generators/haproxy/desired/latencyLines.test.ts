@@ -3,7 +3,8 @@ import { latencyBounds } from '../../../traffic/latency.js';
 import type { DesiredState, ServiceSections } from '../types.js';
 import { structureReasons } from '../plan/planStructure.js';
 import { clashReasons } from './latencyClashes.js';
-import { isLatencyLine, withLatencies, withoutLatencies } from './latencyLines.js';
+import { isLatencyLine, withLatencies, withoutLatencies, withoutLatencyText } from './latencyLines.js';
+import { render } from './render.js';
 
 const settings = { stickCounter: 2, except: [] };
 
@@ -122,6 +123,13 @@ describe('lines that count latencies', () => {
       { kind: 'lines-changed', detail: 'lines of its backend changed', service: 'web' },
     ]);
   });
+});
+
+it('lines that count latencies leave no trace in a text that is compared without them', () => {
+  const plain = stateOf([service('web', ['balance first'])]);
+  const text = withoutLatencyText(render(withLatencies(plain, settings)));
+  const lines = (each: string): readonly string[] => each.split('\n').filter((line) => line !== '');
+  expect(lines(text)).toEqual(lines(render(plain)));
 });
 
 describe('a stick counter that is taken', () => {

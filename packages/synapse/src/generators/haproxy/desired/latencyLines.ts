@@ -6,7 +6,7 @@ import { ownerOf } from './tierNames.js';
 import type { DesiredState, LatencySettings, Section, ServiceSections } from '../types.js';
 
 /** Where the count of a server's 5xx stands, behind the buckets. */
-export const failuresAt = latencyBounds.length + 1;
+const failuresAt = latencyBounds.length + 1;
 
 /** Ends each of our lines: nobody else's line is taken for one. */
 const mark = '# latencies';
@@ -26,6 +26,14 @@ const inMicroseconds = latencyBounds.map((bound) => Math.round(bound * 1e6));
 /** True for a line that was added here. */
 export function isLatencyLine(line: string): boolean {
   return line.endsWith(mark);
+}
+
+/** The text of a haproxy.cfg with empty lines in place of ours. */
+export function withoutLatencyText(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => (isLatencyLine(line) || isLatencyTable({ title: line }) ? '' : line))
+    .join('\n');
 }
 
 function marked(lines: readonly string[]): readonly string[] {
@@ -88,7 +96,7 @@ const bare = new WeakMap<ServiceSections, ServiceSections>();
 const counting = new WeakMap<ServiceSections, { readonly counter: number; readonly made: ServiceSections }>();
 
 /** The sections of a service without our lines. */
-export function withoutLines(sections: ServiceSections): ServiceSections {
+function withoutLines(sections: ServiceSections): ServiceSections {
   const { backend } = sections;
   if (!backend.lines.some(isLatencyLine)) return sections;
   const known = bare.get(sections);

@@ -13,6 +13,7 @@ import { readServiceBlock } from '../block/blocks.js';
 import type { HaproxyConfig } from '../block/schema.js';
 import { type Desire, desire } from '../desire.js';
 import { emptyMemory, parseMemory } from '../desired/memory.js';
+import { withoutLatencyText } from '../desired/latencyLines.js';
 import { render } from '../desired/render.js';
 import { HostResolver } from '../hosts.js';
 import { compareSections } from '../live/compare.js';
@@ -187,7 +188,7 @@ export class ShadowGenerator implements Generator {
   async #changes({ desired }: Desire) {
     const { configFilePath: path } = this.#config;
     try {
-      const live = await readFile(path, 'utf8');
+      const live = withoutLatencyText(await readFile(path, 'utf8'));
       this.#problem = undefined;
       return withoutHarmless(compareSections(parseSections(live), parseSections(render(desired)))).changes;
     } catch (error) {
