@@ -43,7 +43,7 @@ async function ask(
   const sent = request({ ...address, path, headers, agent: false });
   sent.end();
   const [response] = (await once(sent, 'response')) as [IncomingMessage];
-  return { status: response.statusCode, headers: response.headers, body: await text(response) };
+  return { status: response.statusCode ?? 0, headers: response.headers, body: await text(response) };
 }
 
 describe('what browsers are told', () => {

@@ -3,7 +3,7 @@ import { minuteOfDay, tickText, timeOfDay } from './format.js';
 import { areaPath, linear, linePath, nearest, type Place, timeTicks } from './scale.js';
 
 /** One line of a chart. */
-export interface Series {
+interface Series {
   readonly name: string;
   /** Decides on its colour. */
   readonly kind: 'success' | 'requests' | 'failure' | 'p50' | 'p95' | 'p99';

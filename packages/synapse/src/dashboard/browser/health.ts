@@ -40,7 +40,7 @@ export interface GeneratorHealth {
 }
 
 /** What HAProxy's generator says beside. */
-export interface HaproxyDetails {
+interface HaproxyDetails {
   readonly processes?: readonly {
     readonly socket: string;
     readonly pid?: number;
@@ -139,7 +139,7 @@ function generatorFindings(
 }
 
 /** `server web/a`: what is held back. */
-export function culpritName({
+function culpritName({
   kind,
   ...parts
 }: {

@@ -6,7 +6,7 @@ import { addressOf } from './place.js';
 import { stateOf } from './rows.js';
 
 /** So many services are drawn; the busiest ones. */
-export const maxServices = 30;
+const maxServices = 30;
 /** Of so many, servers as well. */
 export const maxDetailed = 8;
 

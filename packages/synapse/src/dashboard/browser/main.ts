@@ -166,7 +166,6 @@ class Dashboard {
       connection: this.#connection,
       startedAt: () => this.#about?.startedAt ?? 0,
       go: (to, quietly) => this.#go(to, quietly),
-      tell: (text) => this.#tell(text),
     };
     switch (place.view) {
       case 'services':

@@ -8,8 +8,6 @@ export interface Page {
   readonly startedAt: () => number;
   /** Goes to a place; `quietly`: without a step in the browser's history. */
   readonly go: (place: Partial<Place>, quietly?: boolean) => void;
-  /** Tells those who cannot see it. */
-  readonly tell: (text: string) => void;
 }
 
 /** One of the dashboard's views, for as long as it is shown. */

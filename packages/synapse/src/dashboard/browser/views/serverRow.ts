@@ -9,7 +9,7 @@ export interface ShownServer extends ServerRow {
 }
 
 /** The columns of the table of servers. */
-export const serverColumns = 9;
+const serverColumns = 9;
 
 /** The steps from the registry to what runs, each with its time. */
 export function stepList(steps: readonly Step[]): HTMLElement {
