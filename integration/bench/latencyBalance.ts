@@ -14,6 +14,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '12' },
     rate: { type: 'string', default: '150' },
     only: { type: 'string', default: '' },
+    balance: { type: 'string', default: '' },
   },
 });
 const seconds = Number(values.seconds);
@@ -146,5 +147,6 @@ console.log(`${rate} requests/s for ${seconds} s; milliseconds`);
 console.log('| | balance | p50 | p95 | p99 | failed | share of the first server | weights changed |');
 console.log('| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |');
 for (const scenario of scenarios.filter(({ name }) => name.includes(values.only)))
-  for (const balance of balances) console.log(await measure(scenario, balance));
+  for (const balance of balances.filter((each) => each.includes(values.balance)))
+    console.log(await measure(scenario, balance));
 process.exit(0);

@@ -98,7 +98,9 @@ describe('balance: latency', () => {
   it('writes roundrobin, and weights with room for smaller ones', () => {
     const haproxy = { port: 80, listen: ['mode http'], backend: ['balance roundrobin'], balance: 'latency' };
     const text = render(desire([aView([instance(1), instance(2)], haproxy)]).desired);
-    expect(text.split('\nbackend web\n')[1]?.match(/balance.*/g)).toEqual(['balance roundrobin # by latency']);
+    expect(text.split('\nbackend web\n')[1]?.match(/balance.*/g)).toEqual([
+      'balance roundrobin # by latency',
+    ]);
     expect(text.match(/weight 256/g)).toHaveLength(2);
   });
 
