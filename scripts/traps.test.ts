@@ -9,7 +9,9 @@ function trapsIn(text: string): readonly number[] {
   const titles = [...text.matchAll(/\btraps? (\d+(?:(?:, | and )\d+)*)/g)].flatMap(([, numbers = '']) =>
     numbers.split(/, | and /),
   );
-  const rows = text.includes('\'trap %i') ? [...text.matchAll(/^ {4}\[\n? *(\d+),/gm)].map(([, row]) => row) : [];
+  const rows = text.includes("'trap %i")
+    ? [...text.matchAll(/^ {4}\[\n? *(\d+),/gm)].map(([, row]) => row)
+    : [];
   return [...titles, ...rows].map(Number);
 }
 

@@ -98,7 +98,7 @@ function follow(bed: GeneratorBed, services: Parameters<GeneratorBed['reconcile'
   const timer = setInterval(() => {
     if (bed.wakes === wakes) return;
     wakes = bed.wakes;
-    void bed.reconcile(services);
+    bed.reconcile(services).catch((error: unknown) => console.error(error));
   }, 20);
   return () => clearInterval(timer);
 }

@@ -109,7 +109,15 @@ const subjects = [
   { name: 'with the lines', reads: false, ...(await proxy('lines', true)) },
   { name: 'with the lines, read each second', reads: true, ...(await proxy('read', true)) },
 ];
-const results = new Map(subjects.map(({ name }) => [name, { rps: [], cpu: [], p50: [], p99: [] }]));
+interface Result {
+  readonly rps: number[];
+  readonly cpu: number[];
+  readonly p50: number[];
+  readonly p99: number[];
+}
+const results = new Map(
+  subjects.map(({ name }): [string, Result] => [name, { rps: [], cpu: [], p50: [], p99: [] }]),
+);
 for (let round = 0; round < rounds; round += 1) {
   for (const { name, reads, haproxy, port } of subjects) {
     const session = await open(haproxy);

@@ -149,7 +149,6 @@ describe('synapse lint', () => {
         .replace(/ {4}default.*\n/, ''),
       /use_previous_backends/,
     ],
-    [25, service('').replace('method: base', 'method: awstag'), /the README means ec2tag/],
     [28, service('      backend: [mode http, cookie SRV insert]\n'), /reload: `cookie` needs 3.0/],
     [29, service('', '    leader_election: true\n'), /go-nerve/],
     [

@@ -35,7 +35,15 @@ function backendsOf(wiring: Wiring | undefined, socket: string): unknown {
 }
 
 /** The generator's part of `/status`: JSON. */
-export function statusOf({ desire, report, wiring, watch, hosts, traffic, statsAddress }: StatusSources): unknown {
+export function statusOf({
+  desire,
+  report,
+  wiring,
+  watch,
+  hosts,
+  traffic,
+  statsAddress,
+}: StatusSources): unknown {
   return {
     desired: desire?.desired.services.map(({ service, backend }) => ({
       service,

@@ -222,6 +222,7 @@ export class NginxGenerator implements Generator {
       const outcome = await this.#process.reload(signal);
       this.#running = settled.text;
       this.#loaded = new Map(settled.sections.map((section) => [section.service, section]));
+      await this.#watch.look();
       metrics.reloaded('success');
       const seconds = (clock.monotonic() - startedAt) / 1000;
       logger.info(outcome === 'start' ? 'nginx started' : 'nginx reloaded', { seconds });

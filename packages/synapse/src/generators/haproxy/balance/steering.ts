@@ -8,14 +8,14 @@ import type { Look } from './evidence.js';
 import { isSteered, steeredWeight } from './weights.js';
 
 /** What HAProxy counted of a server since synapse began to count; `open` now. */
-export interface ServerCounts {
+interface ServerCounts {
   /** Requests without a response of it. */
   readonly lost: number;
   readonly open: number;
 }
 
 /** Where counts of servers come from. */
-export interface CountSource {
+interface CountSource {
   /** How often they were read so far. */
   readings(): number;
   of(backend: string, server: string): ServerCounts | undefined;

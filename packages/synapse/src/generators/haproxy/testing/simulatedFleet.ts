@@ -15,7 +15,7 @@ export interface SimulatedServer {
 }
 
 /** Numbers that look random and are the same each time, in [0, 1). */
-export function seeded(seed: number): () => number {
+function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

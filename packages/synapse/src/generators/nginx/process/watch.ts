@@ -36,12 +36,13 @@ export class NginxWatch {
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     while (!signal.aborted) {
-      await this.#look();
+      await this.look();
       await clock.sleep(everyMs, signal).catch(() => undefined);
     }
   }
 
-  async #look(): Promise<void> {
+  /** Looks now: whoever started or reloaded it need not wait for the next look to know what runs. */
+  async look(): Promise<void> {
     const { logger, metrics, onGone } = this.#options;
     const process = this.#options.process();
     const before = process === this.#process ? this.#master : undefined;
