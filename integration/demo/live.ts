@@ -127,7 +127,7 @@ export class Live {
       {
         name: 'synapse',
         pid: system.agents.get('synapse')?.pid,
-        detail: `http://127.0.0.1:${synapseAdminPort}/status`,
+        detail: `http://127.0.0.1:${synapseAdminPort}/ (its dashboard)`,
       },
       {
         name: 'HAProxy',

@@ -135,9 +135,10 @@ export class CounterReader {
       if (hasServers) this.#servers.took(cpuMs);
       this.#sections.took(hasServers ? 0 : cpuMs);
     }
+    // Before the latencies: who hears of those looks at what is under way, too.
+    traffic.publish([...this.#held.keys(), ...this.#others], hasServers);
     // Apart, so that it is known what takes how long.
     if (round.hasLatencies) await this.#readAllLatencies(signal);
-    traffic.publish([...this.#held.keys(), ...this.#others], hasServers);
   }
 
   async #readAllLatencies(signal: AbortSignal): Promise<void> {
