@@ -107,9 +107,9 @@ export class Converger {
       const start = { reasons: this.#reasons, wish, signal };
       const started =
         config.doReloads && (await startAtOnce(this.#wiring, this.#context, this.#results, start));
-      // It was started meanwhile: what runs is another matter now.
-      if (started === 'running') continue;
-      if (started) {
+      // Started meanwhile: what runs is another matter now. Or it is silent on a socket that it does not know yet.
+      if (started === 'running' && round === 0) continue;
+      if (typeof started === 'object') {
         await this.#noteLoaded(started);
         return { outcome: 'start', againInMs: afterStartMs };
       }
