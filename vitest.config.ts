@@ -11,9 +11,10 @@ const shared = {
 /** Files that wait for servers more than they work: two at a time. What measures, or loads a core, is not among them. */
 const waiting = [
   'integration/{zookeeper,nerve,synapse,prometheus}/!(scale).test.ts',
-  'integration/pair/{badInput,instanceLists,instances,mixedFleet,registry,tls}.test.ts',
+  'integration/pair/{badInput,instanceLists,instances,mixedFleet,operator,registry,tls}.test.ts',
   'integration/discovery/{faults,massLoss,partition}.test.ts',
-  'integration/haproxy/{killed,locality,slowstart,unloadable}.test.ts',
+  'integration/haproxy/{generator,killed,locality,managed,quarantine,slowstart,unloadable}.test.ts',
+  'integration/nginx/*.test.ts',
 ];
 const withServers = { testTimeout: 60_000, hookTimeout: 60_000 };
 

@@ -9,7 +9,7 @@ import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 import { startHttpUpstream, type Upstream } from '../harness/upstream.ts';
 import { type GeneratorBed, instanceOf, serversOf, startGenerator, topLevel } from './bed.ts';
 
-const patience = { timeoutMs: 10_000, intervalMs: 50 };
+const patience = { timeoutMs: 30_000, intervalMs: 50 };
 const timing = { countMs: 50, latencyMs: 50, steerMs: 200, watchMs: 100, observeAgainMs: 300 };
 
 function post(port: number): Promise<number> {

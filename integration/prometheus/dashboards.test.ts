@@ -17,8 +17,8 @@ interface Panel {
   readonly targets: readonly { readonly expr: string; readonly legendFormat: string }[];
 }
 
-/** What shows nothing while all is well. */
-const quiet = /held|> 0$/;
+/** What shows nothing while all is well, or of a service that speaks HTTP. */
+const quiet = /held|> 0$|tcp_open_connections/;
 
 type Ask = (expr: string) => Promise<readonly number[]>;
 
@@ -37,6 +37,8 @@ async function startAll(): Promise<Ask> {
     what: 'HAProxy is reloaded',
     timeoutMs: 15_000,
   });
+  await host.offer('web', 'c');
+  await vm.serves('web', ['a', 'b', 'c']);
   const agent = parse(readFileSync(join(vm.folder, 'agent.yaml'), 'utf8')) as { admin: { listen: string } };
   const folder = makeTempDir('dashboards');
   onCleanUp(() => removeTempDir(folder));
