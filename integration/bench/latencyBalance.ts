@@ -2,6 +2,7 @@ import { Agent } from 'node:http';
 import { parseArgs } from 'node:util';
 import { startHaproxy, testBase } from '../harness/haproxy.ts';
 import { get } from '../harness/load.ts';
+import { pause } from '../harness/pause.ts';
 import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 import { startHttpUpstream, type Upstream } from '../harness/upstream.ts';
@@ -85,7 +86,7 @@ async function loadFor(port: number, middle: () => void): Promise<Outcome> {
       middle();
     }
     while (pending.length < ((now - begin) * rate) / 1000) pending.push(one());
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    await pause(2);
   }
   await Promise.all(pending);
   agent.destroy();

@@ -4,8 +4,6 @@ import { execa } from 'execa';
 import { endGroup, noteGroup } from './processGroups.js';
 import type { Trace } from './trace.js';
 
-export { oneLine } from './oneLine.js';
-
 /** How long to wait for the output of a command that has failed, in milliseconds. */
 const lastWordsMs = 50;
 

@@ -33,9 +33,11 @@ export function tracedLookup(
 
 /** Tells the trace where the connection goes; a name may have several addresses. */
 export function noteConnected(socket: Socket, trace: Trace | undefined): void {
+  // Each of these asks the kernel, which a thousand checks need not do for nobody.
+  if (trace === undefined) return;
   const { remoteAddress, remotePort = 0, localPort = 0 } = socket;
   if (remoteAddress !== undefined)
-    trace?.note(`to ${endpoint(remoteAddress, remotePort)} from port ${localPort}`);
+    trace.note(`to ${endpoint(remoteAddress, remotePort)} from port ${localPort}`);
 }
 
 /** Tells the trace what came of a handshake. */

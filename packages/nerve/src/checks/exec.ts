@@ -4,7 +4,8 @@ import { seconds, withDefault } from '../config/values.js';
 import type { CheckResult } from '../health/health.js';
 import { defineCheck } from './check.js';
 import type { Trace } from './trace.js';
-import { describeExit, oneLine, runCommand } from './command.js';
+import { describeExit, runCommand } from './command.js';
+import { oneLine } from './oneLine.js';
 
 /** How much of a command's output is kept for the reason of a failure, in characters. */
 const maxOutput = 200;

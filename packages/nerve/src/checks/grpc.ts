@@ -6,7 +6,7 @@ import { seconds, withDefault } from '../config/values.js';
 import type { CheckResult } from '../health/health.js';
 import { authoritiesProblems } from './authorities.js';
 import { defaultName, defineCheck, failed, target } from './check.js';
-import { oneLine } from './command.js';
+import { oneLine } from './oneLine.js';
 import { codeName, decodeResponse, encodeRequest, healthPath, maxAnswer } from './grpcHealth.js';
 import { openSocket } from './sockets.js';
 import type { Trace } from './trace.js';

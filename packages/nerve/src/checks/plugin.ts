@@ -4,7 +4,7 @@ import type { CheckResult } from '../health/health.js';
 import { type Check, type CheckContext, defineCheck, failed } from './check.js';
 import { definedBy } from '../plugins/kit.js';
 import { pluginEntry } from '@smartstack/agent/plugins';
-import { oneLine } from './command.js';
+import { oneLine } from './oneLine.js';
 import { silent } from './trace.js';
 
 const maxReason = 400;

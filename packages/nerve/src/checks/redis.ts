@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import * as z from 'zod';
 import { optional, seconds, withDefault } from '../config/values.js';
 import { defaultName, defineCheck } from './check.js';
-import { oneLine } from './command.js';
+import { oneLine } from './oneLine.js';
 import type { Trace } from './trace.js';
 import { loginConflicts, loginOptions, loginProbe, loginProblems } from './login.js';
 

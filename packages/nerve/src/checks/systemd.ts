@@ -3,7 +3,8 @@ import * as z from 'zod';
 import { seconds, withDefault } from '../config/values.js';
 import type { CheckResult } from '../health/health.js';
 import { defineCheck } from './check.js';
-import { describeExit, oneLine, runCommand } from './command.js';
+import { describeExit, runCommand } from './command.js';
+import { oneLine } from './oneLine.js';
 import type { Trace } from './trace.js';
 
 /** What is asked for, and told when the unit is not active. */

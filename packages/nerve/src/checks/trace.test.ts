@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@smartstack/agent';
@@ -9,6 +10,7 @@ import { selfSigned } from '../testing/certificates.js';
 import { checkOf } from '../testing/probe.js';
 import { httpServer, httpsServer, tcpServer } from '../testing/servers.js';
 import { probeWithin } from './deadline.js';
+import { noteConnected } from './connecting.js';
 import { type Step, TraceRecorder, withoutSecret } from './trace.js';
 
 /** The steps of one probe, in real time. */
@@ -24,6 +26,22 @@ async function told(options: Readonly<Record<string, unknown>>, port?: number): 
     ({ step, ok, detail, reason }) => `${step}${ok ? '' : '!'}: ${detail}${reason ? ` (${reason})` : ''}`,
   );
 }
+
+describe('without a trace', () => {
+  it('a socket is not asked where it leads: each answer costs a call of the kernel', () => {
+    const asked: PropertyKey[] = [];
+    const socket = new Proxy(new Socket(), {
+      get: (real, key) => {
+        asked.push(key);
+        return Reflect.get(real, key) as unknown;
+      },
+    });
+    noteConnected(socket, undefined);
+    expect(asked).toEqual([]);
+    noteConnected(socket, new TraceRecorder(new FakeClock()));
+    expect(asked).toContain('remoteAddress');
+  });
+});
 
 describe('TraceRecorder', () => {
   it('times each step, and takes the one under way for the one that failed', async () => {

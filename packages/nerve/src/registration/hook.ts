@@ -1,5 +1,6 @@
 import type { Clock } from '@smartstack/agent';
-import { describeExit, oneLine, runCommand } from '../checks/command.js';
+import { describeExit, runCommand } from '../checks/command.js';
+import { oneLine } from '../checks/oneLine.js';
 import type { CheckResult } from '../health/health.js';
 
 /** How much of a command's output is kept for the reason of a failure, in characters. */

@@ -114,7 +114,7 @@ describe('render', () => {
     const started = performance.now();
     const text = write(host);
     // What grows with the square of their number takes a minute.
-    expect(performance.now() - started).toBeLessThan(20_000);
+    expect(performance.now() - started).toBeLessThan(5_000);
     expect(text.split('\n').length).toBeGreaterThan(100_000);
   });
 

@@ -1,6 +1,6 @@
-import { mkdir, readdir, readFile, stat, unlink } from 'node:fs/promises';
+import { readdir, readFile, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AgentError, type Clock, describeError, publishFile } from '@smartstack/agent';
+import { AgentError, type Clock, describeError, makeDirectory, publishFile } from '@smartstack/agent';
 import type { Instance } from '@smartstack/registry';
 import { contentOf, saysTheSame } from './format.js';
 
@@ -36,7 +36,7 @@ export class OutputFolder {
   /** The names of all `*.json` that could be files of services; creates the folder. Throws AgentError `file_write`. */
   async list(): Promise<ReadonlySet<string>> {
     try {
-      await mkdir(this.directory, { recursive: true });
+      await makeDirectory(this.directory);
       const entries = await readdir(this.directory, { withFileTypes: true });
       // As Ruby's glob: hidden files are nobody's. A folder of that name is certainly none of ours.
       const files = entries.filter(

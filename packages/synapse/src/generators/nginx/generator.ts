@@ -1,6 +1,13 @@
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { AgentError, type Clock, describeError, type Logger, writeFileAtomic } from '@smartstack/agent';
+import {
+  AgentError,
+  type Clock,
+  describeError,
+  type Logger,
+  makeDirectory,
+  writeFileAtomic,
+} from '@smartstack/agent';
 import { FileClaim } from '@smartstack/agent/fileClaim';
 import type { BlockIssue, CatalogView, Generator, ReconcileOutcome } from '../../catalog/types.js';
 import { hostNamesOf } from '../hostNames.js';
@@ -160,7 +167,7 @@ export class NginxGenerator implements Generator {
   /** Throws AgentError: `in-use`, or `file_write`. */
   async #open({ configFilePath }: NginxConfig): Promise<void> {
     try {
-      await mkdir(dirname(configFilePath), { recursive: true });
+      await makeDirectory(dirname(configFilePath));
     } catch (error) {
       const message = `cannot make the folder of ${configFilePath}: ${describeError(error)}`;
       throw new AgentError('file_write', message, { cause: error, retriable: true });

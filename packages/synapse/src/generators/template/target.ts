@@ -1,6 +1,13 @@
-import { access, mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
+import { access, readFile, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { AgentError, type Clock, describeError, type Logger, writeFileAtomic } from '@smartstack/agent';
+import {
+  AgentError,
+  type Clock,
+  describeError,
+  type Logger,
+  makeDirectory,
+  writeFileAtomic,
+} from '@smartstack/agent';
 import { runCommand } from '@smartstack/agent/command';
 import { FileClaim } from '@smartstack/agent/fileClaim';
 import type { TemplateConfig } from './blocks.js';
@@ -110,7 +117,7 @@ export class Target {
     if (text === before) return false;
     const { metrics, logger } = this.#options;
     try {
-      await mkdir(dirname(destinationFile), { recursive: true });
+      await makeDirectory(dirname(destinationFile));
       if (command !== undefined) await writeFile(this.#marker, '');
       await writeFileAtomic(destinationFile, text, { mode });
     } catch (error) {

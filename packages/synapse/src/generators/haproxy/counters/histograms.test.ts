@@ -64,6 +64,14 @@ describe('histograms', () => {
     ]);
   });
 
+  it('go on where a count of 32 bits begins anew', () => {
+    const histograms = new Histograms();
+    histograms.add({ worker: 'w', rows: [row('web/1', 4_294_967_290, 70, 9)], isOlder: false });
+    expect(histograms.add({ worker: 'w', rows: [row('web/1', 4, 71, 9)], isOlder: false })).toEqual([
+      { key: 'web/1', counts: countsOf(10, 1) },
+    ]);
+  });
+
   /** What happens to workers and their tables between two looks. */
   const happening = fc.oneof(
     fc.record({

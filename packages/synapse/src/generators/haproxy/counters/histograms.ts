@@ -30,14 +30,21 @@ export interface HistogramReading {
   readonly isOlder: boolean;
 }
 
+/** HAProxy counts in 32 bits, and begins anew behind them: at 10,000 requests a second after five days. */
+const counterRange = 2 ** 32;
+
+/** What a count grew by; negative where it fell by less than half of its range, which no wrap does. */
+function growth(now: number, before: number): number {
+  return before - now > counterRange / 2 ? now + counterRange - before : now - before;
+}
+
 /**
  * What one entry counted since it was last read. Counts only grow; where one fell, or the entry was gone in between,
  * it was removed and made anew: then all of it is new.
  */
 function gained(now: HistogramCounts, before: HistogramCounts | undefined): HistogramCounts | undefined {
-  if (before === undefined || now.some((count, index) => count < (before[index] ?? 0)))
-    return now.some((count) => count > 0) ? now : undefined;
-  const gain = now.map((count, index) => count - (before[index] ?? 0));
+  const grown = now.map((count, index) => growth(count, before?.[index] ?? 0));
+  const gain = grown.some((count) => count < 0) ? now : grown;
   return gain.some((count) => count > 0) ? gain : undefined;
 }
 

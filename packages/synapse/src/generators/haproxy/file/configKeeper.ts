@@ -1,6 +1,6 @@
-import { mkdir, unlink } from 'node:fs/promises';
+import { unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type Clock, type Logger, writeFileAtomic } from '@smartstack/agent';
+import { type Clock, type Logger, makeDirectory, writeFileAtomic } from '@smartstack/agent';
 import { addressProblems } from './addressProbe.js';
 import { FileHash, hashOf } from './fileHash.js';
 import type { WrittenConfig } from '../loaded/beliefs.js';
@@ -278,7 +278,7 @@ export class ConfigKeeper {
 
   async #write(desired: DesiredState, text: string): Promise<void> {
     const { configPath, candidatePath, logger } = this.#options;
-    await mkdir(dirname(configPath), { recursive: true }).catch(() => undefined);
+    await makeDirectory(dirname(configPath)).catch(() => undefined);
     const sha256 = hashOf(text);
     await writeFileAtomic(configPath, text);
     await unlink(candidatePath).catch(() => undefined);

@@ -1,6 +1,6 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type Clock, writeFileAtomic } from '@smartstack/agent';
+import { type Clock, makeDirectory, writeFileAtomic } from '@smartstack/agent';
 import { emptyMemory, type Memory, parseMemory, sameServers, serialiseMemory } from '../desired/memory.js';
 
 /** Ruby rewrites its state file after 60 turns of a loop of about a second: tools watch its age. */
@@ -42,7 +42,7 @@ export class StateFile {
   async write(memory: Memory): Promise<void> {
     if (this.#path === undefined) return;
     const startedAt = this.#clock.monotonic();
-    await mkdir(dirname(this.#path), { recursive: true }).catch(() => undefined);
+    await makeDirectory(dirname(this.#path)).catch(() => undefined);
     await writeFileAtomic(this.#path, serialiseMemory(memory));
     this.#writtenAt = this.#clock.monotonic();
     this.#tookMs = this.#writtenAt - startedAt;

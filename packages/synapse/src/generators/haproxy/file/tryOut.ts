@@ -1,6 +1,6 @@
-import { mkdir, readFile, unlink } from 'node:fs/promises';
+import { readFile, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { writeFileAtomic } from '@smartstack/agent';
+import { makeDirectory, writeFileAtomic } from '@smartstack/agent';
 
 /**
  * Puts `text` at `path` and calls `load`; where that returns false, what was there is put back. Returns what `load`
@@ -8,7 +8,7 @@ import { writeFileAtomic } from '@smartstack/agent';
  */
 export async function tryOut(path: string, text: string, load: () => Promise<boolean>): Promise<boolean> {
   const before = await readFile(path).catch(() => undefined);
-  await mkdir(dirname(path), { recursive: true }).catch(() => undefined);
+  await makeDirectory(dirname(path)).catch(() => undefined);
   await writeFileAtomic(path, text);
   if (await load()) return true;
   await (before === undefined ? unlink(path) : writeFileAtomic(path, before));

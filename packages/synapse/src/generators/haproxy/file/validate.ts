@@ -1,6 +1,6 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { AgentError, type Clock, describeError } from '@smartstack/agent';
+import { AgentError, type Clock, describeError, makeDirectory } from '@smartstack/agent';
 import { blame, type Culprit, type SharedLineOwner } from './blame.js';
 import { type CommandResult, runCommand, runShell } from '@smartstack/agent/command';
 import { type ConfigMessage, parseConfigMessages } from './configMessages.js';
@@ -63,7 +63,7 @@ export class Validator {
 
 async function writeCandidate(path: string, text: string): Promise<void> {
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectory(dirname(path));
     await writeFile(path, text);
   } catch (error) {
     const message = `cannot write ${path}: ${describeError(error)}`;

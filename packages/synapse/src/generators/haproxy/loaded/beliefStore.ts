@@ -1,4 +1,5 @@
-import { type FileHandle, mkdir, open, readFile, unlink } from 'node:fs/promises';
+import { type FileHandle, open, readFile, unlink } from 'node:fs/promises';
+import { makeDirectory } from '@smartstack/agent';
 import { dirname } from 'node:path';
 import * as z from 'zod';
 import {
@@ -162,7 +163,7 @@ export class BeliefStore {
     // What is intended from here on is not in this snapshot, and must outlive its journal.
     const covered = this.#generation;
     this.#generation = covered === 0 ? 1 : 0;
-    await mkdir(dirname(path), { recursive: true }).catch(() => undefined);
+    await makeDirectory(dirname(path)).catch(() => undefined);
     await writeBeliefs(path, beliefs);
     this.#stored = beliefs;
     await this.#release(covered);

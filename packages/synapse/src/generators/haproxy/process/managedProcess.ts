@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
-import { mkdir, open, stat, unlink } from 'node:fs/promises';
+import { open, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { Backoff, type Clock, describeError, type Logger } from '@smartstack/agent';
+import { Backoff, type Clock, describeError, type Logger, makeDirectory } from '@smartstack/agent';
 import { descriptorLimit, haproxyLimit } from './descriptorLimit.js';
 import {
   askWorker,
@@ -234,7 +234,7 @@ class ManagedProcess implements HaproxyProcess {
   async #start(signal: AbortSignal): Promise<void> {
     const { haproxyBinary, configFile, masterSocketPath, logFile, logger, clock, onStart } = this.#options;
     const startedAt = clock.monotonic();
-    await Promise.all([masterSocketPath, logFile].map((path) => mkdir(dirname(path), { recursive: true })));
+    await Promise.all([masterSocketPath, logFile].map((path) => makeDirectory(dirname(path))));
     await unlink(masterSocketPath).catch(() => undefined);
     const log = await open(logFile, 'a', 0o640);
     const { size } = await log.stat();

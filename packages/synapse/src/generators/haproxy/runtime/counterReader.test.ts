@@ -44,14 +44,19 @@ afterEach(async () => {
 });
 
 /** A reader whose rounds the test asks for, on a socket that answers as told. */
-async function start(answer: Answer, process: Partial<HaproxyProcess> = {}, commandMs = 2_000) {
+async function start(
+  answer: Answer,
+  process: Partial<HaproxyProcess> = {},
+  commandMs = 2_000,
+  served: ServiceSections = sections,
+) {
   const cli = await FakeCli.start(answer);
   cleanups.push(() => cli.stop());
   const logger = new RecordingLogger();
   const metrics = createMetrics();
   const clock = new FakeClock();
   const traffic = new Traffic(clock, createTrafficMetrics(metrics));
-  traffic.serve([sections]);
+  traffic.serve([served]);
   const target = new RuntimeTarget({
     ...{ clock: systemClock, socketPath: cli.path, deadlineMs: commandMs, observeAgainMs: 10_000 },
     prober: new Prober({ ...defaultProbe, mode: 'off' }, systemClock),
@@ -94,6 +99,22 @@ describe('CounterReader', () => {
     await read();
     expect(await value('smartstack_request_total')).toBe(8);
     await expect.poll(() => cli.connections).toBe(1);
+  });
+
+  it('tells whoever hears of latencies what is under way by the same look', async () => {
+    const lines = ['http-request set-var(txn.synapse_t0) date(0,us) # latencies'];
+    const server = { name: 'a', address: '10.0.0.1', port: 80, id: 7, options: [], disabled: false };
+    const served = { service: 'web', backend: { name: 'web', lines, servers: [server] } };
+    const answer: Answer = (command) => {
+      if (command === 'show info') return info(worker(1));
+      if (command.startsWith('show table')) return '# table: synapse-latencies, type: string, size:1, used:0';
+      return [stat(worker(1)), 'web,a,4,9,0,0,,0,0,0,0,7,2,0,9,0,0,0,0,0,'].join('\n');
+    };
+    const { traffic } = await start(answer, {}, undefined, served);
+    const open: (number | undefined)[] = [];
+    traffic.view.listen(() => open.push(traffic.countsOf('web', 'a')?.open));
+    await expect.poll(() => open.length).toBeGreaterThan(0);
+    expect(open[0]).toBe(4);
   });
 
   it('leaves out what a worker that is older than synapse had counted before', async () => {
