@@ -5,7 +5,9 @@ import { sourceOf, startSynapse, stopAfterEach } from './bed.ts';
 
 stopAfterEach();
 
-describe.skipIf(whyNoPodman() !== undefined)('method: docker', () => {
+const why = whyNoPodman();
+
+describe.skipIf(why !== undefined)(`method: docker${why === undefined ? '' : ` (skipped: ${why})`}`, () => {
   it("follows a real Podman's containers over its socket, and keeps them while it is away", async () => {
     const podman = new Podman();
     onTestFinished(() => podman.dispose());
