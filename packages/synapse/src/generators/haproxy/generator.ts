@@ -154,7 +154,7 @@ export class HaproxyGenerator implements Generator {
         [
           (inner) => watch.run(inner),
           (inner) => wiring.process.run(wake, inner),
-          (inner) => wiring.counters.run(inner),
+          (inner) => wiring.counters.run(wake, inner),
           (inner) => wiring.steering.run(wake, inner),
           (inner) => this.#refreshState(wiring, inner),
         ],

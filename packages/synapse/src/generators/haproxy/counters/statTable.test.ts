@@ -35,8 +35,19 @@ describe('show stat', () => {
       kind: 'server',
       key: 'server web/BACKEND',
       id: 9,
+      isDown: false,
       counts: { econ: 5, eresp: 6, wretr: 7, wredis: 8, cli_abrt: 10 },
     });
+    for (const [status, isDown] of [
+      ...[
+        ['UP', false],
+        ['UP 1/3', false],
+        ['DOWN', true],
+        ['DOWN 1/2', true],
+        ['MAINT', false],
+      ],
+    ] as const)
+      expect(readRow(server.replace('no check', status), columns)).toMatchObject({ isDown });
   });
 
   it('leaves listeners out', () => {

@@ -14,6 +14,8 @@ export interface StatRow {
   readonly http: boolean;
   /** Requests (http) or connections (tcp) under way now. */
   readonly open: number;
+  /** HAProxy's checks failed; false for one that it does not check, or was told to leave alone. */
+  readonly isDown: boolean;
   /** How long the last 1,024 of them lasted on average, in milliseconds; of backends alone. */
   readonly lastingMs?: number;
   readonly counts: Counts;
@@ -36,7 +38,7 @@ export interface StatColumns {
   readonly lasting: number | undefined;
 }
 
-const needed = ['pxname', 'svname', 'type', 'sid', 'scur', ...countColumns];
+const needed = ['pxname', 'svname', 'type', 'sid', 'status', 'scur', ...countColumns];
 
 /** Reads the first line of `show stat`; undefined when it is another one, or lacks a column. */
 export function readColumns(header: string): StatColumns | undefined {
@@ -64,7 +66,8 @@ export function readRow(
   const isSound = [id, open, ...Object.values(counts)].every((value) => value >= 0 && Number.isFinite(value));
   if (!isSound || text('pxname') === '') return 'malformed';
   const key = rowKey(kind, text('pxname'), kind === 'server' ? text('svname') : '');
-  const row = { kind, key, id, http: text('hrsp_2xx') !== '', open, counts };
+  const isDown = text('status').startsWith('DOWN');
+  const row = { kind, key, id, http: text('hrsp_2xx') !== '', open, isDown, counts };
   if (kind !== 'backend' || lasting === undefined) return row;
   const lastingMs = Number(line.split(',', lasting + 1)[lasting] || Number.NaN);
   return Number.isFinite(lastingMs) ? { ...row, lastingMs } : row;

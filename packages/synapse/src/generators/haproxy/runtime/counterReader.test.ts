@@ -1,6 +1,6 @@
 import { createMetrics, systemClock } from '@smartstack/agent';
 import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { HaproxyProcess } from '../process/process.js';
 import { type Answer, FakeCli } from '../testing/fakeCli.js';
 import { Traffic } from '../traffic.js';
@@ -12,7 +12,7 @@ import { defaultProbe, Prober } from './probe.js';
 import { RuntimeTarget } from './runtimeTarget.js';
 
 const columns =
-  'pxname,svname,scur,stot,bin,bout,ereq,econ,eresp,wretr,wredis,sid,type,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other,cli_abrt';
+  'pxname,svname,scur,stot,bin,bout,ereq,econ,eresp,wretr,wredis,status,sid,type,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other,cli_abrt';
 
 /** One worker of HAProxy, as its socket shows it. */
 interface Worker {
@@ -34,7 +34,7 @@ const info = ({ pid, uptime, stopping, connections }: Worker): string =>
   ].join('\n');
 
 const stat = ({ requests }: Worker): string =>
-  [`# ${columns},`, `web,BACKEND,0,${requests},0,0,,0,0,0,0,0,1,0,${requests},0,0,0,0,0,`].join('\n');
+  [`# ${columns},`, `web,BACKEND,0,${requests},0,0,,0,0,0,0,UP,0,1,0,${requests},0,0,0,0,0,`].join('\n');
 
 const sections: ServiceSections = { service: 'web', backend: { name: 'web', lines: [], servers: [] } };
 
@@ -73,7 +73,8 @@ async function start(
     },
   });
   const stop = new AbortController();
-  const running = reader.run(stop.signal);
+  let wakes = 0;
+  const running = reader.run(() => (wakes += 1), stop.signal);
   cleanups.push(async () => {
     stop.abort();
     await running;
@@ -81,7 +82,8 @@ async function start(
   const text = async (): Promise<string> => (await metrics.expose()).body;
   const value = async (name: string): Promise<number> =>
     Number(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'm').exec(await text())?.[1] ?? Number.NaN);
-  return { cli, clock, logger, reader, traffic, value, read: () => reader.lastReading(stop.signal) };
+  const read = () => reader.lastReading(stop.signal);
+  return { cli, clock, logger, reader, target, traffic, value, read, wakes: () => wakes };
 }
 
 const answering =
@@ -108,13 +110,36 @@ describe('CounterReader', () => {
     const answer: Answer = (command) => {
       if (command === 'show info') return info(worker(1));
       if (command.startsWith('show table')) return '# table: synapse-latencies, type: string, size:1, used:0';
-      return [stat(worker(1)), 'web,a,4,9,0,0,,0,0,0,0,7,2,0,9,0,0,0,0,0,'].join('\n');
+      return [stat(worker(1)), 'web,a,4,9,0,0,,0,0,0,0,UP,7,2,0,9,0,0,0,0,0,'].join('\n');
     };
     const { traffic } = await start(answer, {}, undefined, served);
     const open: (number | undefined)[] = [];
     traffic.view.listen(() => open.push(traffic.countsOf('web', 'a')?.open));
     await expect.poll(() => open.length).toBeGreaterThan(0);
     expect(open[0]).toBe(4);
+  });
+
+  it('has what runs looked at anew when HAProxy takes a server out or back, and only then', async () => {
+    let status = 'UP';
+    let readings = 0;
+    const { clock, target, wakes } = await start((command) => {
+      if (command === 'show info') return info(worker(1));
+      if (command === 'show stat -1 7 -1') readings += 1;
+      return [stat(worker(1)), `web,a,4,9,0,0,,0,0,0,0,${status},7,2,0,9,0,0,0,0,0,`].join('\n');
+    });
+    const invalidated = vi.spyOn(target, 'invalidate');
+    const reads = async (): Promise<number> => {
+      await clock.advance(500);
+      return readings;
+    };
+    const steps = { UP: 0, 'UP 1/3': 0, DOWN: 1, 'DOWN 1/2': 1, MAINT: 2, 'no check': 2 };
+    for (const [now, wanted] of Object.entries(steps)) {
+      status = now;
+      // The next begins when the one before has ended.
+      await expect.poll(reads, { interval: 5 }).toBeGreaterThan(readings + 1);
+      expect(wakes()).toBe(wanted);
+    }
+    expect(invalidated).toHaveBeenCalledTimes(2);
   });
 
   it('leaves out what a worker that is older than synapse had counted before', async () => {

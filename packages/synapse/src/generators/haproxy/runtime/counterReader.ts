@@ -1,4 +1,5 @@
 import { type Clock, type Logger, unlessAborted } from '@smartstack/agent';
+import type { StatRow } from '../counters/statTable.js';
 import type { HaproxyProcess } from '../process/process.js';
 import type { Traffic } from '../traffic.js';
 import { CounterFailures } from './counterFailures.js';
@@ -7,6 +8,7 @@ import { Pace } from './pace.js';
 import type { RuntimeSession } from './runtimeClient.js';
 import { RuntimeApiError } from './runtimeError.js';
 import type { RuntimeTarget } from './runtimeTarget.js';
+import { downAt, downIn, isSameSet } from './serverHealth.js';
 import {
   type Ask,
   readHistograms,
@@ -38,10 +40,13 @@ interface Round {
 }
 
 interface Held {
+  readonly target: RuntimeTarget;
   readonly session: RuntimeSession;
   vitals: Vitals;
   /** When all of its counters were read last, monotonic milliseconds. */
   readAt: number;
+  /** Keys of servers whose checks fail, by the last reading of servers; undefined before the first. */
+  down?: ReadonlySet<string>;
 }
 
 /** Workers are looked at this often: one on its way out waits for us to have read its last word. */
@@ -73,6 +78,7 @@ export class CounterReader {
   readonly #losses: CounterLosses;
   #turn: Promise<unknown> = Promise.resolve();
   #running: AbortSignal | undefined;
+  #wake: () => void = () => undefined;
 
   constructor(options: CounterReaderOptions) {
     this.#options = options;
@@ -84,8 +90,12 @@ export class CounterReader {
     this.#losses = new CounterLosses(clock, logger, (seconds) => traffic.lost(seconds));
   }
 
-  /** Reads again and again until `signal` aborts. Never throws. */
-  async run(signal: AbortSignal): Promise<void> {
+  /**
+   * Reads again and again until `signal` aborts; calls `wake` when HAProxy took servers out of rotation or back in,
+   * so that status, metrics and timeline follow. Never throws.
+   */
+  async run(wake: () => void, signal: AbortSignal): Promise<void> {
+    this.#wake = wake;
     const { clock, countMs, targets } = this.#options;
     if (targets.length > 0) this.#running = signal;
     while (!signal.aborted) {
@@ -181,7 +191,7 @@ export class CounterReader {
       const name = nameOf(vitals);
       this.#losses.found(name);
       if (this.#held.has(name)) return;
-      this.#held.set(name, { session, vitals, readAt: this.#options.clock.monotonic() });
+      this.#held.set(name, { target, session, vitals, readAt: this.#options.clock.monotonic() });
       session = undefined;
     } catch (error) {
       if (!signal.aborted) this.#failures.tell(target.socketPath, error);
@@ -197,7 +207,8 @@ export class CounterReader {
       held.vitals = await readVitals(ask);
       const isDrained = held.vitals.isStopping && held.vitals.connections === 0;
       if (isDue || isDrained) {
-        await this.#read(held.vitals, ask, hasServers || isDrained);
+        const rows = await this.#read(held.vitals, ask, hasServers || isDrained);
+        if (hasServers) this.#noteHealth(held, rows);
         held.readAt = this.#options.clock.monotonic();
       }
       if (isDrained && traffic.hasLatencies) await this.#readLatencies(held);
@@ -209,6 +220,15 @@ export class CounterReader {
     } catch (error) {
       this.#dismiss(name, held, error, signal);
     }
+  }
+
+  #noteHealth(held: Held, rows: readonly StatRow[]): void {
+    const { observation } = held.target;
+    const before = held.down ?? (observation && downAt(observation.state));
+    held.down = downIn(rows);
+    if (before === undefined || held.vitals.isStopping || isSameSet(before, held.down)) return;
+    held.target.invalidate();
+    this.#wake();
   }
 
   /** The conversation with a worker is over. Who still lives is found again. */
@@ -249,8 +269,9 @@ export class CounterReader {
     traffic.addLatencies({ worker: nameOf(vitals), rows }, vitals.uptimeSeconds);
   }
 
-  async #read(vitals: Vitals, ask: Ask, hasServers: boolean): Promise<void> {
+  async #read(vitals: Vitals, ask: Ask, hasServers: boolean): Promise<readonly StatRow[]> {
     const rows = await readRows(ask, hasServers);
     this.#options.traffic.add({ worker: nameOf(vitals), rows, hasServers }, vitals.uptimeSeconds);
+    return rows;
   }
 }

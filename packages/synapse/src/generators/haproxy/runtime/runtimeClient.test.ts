@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { systemClock } from '@smartstack/agent';
@@ -133,6 +133,27 @@ describe('RuntimeSession', () => {
     expect(new Set(await Promise.all(attempts))).toEqual(new Set(['runtime-timeout']));
     const questions = Array.from({ length: 8 }, () => codeOf(askOnce(path, 'show proc', options)));
     expect(new Set(await Promise.all(questions))).toEqual(new Set(['runtime-timeout']));
+  });
+
+  it('takes a peer that is killed over a question for one that closed, not for one that never was', async () => {
+    const path = join(await mkdtemp(join(tmpdir(), 'killed-')), 's');
+    const stand = "socket.write('\\n> ', () => process.kill(process.pid, 'SIGSTOP'))";
+    const serve = `(socket) => socket.once('data', () => ${stand})`;
+    const program = `require('node:net').createServer(${serve}).listen('${path}', () => console.log('listens'))`;
+    const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+    cleanups.push(() => rm(dirname(path), { recursive: true }));
+    await once(child.stdout, 'data');
+    const session = await RuntimeSession.open(path, { ...options, deadlineMs: 20_000 });
+    const stopped = async () => /^State:\s+T/m.test(await readFile(`/proc/${child.pid}/status`, 'utf8'));
+    await expect.poll(stopped).toBe(true);
+    const asked = session.ask('show info').then(
+      () => 'no failure',
+      ({ code, cause }: RuntimeApiError) => [code, (cause as NodeJS.ErrnoException).code],
+    );
+    // Once written, it waits unread in the peer's queue.
+    await new Promise(setImmediate);
+    child.kill('SIGKILL');
+    expect(await asked).toEqual(['runtime-closed', 'ECONNRESET']);
   });
 
   it('refuses answers to questions that nobody asked', async () => {

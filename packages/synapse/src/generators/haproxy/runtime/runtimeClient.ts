@@ -24,12 +24,12 @@ interface Waiting {
 
 /**
  * What a failed connection says. A full queue (EAGAIN) means that somebody listens who does not come to accept, and
- * a lack of descriptors or memory here says nothing about HAProxy: neither may be taken for its absence.
+ * a lack of descriptors or memory here says nothing about HAProxy: neither may be taken for its absence. A peer that
+ * was killed with commands of ours unread closes with a reset.
  */
-function codeOf(error: NodeJS.ErrnoException): RuntimeErrorCode {
-  return /^(EAGAIN|EMFILE|ENFILE|ENOBUFS|ENOMEM)$/.test(error.code ?? '')
-    ? 'runtime-timeout'
-    : 'runtime-unreachable';
+function codeOf({ code = '' }: NodeJS.ErrnoException): RuntimeErrorCode {
+  if (/^(EAGAIN|EMFILE|ENFILE|ENOBUFS|ENOMEM)$/.test(code)) return 'runtime-timeout';
+  return /^(ECONNRESET|EPIPE)$/.test(code) ? 'runtime-closed' : 'runtime-unreachable';
 }
 
 /** Ends every answer in prompt mode. */
