@@ -55,6 +55,7 @@ function configurationOf(
   ports: readonly number[],
   servers: number,
   dir: string,
+  managed: boolean,
   more: object,
 ): string {
   const base = testBase(dir);
@@ -70,8 +71,11 @@ function configurationOf(
   return JSON.stringify({
     services: Object.fromEntries(services) as object,
     haproxy: {
-      ...{ global: base.global, defaults: base.defaults, config_file_path: paths.configFile },
-      ...{ socket_file_path: paths.adminSocket, master_socket_path: paths.masterSocket, ...more },
+      ...(managed
+        ? { presets: { log: null }, stats: false }
+        : { global: base.global, defaults: base.defaults }),
+      ...{ config_file_path: paths.configFile, socket_file_path: paths.adminSocket },
+      ...{ master_socket_path: paths.masterSocket, managed, ...more },
     },
   });
 }
@@ -115,8 +119,9 @@ export async function coldBed(services: number, servers: number, latencyMs: numb
       await rm(work, { recursive: true, force: true });
       await mkdir(work);
       const address = proxy?.address ?? zookeeper.address;
-      const more = { managed, ...(reloadCommand !== undefined && { reload_command: reloadCommand }) };
-      await writeFile(join(dir, 'synapse.json'), configurationOf(address, ports, servers, work, more));
+      const more = reloadCommand === undefined ? {} : { reload_command: reloadCommand };
+      const text = configurationOf(address, ports, servers, work, managed, more);
+      await writeFile(join(dir, 'synapse.json'), text);
       await writeFile(join(dir, 'agent.yaml'), `admin: { listen: '127.0.0.1:${await freePort()}' }\n`);
     },
     dispose: async () => {

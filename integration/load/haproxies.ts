@@ -26,7 +26,7 @@ export function prepareTwins(): Twins {
   const folder = makeTempDir('twins');
   const folders = ['a', 'b'].map((name) => join(folder, name));
   const presets = presetsSchema.parse({});
-  const global = presetGlobal(presets, [`"\${${socketVariable}}"`]);
+  const global = presetGlobal(presets, [`"\${${socketVariable}}"`], []);
   const defaults = presetDefaults(presets);
   const adminSockets = folders.map((each) => haproxyPaths(each).adminSocket);
   return {

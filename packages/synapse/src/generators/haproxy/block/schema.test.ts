@@ -152,6 +152,16 @@ describe('the top-level haproxy block', () => {
     expect(problems('text')).toHaveLength(1);
   });
 
+  it('spares HAProxy the certificates that only its own HTTP client needs, unless something may use it', () => {
+    const line = 'httpclient.ssl.verify none';
+    const global = (block: object) => config(block).base[0]!.lines;
+    expect(global({})).toContain(line);
+    for (const each of ['lua-load /etc/x.lua', 'httpclient.retries 3', 'ocsp-update.mindelay 300'])
+      expect(global({ presets: { extra_global: each } })).not.toContain(line);
+    expect(global({ extra_sections: { 'acme le': ['directory https://ca.example/'] } })).not.toContain(line);
+    expect(global(ruby)).not.toContain(line);
+  });
+
   it('changes single presets by key', () => {
     const { base } = config({
       presets: { maxconn: 99, timeout_tunnel: '2h', log: null, extra_global: 'user x' },

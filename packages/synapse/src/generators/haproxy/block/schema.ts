@@ -218,9 +218,10 @@ function toConfig(keys: Keys): HaproxyConfig {
   const stats = keys.stats ?? ours;
   const statsAddress = stats === true ? defaultStatsAddress : stats === false ? undefined : stats;
   const stateFilePath = keys.state_file_path ?? undefined;
+  const extraTitles = Object.keys(keys.extra_sections ?? {});
   return {
     base: [
-      { title: 'global', lines: keys.global ?? presetGlobal(keys.presets, socketFilePaths) },
+      { title: 'global', lines: keys.global ?? presetGlobal(keys.presets, socketFilePaths, extraTitles) },
       { title: 'defaults', lines: keys.defaults ?? presetDefaults(keys.presets) },
       ...(statsAddress === undefined ? [] : [statsSection(statsAddress)]),
       ...Object.entries(keys.extra_sections ?? {}).map(([title, content]) => ({ title, lines: content })),
