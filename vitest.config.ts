@@ -16,7 +16,10 @@ const waiting = [
   'integration/haproxy/{generator,killed,locality,managed,quarantine,slowstart,unloadable}.test.ts',
   'integration/nginx/*.test.ts',
 ];
-const withServers = { testTimeout: 60_000, hookTimeout: 60_000 };
+const withServers = {
+  ...{ testTimeout: 60_000, hookTimeout: 60_000 },
+  globalSetup: './integration/harness/setUp.ts',
+};
 
 export default defineConfig({
   test: {

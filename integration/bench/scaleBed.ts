@@ -73,7 +73,6 @@ export async function startScale(size: Size): Promise<ScaleBed> {
   await fill(session, size, present.port);
   const services = Array.from({ length: size.services }, (_, service) => serviceName(service));
   const vm = await prepareVm(zookeeper.address, services, {
-    built: true,
     // Apart from the configuration, as on a VM: that folder is watched.
     data: makeTempDir('scale'),
     settings: { state_file_path: undefined },

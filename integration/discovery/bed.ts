@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openSession, type ZkPath, type ZkSession } from '@smartstack/registry';
 import { afterEach } from 'vitest';
-import { startAgent, startBuiltAgent } from '../harness/agents.ts';
+import { startAgent } from '../harness/agents.ts';
 import type { Child } from '../harness/childProcess.ts';
 import { eventually } from '../harness/eventually.ts';
 import { askSocket, haproxyBinary, haproxyPaths, killTree, workersOf } from '../harness/haproxy.ts';
@@ -105,8 +105,6 @@ export interface VmOptions {
   readonly agent?: readonly string[];
   /** Where haproxy.cfg and the state file go; the VM's folder unless told. */
   readonly data?: string;
-  /** True: synapse as it was built, not its sources. */
-  readonly built?: boolean;
   /** What comes before the command that starts synapse: another network, whose admin server the test cannot reach. */
   readonly within?: readonly string[];
   /** What synapse's environment has besides the test's. */
@@ -130,7 +128,6 @@ export async function prepareVm(
     settings = {},
     agent = quickAgent,
     data,
-    built = false,
     within = [],
     env = {},
   }: VmOptions = {},
@@ -201,11 +198,7 @@ export async function prepareVm(
     },
     launch: () => {
       const options = { within, env: { ...process.env, ...env } };
-      synapse = (built ? startBuiltAgent : startAgent)(
-        'synapse',
-        ['-c', join(folder, 'synapse.yaml')],
-        options,
-      );
+      synapse = startAgent('synapse', ['-c', join(folder, 'synapse.yaml')], options);
     },
     start: async () => {
       vm.launch();

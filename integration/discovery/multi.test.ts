@@ -40,7 +40,7 @@ describe('a service with two watchers and a file_toggle', () => {
     const [a, b] = await Promise.all([upstream('a'), upstream('b')]);
     await register(session, 'old', a);
     await register(session, 'new', b);
-    const vm = await prepareVm(zookeeper.address, ['web'], { built: true });
+    const vm = await prepareVm(zookeeper.address, ['web']);
     const weights = join(vm.folder, 'weights.yaml');
     const weigh = (text: string): void => {
       writeFileSync(`${weights}.tmp`, text);

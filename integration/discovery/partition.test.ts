@@ -48,7 +48,7 @@ it.skipIf(whyNoTwoHosts() !== undefined)(
     const registry = await startRegistry(hosts);
     await registry.tell('a');
     await registry.tell('b');
-    const vm = await prepareVm(registry.address, ['web'], { built: true, within: hosts.near.within });
+    const vm = await prepareVm(registry.address, ['web'], { within: hosts.near.within });
     vm.service('web', serviceFile(registry.address, 'web', vm.ports.web!));
     vm.launch();
     await eventually(async () => (await rotation(vm)) === 'a,b', {

@@ -14,21 +14,16 @@ function startWithin(command: readonly string[], { within = [], ...options }: Ag
   return startProcess(first, rest, options);
 }
 
-/** Starts what was built, as an operator does: for benches, and where a start must not cost a compilation. */
-export function startBuiltAgent(
-  name: 'nerve' | 'synapse',
-  args: readonly string[],
-  options: AgentOptions = {},
-): Child {
-  return startWithin([process.execPath, `${packages}/${name}/bin/${name}.js`, ...args], options);
-}
-
-/** Starts nerve or synapse as a process of its own, from the sources, so that no test meets an old build. */
+/** Starts nerve or synapse as a process of its own, as it was built: what operators run. */
 export function startAgent(
   name: 'nerve' | 'synapse',
   args: readonly string[],
   options: AgentOptions = {},
 ): Child {
-  const node = ['--conditions=source', '--import', 'tsx', `${packages}/${name}/src/main.ts`];
-  return startWithin([process.execPath, ...node, ...args], options);
+  return startWithin([process.execPath, executableOf(name), ...args], options);
+}
+
+/** Where the executable of an agent is. */
+export function executableOf(name: 'nerve' | 'synapse'): string {
+  return `${packages}/${name}/bin/${name}.js`;
 }

@@ -58,7 +58,6 @@ export async function prepareBed(
     services.map(({ name }) => name),
     {
       ...options,
-      built: true,
       agent: ['reconcile: {startup_deadline: 5}', 'zookeeper: {session_timeout: 10}', 'mass_loss: {hold: 3}'],
       settings: { use_nerve_weights: true, state_file_path: undefined, ...options.settings },
     },

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cleanUp, onCleanUp, register, registrar, upstream } from '../discovery/bed.ts';
-import { startBuiltAgent } from '../harness/agents.ts';
+import { startAgent } from '../harness/agents.ts';
 import { type Child, startProcess } from '../harness/childProcess.ts';
 import { eventually } from '../harness/eventually.ts';
 import { startHaproxy, testBase } from '../harness/haproxy.ts';
@@ -67,7 +67,7 @@ async function goThereAndBack(): Promise<void> {
   const kept = startLoad({ port, clients: 4, connections: 'keep-alive', maxRequests: 1_000_000 });
   await tell("Ruby's");
   await agent.stop();
-  agent = startBuiltAgent('synapse', ['-c', file]);
+  agent = startAgent('synapse', ['-c', file]);
   await eventually(async () => (await get({ port: admin, path: '/readyz' })).status === 200, {
     what: 'ours is in step',
     timeoutMs: 30_000,

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { cleanUpAfterEach, onCleanUp, register, registrar, upstream } from '../discovery/bed.ts';
-import { startBuiltAgent } from '../harness/agents.ts';
+import { startAgent } from '../harness/agents.ts';
 import { eventually } from '../harness/eventually.ts';
 import { get } from '../harness/load.ts';
 import { freePort } from '../harness/ports.ts';
@@ -52,7 +52,7 @@ it('an agent without HAProxy has nginx serve what is in ZooKeeper, and a znode t
   mkdirSync(join(dir, 'etc'));
   writeFileSync(file, JSON.stringify(main));
   writeFileSync(join(dir, 'agent.yaml'), `admin: {listen: '127.0.0.1:${admin}'}\n`);
-  const agent = startBuiltAgent('synapse', ['-c', file]);
+  const agent = startAgent('synapse', ['-c', file]);
   onCleanUp(() => agent.stop());
   const served = (port: number, body: string): Promise<unknown> =>
     eventually(async () => (await get({ port })).body === body, {

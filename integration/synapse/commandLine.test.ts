@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { createServer } from 'node:http';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { startAgent } from '../harness/agents.ts';
+import { executableOf, startAgent } from '../harness/agents.ts';
 import type { Child } from '../harness/childProcess.ts';
 import { eventually } from '../harness/eventually.ts';
 import { haproxyBinary, startHaproxy } from '../harness/haproxy.ts';
@@ -11,7 +11,6 @@ import { get } from '../harness/load.ts';
 import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 
-const main = resolve(import.meta.dirname, '../../packages/synapse/src/main.ts');
 let folder: string;
 let file: string;
 beforeEach(() => {
@@ -21,11 +20,9 @@ beforeEach(() => {
 afterEach(() => removeTempDir(folder));
 
 function run(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    ['--conditions=source', '--import', 'tsx', main, ...args],
-    { encoding: 'utf8', env: { ...process.env, ...env }, timeout: 20_000 },
-  );
+  const { status, stdout, stderr } = spawnSync(process.execPath, [executableOf('synapse'), ...args], {
+    ...{ encoding: 'utf8', env: { ...process.env, ...env }, timeout: 20_000 },
+  });
   return { status, stdout, stderr };
 }
 

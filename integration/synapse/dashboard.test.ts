@@ -70,7 +70,7 @@ describe.skipIf(why !== undefined)(`the dashboard${why === undefined ? '' : ` (s
     await zookeeper.start();
     const session = await registrar(zookeeper.address);
     const [a, b, c] = await Promise.all([upstream('a'), upstream('b'), upstream('c')]);
-    vm = await prepareVm(zookeeper.address, ['orders', 'web'], { built: true });
+    vm = await prepareVm(zookeeper.address, ['orders', 'web']);
     await Promise.all([
       register(session, 'web', a),
       register(session, 'web', b),

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { cleanUpAfterEach, onCleanUp, registrar } from '../discovery/bed.ts';
-import { startBuiltAgent } from '../harness/agents.ts';
+import { startAgent } from '../harness/agents.ts';
 import { eventually } from '../harness/eventually.ts';
 import { get } from '../harness/load.ts';
 import { freePort } from '../harness/ports.ts';
@@ -47,7 +47,7 @@ it('a template follows ZooKeeper beside file_output, and an agent that is killed
   );
   writeFileSync(join(dir, 'agent.yaml'), `admin: {listen: '127.0.0.1:${admin}'}\n`);
   const start = () => {
-    const agent = startBuiltAgent('synapse', ['-c', file]);
+    const agent = startAgent('synapse', ['-c', file]);
     onCleanUp(() => agent.stop());
     return agent;
   };
