@@ -104,6 +104,9 @@ describe('an operator', () => {
       { nerve: address, synapse: address },
       { agent: resyncEachSecond },
     );
+    const inFile = (): number => (readFileSync(vm.configFile, 'utf8').match(/^\tserver /gm) ?? []).length;
+    // It follows what HAProxy was told.
+    await eventually(() => inFile() === 2, { what: 'the file has both', timeoutMs: 10_000 });
     const before = readFileSync(vm.configFile, 'utf8');
     writeFileSync(vm.configFile, `${before}\nlisten mine\n\tbind 127.0.0.1:${await freePort()}\n`);
     await eventually(() => readFileSync(vm.configFile, 'utf8') === before, {
@@ -113,10 +116,7 @@ describe('an operator', () => {
     writeFileSync(vm.configFile, 'nonsense\n');
     await host.offer('web', 'c');
     await vm.serves('web', ['a', 'b', 'c']);
-    await eventually(() => (readFileSync(vm.configFile, 'utf8').match(/^\tserver /gm) ?? []).length === 3, {
-      what: 'the file is right',
-      timeoutMs: 10_000,
-    });
+    await eventually(() => inFile() === 3, { what: 'the file is right', timeoutMs: 10_000 });
     rmSync(vm.configFile);
     await eventually(() => fileNames(vm, 'backend web'), { what: 'the file is back', timeoutMs: 10_000 });
     await traffic.noneFailed();

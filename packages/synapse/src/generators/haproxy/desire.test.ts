@@ -5,7 +5,7 @@ import type { ServiceView } from '../../catalog/types.js';
 import { readHaproxyBlock } from './block/blocks.js';
 import { desire, type Desire } from './desire.js';
 import { HostResolver } from '../hosts.js';
-import { addLastGood, emptyMemory, type Memory, serviceMemory } from './desired/memory.js';
+import { addLastKnown, emptyMemory, type Memory, serviceMemory } from './desired/memory.js';
 import { render } from './desired/render.js';
 import type { DesiredState } from './types.js';
 
@@ -116,10 +116,10 @@ describe('a service whose definition has errors', () => {
   });
 });
 
-describe('addLastGood', () => {
+describe('addLastKnown', () => {
   it('keeps the ids of servers that no state file remembers', async () => {
     const before = await look(live([one, two]));
-    const memory = addLastGood(emptyMemory, before.desired, now / 1000);
+    const memory = addLastKnown(emptyMemory, before.desired.services, now / 1000);
     const again = await look(live([two, one]), before.desired, memory);
     const ids = ({ desired }: Desire) =>
       Object.fromEntries(desired.services[0]!.backend.servers.map(({ name, id }) => [name, id]));
@@ -133,13 +133,29 @@ describe('addLastGood', () => {
 
   it('does not overrule what is remembered, nor revive what had vanished', async () => {
     const { desired, memory } = await look(live([one]));
-    expect(addLastGood(memory, desired, 7)).toEqual(memory);
+    expect(addLastKnown(memory, desired.services, 7)).toEqual(memory);
     const [web] = desired.services;
     const gone = {
       ...web!,
       backend: { ...web!.backend, servers: [{ ...web!.backend.servers[0]!, disabled: true }] },
     };
-    expect(addLastGood(emptyMemory, { ...desired, services: [gone] }, 7)).toEqual(emptyMemory);
+    expect(addLastKnown(emptyMemory, [gone], 7)).toEqual(emptyMemory);
+  });
+});
+
+describe('a service of which nothing is known', () => {
+  it('keeps the servers that HAProxy was told of last, which the file does not have yet', async () => {
+    const { desired: file, memory } = await look(live([one]));
+    const { desired: told } = await look(live([one, two]));
+    const { servers } = told.services[0]!.backend;
+    const context = { config, memory, hosts, lastGood: file, now };
+    const pending = { services: [{ ...live([]), source: 'pending' as const }] };
+    const standing = await desire(pending, { ...context, toldLast: () => servers });
+    expect(standing.desired.services[0]!.backend.servers).toEqual(servers);
+    const nobodyKnows = await desire(pending, { ...context, toldLast: () => undefined });
+    expect(nobodyKnows.desired.services[0]).toBe(file.services[0]);
+    const same = await desire(pending, { ...context, toldLast: () => file.services[0]!.backend.servers });
+    expect(same.desired.services[0]).toBe(file.services[0]);
   });
 });
 

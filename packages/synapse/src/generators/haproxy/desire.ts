@@ -14,7 +14,7 @@ import { ownerOf } from './desired/tierNames.js';
 import { withoutLostTiers } from './desired/tiers.js';
 import type { SharedLines } from './file/quarantineStore.js';
 import type { HaproxyConfig } from './block/schema.js';
-import type { DesiredState, ForeignIds } from './types.js';
+import type { DesiredState, ForeignIds, Server, ServiceSections } from './types.js';
 
 /** What the catalog amounts to, before HAProxy had its say. */
 export interface Desire {
@@ -36,6 +36,8 @@ export interface DesireContext {
    * read, or of which nothing is known yet, keep their sections of it.
    */
   readonly lastGood: DesiredState | undefined;
+  /** Servers of a service that HAProxy was told of last: the file follows later. */
+  readonly toldLast?: (service: string) => readonly Server[] | undefined;
   readonly foreignIds?: ForeignIds;
   /** HAProxy refuses a frontend and a backend of one name: see Capabilities. */
   readonly separateNames?: boolean;
@@ -89,15 +91,25 @@ function sharedLinesOf(view: CatalogView): SharedLines {
   return shared;
 }
 
+function withServers(sections: ServiceSections, servers: readonly Server[] | undefined): ServiceSections {
+  const { backend } = sections;
+  const isSame = (each: Server, index: number): boolean => each === backend.servers[index];
+  if (servers === undefined || (servers.length === backend.servers.length && servers.every(isSame)))
+    return sections;
+  return { ...sections, backend: { ...backend, servers } };
+}
+
 /** `desired` with the last good sections of the services in `keep`, each in its place, where there are any. */
 function keepLastGood(
   desired: DesiredState,
   keep: ReadonlySet<string>,
-  lastGood: DesiredState | undefined,
+  { lastGood, toldLast }: DesireContext,
   view: CatalogView,
 ): DesiredState {
   // A service and its tiers stay together: its last good frontend leads to those of its time.
-  const kept = lastGood?.services.filter(({ service }) => keep.has(ownerOf(service))) ?? [];
+  const kept = (lastGood?.services ?? [])
+    .filter(({ service }) => keep.has(ownerOf(service)))
+    .map((sections) => withServers(sections, toldLast?.(sections.service)));
   if (kept.length === 0) return desired;
   const replaced = new Set(kept.map(({ service }) => ownerOf(service)));
   const order = new Map(view.services.map(({ name }, index) => [name, index]));
@@ -128,7 +140,7 @@ export async function desire(discovered: CatalogView, context: DesireContext): P
   // of the last run says more about it than any memory of its servers.
   const unknown = view.services.filter((service) => isUnknown(service) && !isDisabled(service));
   const keep = new Set([...result.refused, ...unknown.map(({ name }) => name), ...(view.unreadable ?? [])]);
-  const kept = withoutLostTiers(keepLastGood(result.desired, keep, lastGood, view));
+  const kept = withoutLostTiers(keepLastGood(result.desired, keep, context, view));
   const whole = { desired: kept, issues: result.issues };
   const { desired, issues } = withLatencyLines(whole, config, view, counterArrays);
   return {

@@ -21,7 +21,7 @@ import type { TrafficView } from '../../traffic/types.js';
 import { HostResolver, type Lookup } from '../hosts.js';
 import { noLatencies } from './desired/latencyIssues.js';
 import { foreignIds } from './loaded/strangers.js';
-import { addLastGood, type Memory } from './desired/memory.js';
+import { addLastKnown, type Memory } from './desired/memory.js';
 import { SectionCache } from './desired/sectionCache.js';
 import { capabilitiesOf } from './plan/capabilities.js';
 import type { HaproxyConfig } from './block/schema.js';
@@ -201,9 +201,9 @@ export class HaproxyGenerator implements Generator {
     if (seen !== undefined) this.#timeline.observed(seen.state, now);
   }
 
-  async #remembered({ stateFile, keeper }: Wiring): Promise<Memory> {
+  async #remembered({ stateFile, beliefs }: Wiring): Promise<Memory> {
     const now = this.#options.clock.now();
-    return addLastGood(await stateFile.read(), keeper.written?.desired, Math.floor(now / 1000));
+    return addLastKnown(await stateFile.read(), beliefs.lastServers, Math.floor(now / 1000));
   }
 
   /** What wanting begins with. */
@@ -214,7 +214,8 @@ export class HaproxyGenerator implements Generator {
     );
     return {
       ...{ config: this.#config, memory, hosts: this.#hosts },
-      ...{ lastGood: keeper.written?.desired, now: this.#options.clock.now() },
+      ...{ lastGood: keeper.written?.desired, toldLast: (service) => beliefs.serversOf(service) },
+      now: this.#options.clock.now(),
       ...(await this.#abilities(wiring)),
       foreignIds: foreignIds(running),
     };

@@ -41,6 +41,11 @@ export interface ServiceSections {
   readonly backend: Backend;
 }
 
+/** Servers of a service, wherever they are known from. */
+export type KnownServers = Pick<ServiceSections, 'service'> & {
+  readonly backend: Pick<ServiceSections['backend'], 'servers'>;
+};
+
 /** Everything haproxy.cfg should hold, as a value. `render` is a pure function of it. */
 export interface DesiredState {
   /** global, defaults and extra_sections (and our presets), in file order. */

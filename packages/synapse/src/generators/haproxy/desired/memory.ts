@@ -1,6 +1,6 @@
 import type { Instance, Json } from '@smartstack/registry';
 import { serverName } from '../../names.js';
-import type { DesiredState, Server } from '../types.js';
+import type { KnownServers, Server } from '../types.js';
 
 /** A server that was in rotation at some time within the TTL. */
 export interface RememberedServer {
@@ -259,12 +259,12 @@ function instanceOf({ name }: Server): Instance | undefined {
 }
 
 /**
- * Adds the servers of the last accepted configuration that `memory` lacks: an agent that was killed may have
- * written that but not yet its state file, or have none, and running servers must keep their ids.
+ * Adds servers that an earlier run of the agent had elsewhere and `memory` lacks: one that was killed may have told
+ * HAProxy but not yet the state file, or have none, and running servers must stay, and keep their ids.
  */
-export function addLastGood(memory: Memory, lastGood: DesiredState | undefined, nowSeconds: number): Memory {
+export function addLastKnown(memory: Memory, last: readonly KnownServers[], nowSeconds: number): Memory {
   const filled = new Map(memory);
-  for (const { service, backend } of lastGood?.services ?? []) {
+  for (const { service, backend } of last) {
     const remembered = serviceMemory(filled, service);
     const { servers } = remembered;
     const all = new Map(servers);

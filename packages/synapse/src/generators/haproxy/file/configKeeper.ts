@@ -287,7 +287,6 @@ export class ConfigKeeper {
   }
 
   async #noteWritten(desired: DesiredState, sha256: string): Promise<void> {
-    await this.#disk.wrote(sha256);
     this.#written = { desired, sha256, at: this.#options.clock.now() };
     await this.#options.onWritten(this.#written);
   }

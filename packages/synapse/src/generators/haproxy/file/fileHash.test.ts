@@ -17,7 +17,6 @@ describe('the hash of a file', () => {
     const file = new FileHash(path);
     expect(await file.read()).toBeUndefined();
     await writeFile(path, 'one');
-    await file.wrote(hashOf('one'));
     expect(await file.read()).toBe(hashOf('one'));
     await writeFile(path, 'edited in place');
     expect(await file.read()).toBe(hashOf('edited in place'));

@@ -6,7 +6,10 @@ export function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** The hash of one file on disk, read anew only when the file looks different. */
+/**
+ * The hash of one file on disk, read anew only when the file looks different. Also after a write of our own: whoever
+ * edits the file at that moment would else be taken for us.
+ */
 export class FileHash {
   readonly #path: string;
   #known: { readonly look: string; readonly hash: string } | undefined;
@@ -25,12 +28,6 @@ export class FileHash {
     // The look from before the reading: a change in between is seen the next time.
     this.#known = { look, hash: hashOf(text) };
     return this.#known.hash;
-  }
-
-  /** The file was written just now, with a text of this hash. */
-  async wrote(hash: string): Promise<void> {
-    const look = await this.#look();
-    this.#known = look === undefined ? undefined : { look, hash };
   }
 
   /** What every change of the file changes: each writer that replaces it, and each that edits it in place. */

@@ -57,6 +57,7 @@ describe('BeliefStore', () => {
     expect(next.running('/sock', { ...process, startedAt: 1_001 })).toBeUndefined();
     expect(next.running('/sock', { ...process, pid: 11 })).toBeUndefined();
     expect(next.running('/other', process)).toBeUndefined();
+    expect(next.lastServers).toEqual([...state.services, ...state.services]);
   });
 
   it('owns servers that were about to be added when it was killed', async () => {
@@ -69,6 +70,16 @@ describe('BeliefStore', () => {
     const names = next.running('/sock', process)?.services[0]?.backend.servers.map(({ name }) => name);
     expect(names).toEqual(['a', 'b']);
     expect(await open(path).then((again) => again.running('/sock', { ...process, pid: 9 }))).toBeUndefined();
+  });
+
+  it('remembers servers of a process of which it had written nothing else', async () => {
+    const store = await open(path);
+    await store.intend('/sock', process, [{ service, server: aServer('b') }]);
+    const next = await open(path);
+    expect(next.running('/sock', process)).toBeUndefined();
+    expect(next.lastServers).toEqual([{ service, backend: { servers: [aServer('b')] } }]);
+    expect(next.serversOf(service)).toEqual([aServer('b')]);
+    expect(next.serversOf('other')).toBeUndefined();
   });
 
   it('does not know which one runs of a server that was being replaced when it was killed', async () => {

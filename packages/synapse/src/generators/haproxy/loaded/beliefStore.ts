@@ -14,7 +14,7 @@ import {
   writeBeliefs,
   type WrittenConfig,
 } from './beliefs.js';
-import type { DesiredState, Server } from '../types.js';
+import type { DesiredState, KnownServers, Server } from '../types.js';
 
 /** A server that is about to be added: noted first, so that a crash in between leaves none that nobody owns. */
 interface Intent {
@@ -46,6 +46,12 @@ function withIntent(running: RunningConfig, { service, server }: Intent): Runnin
   return { ...running, desired: { ...running.desired, services } };
 }
 
+/** What it is to be, whatever runs of it. */
+function confirmed(server: Server): Server {
+  const { unconfirmed, ...rest } = server;
+  return unconfirmed === undefined ? server : rest;
+}
+
 type Generation = 0 | 1;
 const generations: readonly Generation[] = [0, 1];
 
@@ -61,6 +67,8 @@ export class BeliefStore {
   readonly #path: string | undefined;
   #written: WrittenConfig | undefined;
   readonly #running = new Map<string, RunningConfig>();
+  /** What was intended of a process of which no snapshot was written yet. */
+  readonly #unplaced: KnownServers[] = [];
   #turn: Promise<void> = Promise.resolve();
   #stored: Beliefs = noBeliefs;
   #generation: Generation = 0;
@@ -98,6 +106,23 @@ export class BeliefStore {
   running(socket: string, process: ProcessIdentity): DesiredState | undefined {
     const known = this.#running.get(socket);
     return known !== undefined && sameProcess(known.process, process) ? known.desired : undefined;
+  }
+
+  /** Servers of a service that HAProxy was told of last, which the file may not have yet; undefined where nobody knows. */
+  serversOf(service: string): readonly Server[] | undefined {
+    const states = [...this.#running.values()].map(({ desired }) => desired.services);
+    const ofService = [...states, this.#unplaced].map((all) =>
+      all.filter((each) => each.service === service),
+    );
+    if (ofService.every((each) => each.length === 0)) return undefined;
+    const servers = ofService.flat().flatMap(({ backend }) => backend.servers);
+    return [...new Map(servers.map((server) => [server.name, confirmed(server)])).values()];
+  }
+
+  /** Servers that an earlier run had in the file, in HAProxy, or was about to add, whoever runs there now. */
+  get lastServers(): readonly KnownServers[] {
+    const states = [this.#written, ...this.#running.values()];
+    return [...states.flatMap((each) => each?.desired.services ?? []), ...this.#unplaced];
   }
 
   setRunning(socket: string, process: ProcessIdentity, desired: DesiredState): void {
@@ -176,7 +201,10 @@ export class BeliefStore {
     try {
       const intent: Intent = storedIntent.parse(JSON.parse(line));
       const known = this.#running.get(intent.socket);
-      if (known === undefined || !sameProcess(known.process, intent.process)) return;
+      if (known === undefined || !sameProcess(known.process, intent.process)) {
+        this.#unplaced.push({ service: intent.service, backend: { servers: [intent.server] } });
+        return;
+      }
       this.#running.set(intent.socket, withIntent(known, intent));
     } catch {
       // A line that a crash cut short was never acted on: its commands are sent after it.
