@@ -95,7 +95,9 @@ it('over a reload and the drain of a worker', async () => {
       connections: 2,
       perThread: services[name].each,
     });
-    onCleanUp(() => load.stop().catch(() => undefined));
+    onCleanUp(async () => {
+      await load.stop().catch(() => undefined);
+    });
     loads.set(name, load);
   }
   // In the middle of it: a reload, while a request keeps the old worker from ending.

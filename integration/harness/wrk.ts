@@ -41,17 +41,17 @@ export interface Wrk {
 }
 
 /** Every thread has a Lua of its own; `done` is called once, in that of the process. */
-const script = (perThread: number): string => `
+const script = (perThread: number | undefined): string => `
 local seen = 0
 function count()
   seen = seen + 1
-  if seen == ${perThread} then
+  if seen == ${perThread ?? 0} then
     io.write("reached\\n")
     io.flush()
     wrk.thread:stop()
   end
 end
-${perThread > 0 ? 'response = count' : ''}
+${perThread === undefined ? '' : 'response = count'}
 function done(summary, latency)
   local e = summary.errors
   io.write(string.format('{"requests":%d,"durationUs":%d,"p50":%f,"p95":%f,"p99":%f,"socket":%d,"status":%d}\\n',
@@ -64,13 +64,13 @@ end
 const longest = '600s';
 
 /** Starts wrk, with kept connections, against a port of loopback. */
-export function startWrk({ port, threads, connections, perThread = 0, within = [] }: WrkOptions): Wrk {
+export function startWrk({ port, threads, connections, perThread, within = [] }: WrkOptions): Wrk {
   const folder = makeTempDir('wrk');
   const file = join(folder, 'count.lua');
   writeFileSync(file, script(perThread));
   const load = [`-t${threads}`, `-c${connections}`, '-d', longest, '--timeout', '60s', '-s', file];
-  const [command = '', ...args] = [...within, 'wrk', ...load, `http://127.0.0.1:${port}/`];
-  const child: Child = startProcess(command, args);
+  const [command, ...before] = [...within, 'wrk'];
+  const child: Child = startProcess(command ?? 'wrk', [...before, ...load, `http://127.0.0.1:${port}/`]);
   return {
     reached: async (timeoutMs) => {
       const all = (): boolean => {
