@@ -69,8 +69,8 @@ export function startWrk({ port, threads, connections, perThread, within = [] }:
   const file = join(folder, 'count.lua');
   writeFileSync(file, script(perThread));
   const load = [`-t${threads}`, `-c${connections}`, '-d', longest, '--timeout', '60s', '-s', file];
-  const [command, ...before] = [...within, 'wrk'];
-  const child: Child = startProcess(command ?? 'wrk', [...before, ...load, `http://127.0.0.1:${port}/`]);
+  const [command, ...rest] = [...within, 'wrk', ...load, `http://127.0.0.1:${port}/`];
+  const child: Child = startProcess(command, rest);
   return {
     reached: async (timeoutMs) => {
       const all = (): boolean => {
