@@ -1,6 +1,8 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { ownPoints } from '../packages/synapse/src/checkup/points/index.ts';
+import { haproxyKind } from '../packages/synapse/src/generators/haproxy/index.ts';
 import { loggedIn, logMessages } from './logMessages.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -29,6 +31,13 @@ describe('the log table of docs/operations.md', () => {
     const source = `this.#logger.warn('a', { b: 'c' }); logger.info(x ? 'd' : 'e'); log.debug('f'); other.info('g'); log[level]('h');`;
     expect(loggedIn(source).toSorted()).toEqual(['a', 'd', 'e', 'h']);
   });
+});
+
+it('docs/operations.md has a heading for each point of synapse check', async () => {
+  const points = [...ownPoints, ...((await haproxyKind.points?.()) ?? [])].map(({ id }) => id);
+  const section = /\n## synapse check\n([^]*?)\n## /.exec(read('docs/operations.md'))?.[1] ?? '';
+  const headings = [...section.matchAll(/^#### (.+)$/gm)].map(([, heading]) => heading);
+  expect(headings.toSorted()).toEqual(points.toSorted());
 });
 
 /** The anchor that a heading gets on the usual sites. */

@@ -66,6 +66,7 @@ needs() {
     echo 'nginx nginx'
     echo 'libnginx-mod-stream /usr/lib/nginx/modules/ngx_stream_module.so'
     echo 'chromium chromium'
+    echo 'wrk wrk'
   fi
 }
 

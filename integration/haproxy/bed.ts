@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createMetrics, systemClock } from '@smartstack/agent';
+import { type Clock, createMetrics, systemClock } from '@smartstack/agent';
 import { RecordingLogger } from '@smartstack/agent/testing';
 import type { Instance } from '@smartstack/registry';
 import { type Location, nowhere } from '../../packages/synapse/src/catalog/locality.ts';
@@ -108,12 +108,13 @@ export function startGenerator(
   timing: Partial<GeneratorTiming> = {},
   location: Location = nowhere,
   traffic?: TrafficSettings,
+  clock: Clock = systemClock,
 ): GeneratorBed {
   const logger = new RecordingLogger();
   const metrics = createMetrics();
   const generator = createHaproxyGenerator({
     block,
-    clock: systemClock,
+    clock,
     logger,
     metrics,
     timing,

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { systemClock } from '@smartstack/agent';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { latencyBounds } from '../../packages/synapse/src/traffic/latency.ts';
 import type { ServiceDetail, TrafficSummary } from '../../packages/synapse/src/traffic/shapes.ts';
@@ -197,5 +198,50 @@ describe('latencies counted in HAProxy', () => {
       ...{ what: 'the loss is told', ...patience },
     });
     expect((await scrapes.stop()).fallen).toEqual([]);
+  });
+
+  it('are not counted of a service whose own lines use the stick counter, which is told; who left is removed from the table', async () => {
+    await bed.stop();
+    const skipped = { ms: 0 };
+    const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + skipped.ms };
+    const timing = { countMs: 20, latencyMs: 20, watchMs: 100 };
+    const settings = { latencies: true, stickCounter: 2 };
+    // Without a state file: with one, HAProxy keeps who left for a day, disabled.
+    bed = startGenerator(topLevel(dir, { state_file_path: null }), timing, undefined, settings, clock);
+    const all = services();
+    const backend = ['stick-table type ip size 1k store http_req_cnt', 'http-request track-sc2 src'];
+    const own = { ...all, slow: { ...all.slow!, haproxy: { port: ports.slow, backend } } };
+    await bed.settle(own);
+    await ask('slow', 3);
+    await ask('fast', 8);
+    await eventually(async () => (await histogram('fast')) === 8, { what: 'fast is counted', ...patience });
+    await eventually(() => detail('slow').service.summary.requests === 3, {
+      ...{ what: 'the requests are counted all the same', ...patience },
+    });
+    expect(detail('slow').service.noLatencies).toContain('stick counter 2');
+    expect(JSON.stringify(bed.status().issues)).toContain('stick counter 2');
+    expect(await histogram('slow')).toBe(0);
+    // The operator's own table is what it was without us.
+    expect(await haproxy.ask('show table slow')).toMatch(/http_req_cnt=3$/m);
+
+    // Two servers answered; one leaves, and is in the table until it was quiet for a minute.
+    const keys = async (): Promise<readonly string[]> =>
+      [...(await haproxy.ask('show table synapse-latencies')).matchAll(/key=(\S+)/g)].map(([, key]) => key!);
+    expect((await keys()).toSorted()).toEqual(['fast/1', 'fast/2']);
+    await bed.settle({ ...own, fast: { ...all.fast!, instances: all.fast!.instances.slice(0, 1) } });
+    expect(await keys()).toHaveLength(2);
+    await eventually(
+      async () => {
+        skipped.ms += 61_000;
+        return (await keys()).length === 1;
+      },
+      { what: 'the server that left is removed', timeoutMs: 20_000, intervalMs: 200 },
+    );
+    // What it had answered stays in the sums, and one that comes again begins anew.
+    expect(await histogram('fast')).toBe(8);
+    await bed.settle(own);
+    await ask('fast', 8);
+    await eventually(async () => (await histogram('fast')) === 16, { what: 'all is counted', ...patience });
+    expect(await keys()).toHaveLength(2);
   });
 });

@@ -17,7 +17,11 @@ describe.skipIf(whyNoSystemdVm() !== undefined)("the README's tour of a VM, comm
   });
 
   it('configures, and both agents accept it', async () => {
-    await vm.must('bash', '-c', await tourStep('configure'));
+    const said = await vm.must('bash', '-c', await tourStep('configure'));
+    // Nobody has registered yet.
+    expect(said).toMatch(
+      /^‼ the services' paths exist[^]*Status check results are √: \d+ passed, 1 warning/m,
+    );
   });
 
   it('runs: the commands return when the units are active', async () => {
@@ -35,6 +39,7 @@ describe.skipIf(whyNoSystemdVm() !== undefined)("the README's tour of a VM, comm
     });
     const seen = await vm.must('bash', '-c', await tourStep('look'));
     expect(seen).toMatch(/^hello$/m);
+    expect(seen).toMatch(/^Status check results are √: \d+ passed/m);
     expect(seen).toMatch(/^hello +up +\S+ +present/m);
     expect(seen).toMatch(/^hello,vm1_127\.0\.0\.1:8080,.*,UP[ ,]/m);
   });

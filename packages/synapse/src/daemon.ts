@@ -90,6 +90,12 @@ function admin({ synapse, settings, clock, logger, metrics, onListening }: Daemo
         return metrics.expose();
       },
     },
+    compat: {
+      linkerd: async (text: string, query: URLSearchParams) => {
+        const { linkerdMetrics, linkerdLabels } = await import('./traffic/linkerd.js');
+        return linkerdMetrics(text, linkerdLabels(query, about.host));
+      },
+    },
     health: () => synapse.health(),
     ready: () => synapse.ready(),
     status: () => synapse.status(),

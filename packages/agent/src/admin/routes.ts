@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { toJson } from '../json.js';
+import { Refusal } from './refusal.js';
 import type { AdminOptions, AdminResponse, AdminRoute, HealthReport } from './types.js';
 
 /** A JSON answer; bigints become text, errors objects. */
@@ -12,7 +13,7 @@ const versionShape = z.object({ agent: z.string(), version: z.string() });
 
 /** The routes that every agent has. `all` are those of the whole table, for its description. */
 export function standardRoutes(
-  options: Pick<AdminOptions, 'name' | 'version' | 'health' | 'ready' | 'status' | 'metrics'>,
+  options: Pick<AdminOptions, 'name' | 'version' | 'health' | 'ready' | 'status' | 'metrics' | 'compat'>,
   all: () => Promise<readonly AdminRoute[]>,
 ): readonly AdminRoute[] {
   const report = ({ ok, ...details }: HealthReport): AdminResponse =>
@@ -55,8 +56,26 @@ export function standardRoutes(
       method: 'GET',
       path: '/metrics',
       isOpen: true,
-      doc: { summary: 'Metrics, as Prometheus wants them', contentType: 'text/plain', response: z.string() },
-      handle: async () => ({ status: 200, ...(await options.metrics.expose()) }),
+      doc: {
+        summary: 'Metrics, as Prometheus wants them',
+        contentType: 'text/plain',
+        query: z.object({
+          compat: z.string().optional().describe('Under the names of others: `linkerd` (synapse only).'),
+        }),
+        response: z.string(),
+      },
+      handle: async ({ query }) => {
+        const exposed = await options.metrics.expose();
+        const wanted = query.get('compat');
+        if (wanted === null) return { status: 200, ...exposed };
+        const known = Object.entries(options.compat ?? {});
+        const [, make] = known.find(([name]) => name === wanted) ?? [];
+        if (make === undefined) {
+          const names = known.map(([name]) => name).join(', ');
+          throw new Refusal(400, `compat: there is ${names === '' ? 'none here' : `only ${names}`}`);
+        }
+        return { status: 200, contentType: exposed.contentType, body: await make(exposed.body, query) };
+      },
     },
     {
       method: 'GET',

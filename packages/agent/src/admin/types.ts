@@ -76,6 +76,9 @@ export interface HealthReport {
   readonly [detail: string]: unknown;
 }
 
+/** Makes one text of metrics of another; what the query says beside `compat` may be labels. May throw a Refusal. */
+export type CompatMetrics = (text: string, query: URLSearchParams) => Promise<string>;
+
 export interface AdminOptions {
   /** For the API's description: the agent and its version. */
   readonly name: string;
@@ -84,7 +87,9 @@ export interface AdminOptions {
   readonly access?: AdminAccess;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly metrics: Metrics;
+  readonly metrics: Pick<Metrics, 'expose'>;
+  /** Its metrics under the names of others, by what `/metrics?compat=` asks for: of the text that `metrics` exposes. */
+  readonly compat?: Readonly<Record<string, CompatMetrics>>;
   /** Whether the agent is fine in itself. Must not depend on ZooKeeper or HAProxy: a restart mends neither. */
   readonly health: () => HealthReport;
   /** Whether it does its job at this moment. */

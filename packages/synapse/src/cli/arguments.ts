@@ -10,6 +10,7 @@ import {
   type Question,
   toRun,
 } from './invocation.js';
+import { checkupOptions, waitOf } from './checkupOptions.js';
 import { spanOf, statOptions } from './statOptions.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -18,8 +19,8 @@ const exitCodes = `Exit codes:
    0  fine
    1  a failure; lint: an error (with --strict, a warning); diff: something differs;
       services, servers, why: something takes no traffic; plan: there is something to do;
-      stat: no such service
-  64  wrong usage
+      stat: no such service; check: something failed
+  64  wrong usage (check: 2)
   69  the agent does not answer
   78  the configuration cannot be used`;
 
@@ -145,6 +146,20 @@ export function parseArguments(argv: readonly string[], env: Environment): Invoc
         })),
     )
     .command(
+      'check',
+      'look at everything that synapse needs and does, and say of each what is wrong and the way out',
+      (y: Argv) => y.options({ ...fileOptions, ...checkupOptions('where admin.listen says') }),
+      (flags) =>
+        withFiles(flags, (files) => {
+          const waitMs = waitOf(flags.wait);
+          if (typeof waitMs === 'string') return { kind: 'usage', message: waitMs };
+          const { pre: isBeforeStart, write: mayWrite } = flags;
+          const connection = { address: nonEmpty(flags.address), tokenFile: nonEmpty(flags['token-file']) };
+          const shape = flags.output === 'short' ? 'short' : format(flags.output);
+          return { kind: 'checkup', files, ...connection, format: shape, isBeforeStart, mayWrite, waitMs };
+        }),
+    )
+    .command(
       'services',
       'show the services of the running agent: where their instances come from, and how many serve',
       (y: Argv) => y.options(connectionFlags),
@@ -209,10 +224,16 @@ export function parseArguments(argv: readonly string[], env: Environment): Invoc
       printed = output;
     }) as { readonly help?: unknown; readonly version?: unknown };
     if (flags.help === true || flags.version === true) return { kind: 'text', text: printed };
-    return found ?? { kind: 'usage', message: 'unusable arguments' };
+    return inItsCode(argv, found ?? { kind: 'usage', message: 'unusable arguments' });
   } catch (error) {
-    return { kind: 'usage', message: error instanceof Error ? error.message : String(error) };
+    const message = error instanceof Error ? error.message : String(error);
+    return inItsCode(argv, { kind: 'usage', message });
   }
+}
+
+/** `check` is used as linkerd's is, whose code for wrong usage is 2. */
+function inItsCode([command]: readonly string[], found: Invocation): Invocation {
+  return found.kind === 'usage' && command === 'check' ? { ...found, code: 2 } : found;
 }
 
 function format(output: unknown): OutputFormat {

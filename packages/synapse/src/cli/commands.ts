@@ -69,7 +69,7 @@ async function carryOut(
       return exitCode.stopped;
     case 'usage':
       host.err(`synapse: ${invocation.message}\nTry synapse --help.`);
-      return exitCode.usage;
+      return invocation.code ?? exitCode.usage;
     case 'check': {
       const loaded = await load(invocation.files, host.env, generators, host.plugins);
       return check(invocation.files.configFile, loaded, host, { generators, clock: systemClock });
@@ -83,6 +83,10 @@ async function carryOut(
     case 'lint': {
       const { lintConfiguration } = await import('./lint.js');
       return lintConfiguration(invocation, aside);
+    }
+    case 'checkup': {
+      const { checkup } = await import('./checkup.js');
+      return checkup(invocation, { ...aside, width: host.width });
     }
     case 'ask': {
       const { ask } = await import('./ask.js');

@@ -57,10 +57,26 @@ export type Invocation =
       readonly stateFile: string | undefined;
       readonly output: OutputFormat;
     }
+  | ({
+      readonly kind: 'checkup';
+      readonly files: Files;
+      readonly format: OutputFormat | 'short';
+      /** Before the agent is started. */
+      readonly isBeforeStart: boolean;
+      /** A znode may be created and deleted. */
+      readonly mayWrite: boolean;
+      /** For how long to look again while something fails, in milliseconds. */
+      readonly waitMs: number;
+    } & Connection)
   | { readonly kind: 'ask'; readonly question: Question }
   /** Help, or the version. */
   | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'usage'; readonly message: string };
+  | {
+      readonly kind: 'usage';
+      readonly message: string;
+      /** Where the command has another exit code for it. */
+      readonly code?: number;
+    };
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -2,6 +2,7 @@ import type { Clock, Logger, Metrics } from '@smartstack/agent';
 
 import type { Location } from '../catalog/locality.js';
 import type { BlockIssue, CatalogView, Finding, Generator } from '../catalog/types.js';
+import type { Point } from '../checkup/types.js';
 import type { GeneratorRules } from '../config/serviceReader.js';
 import type { StatsdEvents } from '../statsdEvents.js';
 import type { TrafficSettings } from '../traffic/types.js';
@@ -52,6 +53,8 @@ export interface GeneratorKind extends GeneratorRules {
     clock: Clock,
     host?: HostSettings,
   ) => Promise<readonly BlockIssue[]>;
+  /** For `synapse check`: what it looks at of the consumer. */
+  readonly points?: () => Promise<readonly GeneratorPoint[]>;
 }
 
 /** What is linted: blocks as they stand in the files, which passed `check`, and a view with an instance of each service. */
@@ -101,3 +104,17 @@ export interface Rendered {
 
 /** Generators by the name of their block. Those of modules are added while a configuration is read. */
 export type GeneratorTable = Map<string, GeneratorKind>;
+
+/** What the points of a generator are examined on. */
+export interface GeneratorSubject {
+  /** Its top-level block, which passed `check`. */
+  readonly block: unknown;
+  /** Blocks of the services, raw, by name. */
+  readonly services: ReadonlyMap<string, unknown>;
+  /** The services with an instance each, so that the line of a server can be tried. */
+  readonly view: CatalogView;
+  readonly host: HostSettings;
+  readonly clock: Clock;
+}
+
+export type GeneratorPoint = Point<GeneratorSubject>;

@@ -74,6 +74,7 @@ export function statusOf({
     unresolvedHosts: Object.fromEntries(hosts.problems),
     oldWorkers: watch?.oldWorkers ?? 'unknown',
     statsAddress,
+    counting: traffic.account.now,
     traffic: traffic.status(),
     steered: wiring?.steering.status() ?? {},
   };

@@ -92,5 +92,9 @@ export const haproxyKind: GeneratorKind = {
     const { diffLive } = await import('./live/liveDiff.js');
     return diffLive(configOf(input.block, systemHostname(), host), input, clock);
   },
+  points: async () => {
+    const { haproxyPoints } = await import('./checkup/index.js');
+    return haproxyPoints((block, host) => configOf(block, systemHostname(), host));
+  },
   examine: (block, view, clock, host) => examine(configOf(block, systemHostname(), host), view, clock),
 };

@@ -1,6 +1,7 @@
 import type { Clock } from '@smartstack/agent';
 import { TrafficHistory } from '../../traffic/history.js';
 import type { TrafficView } from '../../traffic/types.js';
+import { CountingAccount } from './counters/counting.js';
 import { type Counts, minus, noCounts, sameCounts } from './counters/counts.js';
 import type { HistogramReading } from './counters/histograms.js';
 import {
@@ -69,6 +70,8 @@ export class Traffic {
   #live: readonly string[] = [];
   readonly #history: TrafficHistory;
   readonly #latencies: Latencies;
+  /** How the counting itself fares. */
+  readonly account: CountingAccount;
   #readings = 0;
   #noLatencies: (service: string) => string | undefined = () => undefined;
 
@@ -83,6 +86,7 @@ export class Traffic {
       noLatencies: (service) => this.#whyNoLatencies(service),
     });
     this.#latencies = new Latencies(this.#history, metrics);
+    this.account = new CountingAccount(() => clock.monotonic());
   }
 
   /** The last hour, for whoever looks. */
@@ -129,12 +133,14 @@ export class Traffic {
 
   /** A worker ended; its last so many seconds were not read. */
   lost(seconds: number): void {
+    this.account.lost(seconds);
     this.#metrics.lost(seconds);
   }
 
   /** Takes a reading; `uptimeSeconds` is the worker's age. */
   add(reading: Omit<Reading, 'isOlder'>, uptimeSeconds: number): void {
     this.#totals = advance(this.#totals, { ...reading, isOlder: this.#isOlder(uptimeSeconds) });
+    this.account.read();
     this.#history.looked();
   }
 
@@ -163,6 +169,7 @@ export class Traffic {
 
   /** A reading failed. */
   failed(): void {
+    this.account.failed();
     this.#metrics.failed();
   }
 

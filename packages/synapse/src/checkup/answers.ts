@@ -1,0 +1,44 @@
+import { reader } from '@smartstack/agent/cli';
+import * as z from 'zod';
+
+import { planShape, serverShape, serviceShape } from '../explain/shapes.js';
+import { trafficShape } from '../traffic/shapes.js';
+
+/** What of `/status` the points look at: it is for people, and each part may be absent. */
+const statusShape = z.object({
+  version: z.string(),
+  generators: z.array(
+    z.object({
+      generator: z.string(),
+      outcome: z.string().optional(),
+      error: z.string().optional(),
+      details: z
+        .object({
+          file: z
+            .object({
+              problem: z
+                .string()
+                .nullish()
+                .transform((value) => value ?? undefined),
+            })
+            .optional(),
+          quarantined: z.array(z.unknown()).optional(),
+          counting: z
+            .object({
+              readMsAgo: z.number(),
+              failures: z.number(),
+              losses: z.number(),
+              lostSeconds: z.number(),
+            })
+            .optional(),
+        })
+        .optional(),
+    }),
+  ),
+});
+
+export const readServices = reader('synapse', z.object({ services: z.array(serviceShape) }));
+export const readServers = reader('synapse', z.object({ servers: z.array(serverShape) }));
+export const readPlan = reader('synapse', planShape);
+export const readTraffic = reader('synapse', trafficShape);
+export const readStatus = reader('synapse', statusShape);

@@ -1,0 +1,73 @@
+import type { Facts } from '../facts.js';
+import { readStatus, readTraffic } from '../answers.js';
+import { failed, passed, type Point, type Result, unknown, warning } from '../types.js';
+
+/** As many lines as people read. */
+const shown = 20;
+/** Counters are read every second or two. */
+const lateMs = 15_000;
+
+const latencies: Point<Facts> = {
+  id: 'observability-latencies',
+  group: 'observability',
+  title: 'latencies are counted of each service in mode http',
+  when: 'running',
+  examine: async (facts) => {
+    const { services } = await facts.ask('/v1/traffic?from=60&to=0', readTraffic);
+    const lines = services.flatMap(({ service, mode, noLatencies }) =>
+      noLatencies === undefined || mode === 'tcp' ? [] : [`${service}: ${noLatencies}`],
+    );
+    if (lines.length === 0) return passed();
+    return warning(
+      lines.slice(0, shown),
+      'rates and success are there all the same; `traffic` in agent.yaml turns latencies on and picks the stick counter',
+    );
+  },
+};
+
+type Counting = NonNullable<
+  NonNullable<ReturnType<typeof readStatus>['generators'][number]['details']>['counting']
+>;
+
+/** What the generator says that counts traffic. */
+function ofCounting(judge: (counting: Counting) => Result): Point<Facts>['examine'] {
+  return async (facts) => {
+    const { generators } = await facts.ask('/status', readStatus);
+    const counting = generators.map(({ details }) => details?.counting).find((each) => each !== undefined);
+    return counting === undefined ? unknown('no generator counts traffic') : judge(counting);
+  };
+}
+
+const counters: Point<Facts> = {
+  id: 'observability-counters',
+  group: 'observability',
+  title: "HAProxy's counters are read",
+  when: 'running',
+  examine: ofCounting(({ readMsAgo, failures }) => {
+    const hint =
+      'the admin socket must answer (haproxy-admin above); journalctl -u synapse has the reason of the last failure';
+    if (readMsAgo < 0) return failed(['they were never read'], hint);
+    if (readMsAgo > lateMs) return failed([`read last ${Math.round(readMsAgo / 1000)} s ago`], hint);
+    return passed(failures > 0 ? `${failures} readings failed since the start` : undefined);
+  }),
+};
+
+const losses: Point<Facts> = {
+  id: 'observability-losses',
+  group: 'observability',
+  title: 'nothing of what HAProxy counted was lost',
+  when: 'running',
+  examine: ofCounting(({ losses: workers, lostSeconds }) =>
+    workers === 0
+      ? passed()
+      : warning(
+          [
+            `${workers} ${workers === 1 ? 'worker' : 'workers'} ended before the last look: ${lostSeconds.toFixed(1)} s in all are not in the numbers`,
+          ],
+          'a worker was killed, or hard_stop_after ends workers while they are busy: raise it. Totals since are right',
+        ),
+  ),
+};
+
+/** What is seen of the traffic. A point of the live view (tap) has its place at the end. */
+export const observabilityPoints: readonly Point<Facts>[] = [latencies, counters, losses];
