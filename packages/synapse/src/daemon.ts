@@ -83,8 +83,11 @@ async function topologyOf(
 ): Promise<Topology> {
   await synapse.routesFirst(signal);
   const { Topology: Made } = await import('./topology/topology.js');
+  const { mesh, ...local } = settings.topology;
   return new Made({
-    ...{ settings: settings.topology, version, zone: settings.location.get('zone'), clock },
+    settings: { ...local, mesh: synapse.isShadow ? undefined : mesh },
+    acquireSession: (hosts) => synapse.acquireSession('topology', hosts),
+    ...{ version, zone: settings.location.get('zone'), clock },
     generators: () => synapse.evidence.generators.values(),
     declared: () => synapse.evidence.services.callers,
     logger: logger.child({ component: 'topology' }),

@@ -4,7 +4,7 @@ import { topologyShape } from './shapes.js';
 import type { Topology } from './topology.js';
 
 /** The route that tells who calls whom. */
-export function topologyRoutes(topology: Pick<Topology, 'host'>): readonly AdminRoute[] {
+export function topologyRoutes(topology: Pick<Topology, 'host' | 'fleet'>): readonly AdminRoute[] {
   return [
     defineRoute({
       method: 'GET',
@@ -19,7 +19,9 @@ export function topologyRoutes(topology: Pick<Topology, 'host'>): readonly Admin
           .describe('true: of all hosts that tell, where this one is told; else of this host.'),
       },
       response: topologyShape,
-      handle: () => ({ value: topology.host() }),
+      handle: async ({ query: { fleet } }) => ({
+        value: fleet?.[0] === 'true' ? await topology.fleet() : topology.host(),
+      }),
     }),
   ];
 }

@@ -1,8 +1,13 @@
-import { type Clock, type Logger, run, type Task } from '@smartstack/agent';
+import { type Clock, type Logger, run, type Task, untilAborted } from '@smartstack/agent';
+import type { SessionLease } from '@smartstack/registry';
 import type { Generator } from '../catalog/types.js';
 import type { TopologySettings } from '../config/topology.js';
+import { fleetAnswer } from './fleetAnswer.js';
 import { hostEdges } from './hostEdges.js';
 import { HostTopology } from './hostTopology.js';
+import { type HostNode, toldEdges } from './mesh/node.js';
+import { Publisher } from './mesh/publisher.js';
+import { FleetReader } from './mesh/reader.js';
 import { NerveServices, usualNerve } from './nerveServices.js';
 import type { TopologyAnswer, TopologyHost } from './shapes.js';
 import { readSockets } from './socketReader.js';
@@ -14,6 +19,8 @@ export interface TopologyOptions {
   readonly generators: () => Iterable<Pick<Generator, 'entrances' | 'traffic'>>;
   /** Who calls a service by the configuration. */
   readonly declared: () => ReadonlyMap<string, string>;
+  /** A session with the ZooKeeper where hosts tell each other. */
+  readonly acquireSession: (hosts: readonly string[]) => SessionLease;
   readonly version: string;
   readonly zone: string | undefined;
   readonly clock: Clock;
@@ -26,6 +33,9 @@ const minute = { fromMs: 60_000, toMs: 0, withPoints: false };
 export class Topology {
   readonly #options: TopologyOptions;
   readonly #host: HostTopology;
+  #publisher: Publisher | undefined;
+  #reader: FleetReader | undefined;
+  readonly #stop = new AbortController();
 
   constructor(options: TopologyOptions) {
     const { settings, generators, declared, clock, logger } = options;
@@ -41,7 +51,52 @@ export class Topology {
     });
   }
 
-  readonly run: Task = (signal) => run([(inner) => this.#host.run(inner)], signal);
+  readonly run: Task = async (signal) => {
+    try {
+      await run([(inner) => this.#host.run(inner), (inner) => this.#runMesh(inner)], signal);
+    } finally {
+      this.#stop.abort();
+    }
+  };
+
+  /** Tells the others; where nobody wants that, nothing is opened, written or read. */
+  async #runMesh(signal: AbortSignal): Promise<void> {
+    const { settings, acquireSession, clock, logger } = this.#options;
+    const { mesh } = settings;
+    if (mesh === undefined) {
+      await untilAborted(signal);
+      return;
+    }
+    const lease = acquireSession(mesh.hosts);
+    try {
+      const { session } = lease;
+      this.#reader = new FleetReader({ session: () => session, path: mesh.path, clock });
+      this.#publisher = new Publisher({ session, settings: mesh, node: () => this.#node(), clock, logger });
+      await this.#publisher.run(signal);
+    } finally {
+      await lease.release();
+    }
+  }
+
+  #node(): HostNode {
+    const { settings, version, zone } = this.#options;
+    return {
+      ...{ instanceId: settings.instanceId, zone, agent: version },
+      services: this.#host.hosted.map(({ name }) => name),
+      ...{ edges: toldEdges(this.#host.edges), isCut: false },
+    };
+  }
+
+  /** What is known of the fleet, where its hosts tell; else of this host. */
+  async fleet(): Promise<TopologyAnswer> {
+    const own = this.host();
+    if (this.#reader === undefined)
+      return { ...own, notes: [...own.notes, 'only of this host: topology.zk_hosts is not set'] };
+    const answer = fleetAnswer(own, await this.#reader.current(this.#stop.signal));
+    const problem = this.#publisher?.problem;
+    if (problem === undefined) return answer;
+    return { ...answer, notes: [...answer.notes, `the others are not told of this host: ${problem}`] };
+  }
 
   /** What is known of this host, by its last look. */
   host(): TopologyAnswer {
