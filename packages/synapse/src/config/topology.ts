@@ -31,7 +31,7 @@ export const topologySettings = z
       .max(600)
       .default(10)
       .describe(
-        "How often the host's sockets are looked at to tell who calls. Never for more than 1 % of the time.",
+        "How often the host's sockets are looked at to tell who calls, never for more than 1 % of the time; and, while somebody asks, what other hosts tell. Seconds.",
       ),
     instance_id: z
       .string()

@@ -36,10 +36,12 @@ export class NerveServices {
     this.#client = addresses.length === 0 ? undefined : new ApiClient({ addresses, clock, timeoutMs });
   }
 
-  /** Asked at most once a minute. Never rejects: what was known last holds while nerve does not answer. */
+  /** Asked at most once a minute, once it has answered. Never rejects: what was known last holds while nerve does not answer. */
   async current(): Promise<readonly HostedService[]> {
     const now = this.#clock.monotonic();
-    if (this.#client === undefined || now - this.#askedAt < freshMs) return this.#known;
+    // At boot it may come a little later than we do.
+    const waitMs = this.#heardAt === -Infinity ? 0 : freshMs;
+    if (this.#client === undefined || now - this.#askedAt < waitMs) return this.#known;
     this.#askedAt = now;
     try {
       const { data } = answer.safeParse(await this.#client.call('GET', '/v1/services'));

@@ -70,7 +70,12 @@ export class Topology {
     const lease = acquireSession(mesh.hosts);
     try {
       const { session } = lease;
-      this.#reader = new FleetReader({ session: () => session, path: mesh.path, clock });
+      this.#reader = new FleetReader({
+        session: () => session,
+        path: mesh.path,
+        everyMs: settings.everyMs,
+        clock,
+      });
       this.#publisher = new Publisher({ session, settings: mesh, node: () => this.#node(), clock, logger });
       await this.#publisher.run(signal);
     } finally {

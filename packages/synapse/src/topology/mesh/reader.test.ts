@@ -32,7 +32,7 @@ function setUp(nodes: Record<string, Buffer | Error>) {
     },
   };
   const stop = new AbortController();
-  const reader = new FleetReader({ session: () => session, path: '/mesh', clock });
+  const reader = new FleetReader({ session: () => session, path: '/mesh', everyMs: 10_000, clock });
   const current = async () => {
     const answer = reader.current(stop.signal);
     await clock.advance(0);

@@ -3,8 +3,8 @@ import { isZooKeeperError, type ZkPath, type ZkSession } from '@smartstack/regis
 import { decodeNode, type HostNode, maxNodeBytes, type Unusable } from './node.js';
 import type { Skipped } from '../shapes.js';
 
-/** Nobody asked for so long: nothing is read any more. And how often it is, in milliseconds. */
-const [leaseMs, everyMs] = [60_000, 10_000];
+/** Nobody asked for so long, in milliseconds: nothing is read any more. */
+const leaseMs = 60_000;
 /** As long as somebody who asks waits for the first reading, in milliseconds. */
 const patienceMs = 4_000;
 /** Hosts, their bytes in all, and readings under way at once. */
@@ -26,6 +26,8 @@ const nothingSkipped: Skipped = { version: 0, malformed: 0, tooLarge: 0, tooMany
 export interface ReaderOptions {
   readonly session: () => Pick<ZkSession, 'exists' | 'getChildren' | 'getData'>;
   readonly path: ZkPath;
+  /** Between two readings, in milliseconds. */
+  readonly everyMs: number;
   readonly clock: Clock;
 }
 
@@ -77,7 +79,7 @@ export class FleetReader {
   }
 
   async #read(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
+    const { clock, everyMs } = this.#options;
     while (!signal.aborted && clock.monotonic() - this.#askedAt < leaseMs) {
       try {
         this.#last = await this.#readAll(signal);
