@@ -334,7 +334,7 @@ describe.skipIf(why !== undefined)(`the dashboard${why === undefined ? '' : ` (s
         ),
     );
     expect(over).toEqual([]);
-    await page.screenshot({ path: join(pictures, 'fleet.png'), fullPage: true });
+    await page.locator('.frame').screenshot({ path: join(pictures, 'fleet.png') });
     // Only those that this host has a page for lead anywhere: they stand out with whom they have to do with.
     await page.keyboard.press('j');
     expect(await page.locator('.graph[data-chosen]').count()).toBe(1);

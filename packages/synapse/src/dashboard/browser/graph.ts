@@ -57,6 +57,8 @@ export interface Layout {
 }
 
 const [least, most, room, minHeight, margin] = [1.5, 20, 12, 40, 8];
+/** So many edges are a crowd. */
+const crowd = 80;
 /** Between two edges at the side of a node. */
 const seam = 2;
 
@@ -67,7 +69,10 @@ export function layOut({ nodes, edges }: Graph, width: number, nodeWidth: number
   const weightOf = ({ weight, rps }: GraphEdge): number => Math.max(0, weight ?? rps ?? 0);
   const top = Math.max(...known.map(weightOf), Number.MIN_VALUE);
   // By the square root: a hundredth of the traffic still can be seen.
-  const thicknessOf = (edge: GraphEdge): number => least + (most - least) * Math.sqrt(weightOf(edge) / top);
+  // Where there are many, thick ones would hide each other.
+  const thickest = known.length > crowd ? most / 3 : most;
+  const thicknessOf = (edge: GraphEdge): number =>
+    least + (thickest - least) * Math.sqrt(weightOf(edge) / top);
   const layers = untangled(layersOf(nodes, known), known);
   const out = groupBy(known, ({ from }) => from);
   const into = groupBy(known, ({ to }) => to);
