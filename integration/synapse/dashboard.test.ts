@@ -335,7 +335,8 @@ describe.skipIf(why !== undefined)(`the dashboard${why === undefined ? '' : ` (s
     );
     expect(over).toEqual([]);
     await page.locator('.frame').screenshot({ path: join(pictures, 'fleet.png') });
-    // Only those that this host has a page for lead anywhere: they stand out with whom they have to do with.
+    // Those that this host has a page for lead there. What has the focus stands out with whom it has to do with.
+    await page.locator('a.node', { hasText: 'orders' }).waitFor();
     await page.keyboard.press('j');
     expect(await page.locator('.graph[data-chosen]').count()).toBe(1);
     expect(await page.locator('.edge[data-on]').count()).toBeGreaterThan(0);

@@ -43,11 +43,11 @@ export class GraphFigure {
     this.#draw();
   }
 
-  /** Moves the focus by `step` among the nodes that lead somewhere. */
+  /** Moves the focus by `step` among the nodes. */
   move(step: number): void {
-    const links = [...this.#svg.querySelectorAll<SVGAElement>('a')];
-    const at = links.findIndex((link) => link === document.activeElement);
-    links[Math.max(0, Math.min(links.length - 1, at + step))]?.focus();
+    const nodes = [...this.#svg.querySelectorAll<SVGGElement>('.node')];
+    const at = nodes.findIndex((node) => node === document.activeElement);
+    nodes[Math.max(0, Math.min(nodes.length - 1, at + step))]?.focus();
   }
 
   #draw(): void {
@@ -109,7 +109,7 @@ function nodePart({ node: { id, href, kind } }: PlacedNode): Part<PlacedNode> {
   const parts = [title, box, mark, label, note];
   const element =
     href === undefined
-      ? s('g', { class: `node ${kind}`, 'data-id': id }, ...parts)
+      ? s('g', { class: `node ${kind}`, 'data-id': id, role: 'img', tabindex: -1 }, ...parts)
       : s('a', { class: `node ${kind}`, 'data-id': id, href }, ...parts);
   return {
     element,

@@ -81,6 +81,7 @@ export class TopologyView implements ViewPart {
         5_000,
         (lines) => {
           this.#lines = lines;
+          this.#draw();
         },
         signal,
       )
