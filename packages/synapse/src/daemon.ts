@@ -126,17 +126,19 @@ function admin(
     ready: () => synapse.ready(),
     status: () => synapse.status(),
     routes: async () => {
-      const [{ apiRoutes }, { Explainer }, { dashboardRoutes }, { topologyRoutes }] = await Promise.all([
+      const [made, { apiRoutes }, { Explainer }, { dashboardRoutes }] = await Promise.all([
+        topology,
         import('./api.js'),
         import('./explain/explainer.js'),
         import('./dashboard/routes.js'),
-        import('./topology/routes.js'),
       ]);
       const explainer = new Explainer(synapse.evidence);
       const traffic = () => trafficOf(synapse.evidence.generators);
       return [
-        ...apiRoutes({ instances: () => synapse.instances(), traffic, explainer: () => explainer }),
-        ...topologyRoutes(await topology),
+        ...apiRoutes({
+          ...{ instances: () => synapse.instances(), traffic },
+          ...{ topology: () => made, explainer: () => explainer },
+        }),
         ...dashboardRoutes({ about, traffic }),
       ];
     },

@@ -20,7 +20,7 @@ export interface CallerFacts {
 }
 
 /** Whose socket nobody here can see. */
-export const unknownCaller: Caller = { name: 'unknown', identity: 'unknown' };
+const unknownCaller: Caller = { name: 'unknown', identity: 'unknown' };
 
 /** Who is behind a socket of a user: never a guess, so that a user who serves several services is only a user. */
 function callerOfUser(uid: number, { users, hosted, listeners }: CallerFacts): Caller {

@@ -4,7 +4,7 @@ import { topologyShape } from './shapes.js';
 import type { Topology } from './topology.js';
 
 /** The route that tells who calls whom. */
-export function topologyRoutes(topology: Pick<Topology, 'host' | 'fleet'>): readonly AdminRoute[] {
+export function topologyRoutes(topology: () => Pick<Topology, 'host' | 'fleet'>): readonly AdminRoute[] {
   return [
     defineRoute({
       method: 'GET',
@@ -20,7 +20,7 @@ export function topologyRoutes(topology: Pick<Topology, 'host' | 'fleet'>): read
       },
       response: topologyShape,
       handle: async ({ query: { fleet } }) => ({
-        value: fleet?.[0] === 'true' ? await topology.fleet() : topology.host(),
+        value: fleet?.[0] === 'true' ? await topology().fleet() : topology().host(),
       }),
     }),
   ];
