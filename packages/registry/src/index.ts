@@ -5,6 +5,7 @@ export * from './hostAndPort.js';
 export * from './instance.js';
 export * from './instanceList.js';
 export * from './nodeName.js';
+export { aclEntry } from './zookeeper/aclEntry.js';
 export { ensembleKey, parseHosts, type Ensemble, type HostPort } from './zookeeper/addresses.js';
 export { credentialProblem, CredentialReader, parseAuth } from './zookeeper/credentials.js';
 export * from './zookeeper/errors.js';

@@ -4,6 +4,8 @@ import * as z from 'zod';
 
 import type { Explainer } from './explain/explainer.js';
 import { explanationShape, planShape, serverShape, serviceShape } from './explain/shapes.js';
+import { topologyRoutes } from './topology/routes.js';
+import type { Topology } from './topology/topology.js';
 import { trafficRoutes } from './traffic/routes.js';
 import type { TrafficView } from './traffic/types.js';
 import type { Discovery } from './watchers/index.js';
@@ -14,6 +16,7 @@ export interface ApiDeps {
   readonly instances: () => readonly InstanceList[];
   /** What generators count; undefined where none does. */
   readonly traffic: () => TrafficView | undefined;
+  readonly topology: () => Pick<Topology, 'host' | 'fleet'>;
   readonly explainer: () => Pick<Explainer<Discovery>, 'explain' | 'services' | 'servers' | 'plan'>;
 }
 
@@ -21,7 +24,7 @@ const serviceName = { name: z.string().describe('The name of the service.') };
 const noService = { 404: 'There is no such service; the body names one like it.' };
 
 /** The routes of synapse's API, beside those that every agent has. */
-export function apiRoutes({ instances, traffic, explainer }: ApiDeps): readonly AdminRoute[] {
+export function apiRoutes({ instances, traffic, topology, explainer }: ApiDeps): readonly AdminRoute[] {
   const missing = (name: string): Error =>
     notFound(
       'service',
@@ -85,6 +88,7 @@ export function apiRoutes({ instances, traffic, explainer }: ApiDeps): readonly 
       response: planShape,
       handle: async () => ({ value: await explainer().plan() }),
     }),
+    ...topologyRoutes(() => topology()),
     ...trafficRoutes(
       () => traffic(),
       () => instances().map(({ service }) => service),

@@ -17,6 +17,7 @@ import {
 import type { Generator } from './catalog/types.js';
 import type { AgentSettings } from './config/agentFile.js';
 import type { Synapse } from './synapse.js';
+import type { Topology } from './topology/topology.js';
 import type { TrafficView } from './traffic/types.js';
 import { version } from './version.js';
 
@@ -62,7 +63,35 @@ export async function runDaemon(options: DaemonOptions, lifetime: Lifetime): Pro
     await notifier.watchdog(() => synapse.health().ok, signal);
     await untilAborted(signal);
   };
-  await run([(signal) => synapse.run(signal), announce, watchdog, admin(options)], lifetime.signal);
+  const topology = topologyOf(options, lifetime.signal);
+  await run(
+    [
+      (signal) => synapse.run(signal),
+      announce,
+      watchdog,
+      admin(options, topology),
+      async (signal) => (await topology).run(signal),
+    ],
+    lifetime.signal,
+  );
+}
+
+/** Who calls whom can wait until there is somebody to call. */
+async function topologyOf(
+  { synapse, settings, clock, logger }: DaemonOptions,
+  signal: AbortSignal,
+): Promise<Topology> {
+  await synapse.routesFirst(signal);
+  const { Topology: Made } = await import('./topology/topology.js');
+  const { mesh, ...local } = settings.topology;
+  return new Made({
+    settings: { ...local, mesh: synapse.isShadow ? undefined : mesh },
+    acquireSession: (hosts) => synapse.acquireSession('topology', hosts),
+    ...{ version, zone: settings.location.get('zone'), clock },
+    generators: () => synapse.evidence.generators.values(),
+    declared: () => synapse.evidence.services.callers,
+    logger: logger.child({ component: 'topology' }),
+  });
 }
 
 async function reload(synapse: Synapse, notifier: Notifier): Promise<void> {
@@ -75,7 +104,10 @@ async function reload(synapse: Synapse, notifier: Notifier): Promise<void> {
 }
 
 /** The counts of /metrics that nobody keeps up to date in between are made when it is asked for. */
-function admin({ synapse, settings, clock, logger, metrics, onListening }: DaemonOptions): Task {
+function admin(
+  { synapse, settings, clock, logger, metrics, onListening }: DaemonOptions,
+  topology: Promise<Topology>,
+): Task {
   const about = { host: hostname(), version, startedAt: clock.now() };
   const options = {
     name: 'synapse',
@@ -100,7 +132,8 @@ function admin({ synapse, settings, clock, logger, metrics, onListening }: Daemo
     ready: () => synapse.ready(),
     status: () => synapse.status(),
     routes: async () => {
-      const [{ apiRoutes }, { Explainer }, { dashboardRoutes }] = await Promise.all([
+      const [made, { apiRoutes }, { Explainer }, { dashboardRoutes }] = await Promise.all([
+        topology,
         import('./api.js'),
         import('./explain/explainer.js'),
         import('./dashboard/routes.js'),
@@ -108,7 +141,10 @@ function admin({ synapse, settings, clock, logger, metrics, onListening }: Daemo
       const explainer = new Explainer(synapse.evidence);
       const traffic = () => trafficOf(synapse.evidence.generators);
       return [
-        ...apiRoutes({ instances: () => synapse.instances(), traffic, explainer: () => explainer }),
+        ...apiRoutes({
+          ...{ instances: () => synapse.instances(), traffic },
+          ...{ topology: () => made, explainer: () => explainer },
+        }),
         ...dashboardRoutes({ about, traffic }),
       ];
     },

@@ -111,6 +111,12 @@ export class ServiceSet<D extends DiscoveryOptions> {
     await Promise.all(this.#ending);
   }
 
+  /** Who calls a service, where its definition says so. */
+  get callers(): ReadonlyMap<string, string> {
+    const all = [...this.#definitions.values()];
+    return new Map(all.flatMap(({ name, caller }) => (caller === undefined ? [] : [[name, caller]])));
+  }
+
   /** What the source of a service holds; undefined for one that does not exist. */
   trace(name: string): SourceTrace<D> | undefined {
     const running = this.#running.get(name);

@@ -105,7 +105,7 @@ export class Synapse {
             }),
           keepsPrevious: () => keepsPrevious(definition()?.rules),
           generators: this.#generators.names,
-          acquireSession: (hosts) => this.#acquireSession(service, hosts),
+          acquireSession: (hosts) => this.acquireSession(service, hosts),
           ...shared,
           onEvent: () => this.#generators.expect(),
           patienceMs: settings.startupDeadlineMs,
@@ -230,6 +230,11 @@ export class Synapse {
       .map(({ name: service, ...rest }) => instanceList({ service, ...rest }));
   }
 
+  /** It changes nothing. */
+  get isShadow(): boolean {
+    return this.#options.isShadow ?? false;
+  }
+
   /** What explanations are made of. */
   get evidence(): ExplainerOptions<Discovery> {
     const { clock } = this.#options;
@@ -246,7 +251,8 @@ export class Synapse {
     this.#metrics.show(this.#catalog.status(this.#options.clock.monotonic()));
   }
 
-  #acquireSession(service: string, hosts: readonly string[]): SessionLease {
+  /** A session as agent.yaml wants it; shared by those who ask for the same hosts. `service` says for whom. */
+  acquireSession(service: string, hosts: readonly string[]): SessionLease {
     const { sessionTimeoutMs, auth, tls } = this.#options.settings.zookeeper;
     const credentials = auth.map(({ scheme, data }) => ({ scheme, data: Buffer.from(data) }));
     const before = this.#sessions.sessions.size;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { camelKeys } from '../config/camel.js';
-import { aclEntry, ensembleKeys, placeOfEnsemble, sessionHosts, sessionOptions } from './ensemble.js';
+import { ensembleKeys, placeOfEnsemble, sessionHosts, sessionOptions } from './ensemble.js';
 
 const settings = (keys: object) => camelKeys(z.strictObject(ensembleKeys).parse(keys));
 
@@ -54,20 +54,5 @@ describe('the keys of an ensemble', () => {
     const place = (keys: object): string => placeOfEnsemble(settings(keys));
     expect(place({ zk_hosts: ['a:1', 'b:1'] })).toBe(place({ zk_hosts: ['b:1', 'a:1'] }));
     expect(place({ zk_hosts: ['a:1'] })).not.toBe(place({ zk_hosts: ['a:1'], zk_auth: 'digest:u:p' }));
-  });
-});
-
-describe('aclEntry', () => {
-  it('reads what zkCli writes', () => {
-    expect(aclEntry.parse('world:anyone:r')).toEqual({ scheme: 'world', id: 'anyone', permissions: 'r' });
-    expect(aclEntry.parse('auth::cdrwa')).toEqual({ scheme: 'auth', id: '', permissions: 'cdrwa' });
-    expect(aclEntry.parse('digest:u:aGFzaA==:rw')).toEqual({
-      scheme: 'digest',
-      id: 'u:aGFzaA==',
-      permissions: 'rw',
-    });
-    for (const bad of ['', 'world', 'world:anyone', 'world:anyone:x', 'world:anyone:']) {
-      expect(aclEntry.safeParse(bad).success, bad).toBe(false);
-    }
   });
 });

@@ -1,4 +1,4 @@
-import { parseAuth, type SessionOptions, tlsSettings, type ZkAcl } from '@smartstack/registry';
+import { parseAuth, type SessionOptions, tlsSettings } from '@smartstack/registry';
 import * as z from 'zod';
 import type { CamelKeys } from '../config/camel.js';
 import { listOf, optional } from '../config/values.js';
@@ -64,12 +64,3 @@ export function sessionOptions(settings: EnsembleSettings): SessionOptions {
     ...(zkTls && { tls: zkTls }),
   };
 }
-
-/** One entry of an access control list as zkCli writes it: `world:anyone:r`, `auth::cdrwa`. */
-export const aclEntry = z
-  .string()
-  .regex(/^[a-z0-9]+:.*:[cdrwa]+$/, 'expected scheme:id:permissions, such as auth::cdrwa')
-  .transform((text): ZkAcl => {
-    const [scheme = '', ...rest] = text.split(':');
-    return { scheme, id: rest.slice(0, -1).join(':'), permissions: rest.at(-1) ?? '' };
-  });

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describeError } from '@smartstack/agent';
 import {
+  aclEntry,
   credentialProblem,
   type Instance,
   isZooKeeperError,
@@ -15,7 +16,7 @@ import {
 import * as z from 'zod';
 import type { CamelKeys } from '../config/camel.js';
 import { optional, seconds, withDefault } from '../config/values.js';
-import { aclEntry, ensembleKeys, placeOfEnsemble, sessionOptions } from './ensemble.js';
+import { ensembleKeys, placeOfEnsemble, sessionOptions } from './ensemble.js';
 import { leftBehind } from './leftBehind.js';
 import {
   defineReporter,

@@ -11,7 +11,7 @@ import {
   toRun,
 } from './invocation.js';
 import { checkupOptions, waitOf } from './checkupOptions.js';
-import { spanOf, statOptions } from './statOptions.js';
+import { spanOf, statOptions, wideOptions } from './statOptions.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -19,7 +19,8 @@ const exitCodes = `Exit codes:
    0  fine
    1  a failure; lint: an error (with --strict, a warning); diff: something differs;
       services, servers, why: something takes no traffic; plan: there is something to do;
-      stat: no such service; check: something failed
+      stat: no such service; edges, graph: nobody calls it, and it nobody;
+      check: something failed
   64  wrong usage (check: 2)
   69  the agent does not answer
   78  the configuration cannot be used`;
@@ -32,7 +33,11 @@ const fileOptions = {
     describe: "the agent's own settings (SYNAPSE_AGENT_CONFIG; default: agent.yaml beside the configuration)",
   },
 } as const;
-const connectionFlags = connectionOptions('127.0.0.1:3455');
+const usual = '127.0.0.1:3455';
+const connectionFlags = connectionOptions(usual);
+const localOption = {
+  local: { type: 'boolean', default: false, describe: 'this host only, not the fleet' },
+} as const;
 const catalogOption = {
   catalog: {
     ...text,
@@ -62,7 +67,7 @@ export function parseArguments(argv: readonly string[], env: Environment): Invoc
     about: Question['about'],
     target: string | undefined,
     flags: Readonly<Record<string, unknown>>,
-    more: Pick<Question, 'span' | 'wide'> = {},
+    more: Pick<Question, 'span' | 'wide' | 'local' | 'dot'> = {},
   ): void => {
     const { address, output } = flags;
     const connection = { address: nonEmpty(address), tokenFile: nonEmpty(flags['token-file']) };
@@ -199,12 +204,34 @@ export function parseArguments(argv: readonly string[], env: Environment): Invoc
       (y: Argv) =>
         y
           .positional('service', { type: 'string', describe: 'this one and its servers' })
-          .options(statOptions('127.0.0.1:3455')),
+          .options(statOptions(usual)),
       (flags) => {
         const span = spanOf(flags);
         if (typeof span === 'string') found = { kind: 'usage', message: span };
         else ask('stat', flags.service, flags, { span, wide: flags.output === 'wide' });
       },
+    )
+    .command(
+      'edges [name]',
+      'show who calls whom, and how it is known: on this host, or in its fleet where that is told',
+      (y: Argv) =>
+        y
+          .positional('name', { type: 'string', describe: 'only what this one calls, and who calls it' })
+          .options({ ...wideOptions(usual), ...localOption }),
+      (flags) => ask('edges', flags.name, flags, { wide: flags.output === 'wide', local: flags.local }),
+    )
+    .command(
+      'graph [name]',
+      'print who calls whom as a graph: JSON, or for Graphviz',
+      (y: Argv) =>
+        y
+          .positional('name', { type: 'string', describe: 'only what this one calls, and who calls it' })
+          .options({
+            ...wideOptions(usual),
+            ...localOption,
+            dot: { type: 'boolean', default: false, describe: 'for Graphviz: | dot -Tsvg' },
+          }),
+      (flags) => ask('graph', flags.name, flags, { local: flags.local, dot: flags.dot }),
     )
     .epilogue(exitCodes)
     .help('help')

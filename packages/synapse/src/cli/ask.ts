@@ -5,6 +5,7 @@ import * as z from 'zod';
 
 import { serverLines } from '../explain/lines.js';
 import { explanationShape, planShape, serverShape, serviceShape } from '../explain/shapes.js';
+import { dotOf, edgesTable, graphOf, readEdges } from './edges.js';
 import type { Question } from './invocation.js';
 import type { Output } from './output.js';
 import { readStat, statTable } from './stat.js';
@@ -82,6 +83,15 @@ async function answer(question: Question, { clock, width }: AskContext): Promise
       const span = question.span ?? { fromMs: 60_000, toMs: 0 };
       const value = await readStat(client, target, span);
       return { value, lines: statTable(value, question.wide === true, width), isWell: true };
+    }
+    case 'edges': {
+      const value = await readEdges(client, target, question.local !== true);
+      return { value, lines: edgesTable(value, question.wide === true, width), isWell: true };
+    }
+    case 'graph': {
+      const value = graphOf(await readEdges(client, target, question.local !== true));
+      const lines = question.dot === true ? dotOf(value) : JSON.stringify(value, null, 2).split('\n');
+      return { value, lines, isWell: true };
     }
     case 'why': {
       const [service, server] = cutTarget(target ?? '');

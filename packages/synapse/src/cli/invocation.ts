@@ -21,13 +21,17 @@ export interface StatSpan {
 
 /** A question to the running agent. */
 export interface Question extends Connection {
-  readonly about: 'services' | 'servers' | 'why' | 'plan' | 'stat';
+  readonly about: 'services' | 'servers' | 'why' | 'plan' | 'stat' | 'edges' | 'graph';
   /** A service, or SERVICE/SERVER. */
   readonly target: string | undefined;
   readonly output: OutputFormat;
   /** Of which traffic is shown. */
   readonly span?: StatSpan;
   readonly wide?: boolean;
+  /** Of this host only. */
+  readonly local?: boolean;
+  /** In the language of Graphviz. */
+  readonly dot?: boolean;
 }
 
 /** What the command line asks for. */

@@ -5,8 +5,8 @@ import { durationMs } from './units.js';
 
 const text = { type: 'string', requiresArg: true } as const;
 
-/** The options of `synapse stat`. */
-export function statOptions(usual: string) {
+/** How the agent is reached, and three forms of what it says. */
+export function wideOptions(usual: string) {
   const options = connectionOptions(usual);
   return {
     ...options,
@@ -15,6 +15,13 @@ export function statOptions(usual: string) {
       choices: ['table', 'json', 'wide'],
       describe: 'For people, for programs, or for people with a wide screen',
     },
+  } as const;
+}
+
+/** The options of `synapse stat`. */
+export function statOptions(usual: string) {
+  return {
+    ...wideOptions(usual),
     time: { ...text, alias: 't', describe: 'how long a span: 30s, 5m, 1h at most', defaultDescription: '1m' },
     from: { ...text, describe: 'how long ago it begins, in place of --time' },
     to: { ...text, describe: 'how long ago it ends', defaultDescription: 'now' },

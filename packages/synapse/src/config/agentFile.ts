@@ -16,6 +16,7 @@ import { massLossSettings, type MassLossSettings } from './massLoss.js';
 import { type Location, nowhere } from '../catalog/locality.js';
 import { locationSchema, readLocation } from './location.js';
 import { hasErrors, issueAt } from './source.js';
+import { readTopology, topologySettings, type TopologySettings } from './topology.js';
 import type { TrafficSettings } from '../traffic/types.js';
 
 const seconds = (max: number) => z.number().min(0).max(max);
@@ -68,6 +69,7 @@ export const agentFileSchema = z.strictObject({
     })
     .prefault({})
     .describe('What is counted of the traffic of services.'),
+  topology: topologySettings,
   zookeeper: z
     .strictObject({
       session_timeout: z.number().min(0.4).max(3600).default(36).describe('Asked of the server.'),
@@ -93,6 +95,7 @@ export interface AgentSettings {
   readonly resyncMs: number;
   readonly massLoss: MassLossSettings;
   readonly traffic: TrafficSettings;
+  readonly topology: TopologySettings;
   readonly zookeeper: {
     readonly sessionTimeoutMs: number;
     readonly auth: readonly { readonly scheme: string; readonly data: string }[];
@@ -113,6 +116,7 @@ function toSettings(read: z.output<typeof agentFileSchema>, location: Location):
     resyncMs: milliseconds(reconcile.resync_interval),
     massLoss,
     traffic: { latencies: traffic.latencies, stickCounter: traffic.stick_counter },
+    topology: readTopology(read.topology),
     zookeeper: {
       sessionTimeoutMs: milliseconds(zookeeper.session_timeout),
       auth: zookeeper.auth,

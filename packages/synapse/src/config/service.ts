@@ -19,6 +19,8 @@ export interface ServiceDefinition<D extends DiscoveryOptions = DiscoveryOptions
   readonly rules: CatalogRules;
   /** What it says of mass losses itself. */
   readonly massLoss?: ServiceMassLoss;
+  /** The only one who calls through it. */
+  readonly caller?: string;
   /** Ruby's: that many services of the same definition, `name_0` and so on. */
   readonly copies: number | undefined;
 }
@@ -44,6 +46,13 @@ export const serviceShape = {
   backend_port_override: port
     .nullish()
     .describe('Port of every discovered instance, whatever it says itself.'),
+  caller: z
+    .string()
+    .regex(/^[\w.:@-]{1,128}$/, "expected letters, digits, '_', '.', ':', '@' and '-'")
+    .nullish()
+    .describe(
+      'Who calls through this service, where its port is for one caller only: a name for the topology.',
+    ),
   leader_election: z
     .boolean()
     .nullish()
@@ -94,6 +103,7 @@ export function toDefinition<D extends DiscoveryOptions>(
     discovery: discovery as unknown as D,
     copies: service.load_test_concurrency,
     ...(service.mass_loss != null && { massLoss: service.mass_loss }),
+    ...(service.caller != null && { caller: service.caller }),
     rules: {
       defaultServers: service.default_servers ?? [],
       keepDefaultServers: service.keep_default_servers ?? false,

@@ -1,5 +1,6 @@
 import type { Explanation, ServiceLine } from '../../explain/shapes.js';
 import type { ServiceDetail, TrafficAnswer } from '../../traffic/shapes.js';
+import type { TopologyAnswer } from '../../topology/shapes.js';
 import type { About, Curves } from '../about.js';
 import type { HealthStatus } from './health.js';
 
@@ -43,6 +44,8 @@ export const api = {
   ready: (signal: AbortSignal) => json<{ readonly ok: boolean }>('/readyz', signal),
   status: (signal: AbortSignal) => json<HealthStatus>('/status', signal),
   metrics: async (signal: AbortSignal) => (await ask('/metrics', signal)).text(),
+  topology: (isFleet: boolean, signal: AbortSignal) =>
+    json<TopologyAnswer>(`/v1/topology?fleet=${isFleet}`, signal),
   traffic: (span: number, signal: AbortSignal) => json<TrafficAnswer>(`/v1/traffic?from=${span}`, signal),
   services: async (signal: AbortSignal) =>
     (await json<{ readonly services: readonly ServiceLine[] }>('/v1/services', signal)).services,

@@ -1,8 +1,10 @@
+import { untangled } from './untangle.js';
+
 /** Somebody who calls or is called. */
 export interface GraphNode {
   readonly id: string;
   readonly label: string;
-  readonly kind: 'host' | 'service' | 'server' | 'more';
+  readonly kind: 'host' | 'caller' | 'service' | 'server' | 'more';
   /** A few words below the label. */
   readonly note: string;
   readonly success: number | null;
@@ -15,11 +17,16 @@ export interface GraphNode {
 export interface GraphEdge {
   readonly from: string;
   readonly to: string;
-  readonly rps: number;
+  /** Null where that is not known. */
+  readonly rps: number | null;
   readonly success: number | null;
+  /** What it is as thick as, in place of `rps`. */
+  readonly weight?: number;
+  /** A few words. */
+  readonly note?: string | undefined;
 }
 
-/** Whatever calls whatever: of one host or, one day, of a fleet. It may have cycles. */
+/** Whatever calls whatever: of one host or of a fleet. It may have cycles. */
 export interface Graph {
   readonly nodes: readonly GraphNode[];
   readonly edges: readonly GraphEdge[];
@@ -50,6 +57,8 @@ export interface Layout {
 }
 
 const [least, most, room, minHeight, margin] = [1.5, 20, 12, 40, 8];
+/** So many edges are a crowd. */
+const crowd = 80;
 /** Between two edges at the side of a node. */
 const seam = 2;
 
@@ -57,11 +66,14 @@ const seam = 2;
 export function layOut({ nodes, edges }: Graph, width: number, nodeWidth: number): Layout {
   const ids = new Set(nodes.map(({ id }) => id));
   const known = edges.filter(({ from, to }) => ids.has(from) && ids.has(to) && from !== to);
-  const top = Math.max(...known.map(({ rps }) => rps), Number.MIN_VALUE);
+  const weightOf = ({ weight, rps }: GraphEdge): number => Math.max(0, weight ?? rps ?? 0);
+  const top = Math.max(...known.map(weightOf), Number.MIN_VALUE);
   // By the square root: a hundredth of the traffic still can be seen.
-  const thicknessOf = ({ rps }: GraphEdge): number =>
-    least + (most - least) * Math.sqrt(Math.max(0, rps) / top);
-  const layers = layersOf(nodes, known);
+  // Where there are many, thick ones would hide each other.
+  const thickest = known.length > crowd ? most / 3 : most;
+  const thicknessOf = (edge: GraphEdge): number =>
+    least + (thickest - least) * Math.sqrt(weightOf(edge) / top);
+  const layers = untangled(layersOf(nodes, known), known);
   const out = groupBy(known, ({ from }) => from);
   const into = groupBy(known, ({ to }) => to);
   const stack = (list: readonly GraphEdge[] = []): number =>

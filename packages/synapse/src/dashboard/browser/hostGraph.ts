@@ -1,5 +1,7 @@
 import type { ServiceLine } from '../../explain/shapes.js';
+import type { TopologyEdge } from '../../topology/shapes.js';
 import type { ServiceDetail, ServiceTraffic } from '../../traffic/shapes.js';
+import { identityNames } from './fleetGraph.js';
 import { counted, none, percent, rate } from './format.js';
 import type { Graph, GraphEdge, GraphNode } from './graph.js';
 import { addressOf } from './place.js';
@@ -17,18 +19,25 @@ export function busiest(services: readonly ServiceTraffic[]): readonly ServiceTr
     .slice(0, maxServices);
 }
 
-/** What this host calls: its services, and their servers where they are known. */
+/** Whom of those who call a service this host can name. */
+function named(calls: readonly TopologyEdge[], service: string): readonly TopologyEdge[] {
+  return calls.filter(({ destination, identity }) => destination === service && identity !== 'host');
+}
+
+/** What this host calls: its services with who calls them, and their servers, as far as these are known. */
 export function hostGraph(
   host: string,
   services: readonly ServiceTraffic[],
   lines: readonly ServiceLine[],
   details: ReadonlyMap<string, ServiceDetail>,
+  calls: readonly TopologyEdge[] = [],
 ): Graph {
   const total = services.reduce((sum, { summary }) => sum + summary.rps, 0);
   const byName = new Map(lines.map((line) => [line.service, line]));
   const nodes: GraphNode[] = [
     { id: 'host', label: host, kind: 'host', note: `${rate(total)} rps`, success: null },
   ];
+  const callers = new Map<string, GraphNode>();
   const edges: GraphEdge[] = [];
   const drawn = [...busiest(services)].sort((a, b) => (a.service < b.service ? -1 : 1));
   const servers: GraphNode[] = [];
@@ -47,7 +56,23 @@ export function hostGraph(
       isOut,
       href: addressOf({ view: 'service', service }),
     });
-    edges.push({ from: 'host', to: id, rps, success });
+    const known = named(calls, service);
+    for (const { source, identity } of known) {
+      const from = `caller/${source}`;
+      const share = known.length === 1 ? rps : null;
+      callers.set(from, {
+        ...{ id: from, label: source, kind: 'caller', success: null },
+        note: identityNames[identity],
+      });
+      edges.push({
+        from,
+        to: id,
+        rps: share,
+        success,
+        note: share === null ? 'one of several callers' : undefined,
+      });
+    }
+    if (known.length === 0) edges.push({ from: 'host', to: id, rps, success });
     const detail = details.get(service);
     for (const one of [...(detail?.servers ?? [])].sort((a, b) => (a.server < b.server ? -1 : 1))) {
       const serverId = `${id}/${one.server}`;
@@ -72,5 +97,7 @@ export function hostGraph(
     });
     edges.push({ from: 'host', to: 'more', rps, success: null });
   }
-  return { nodes: [...nodes, ...servers], edges };
+  const isNeeded = edges.length === 0 || edges.some(({ from }) => from === 'host');
+  const shown = nodes.filter(({ kind }) => kind !== 'host' || isNeeded);
+  return { nodes: [...callers.values(), ...shown, ...servers], edges };
 }

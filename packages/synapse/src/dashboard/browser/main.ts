@@ -173,7 +173,7 @@ class Dashboard {
       case 'service':
         return new ServiceView(page, place);
       case 'topology':
-        return new TopologyView(page, () => this.#about?.host ?? 'this host');
+        return new TopologyView(page, place, () => this.#about?.host ?? 'this host');
       case 'agent':
         return new AgentView(page, () => this.#about?.version ?? '');
     }

@@ -25,6 +25,7 @@ describe('a place', () => {
           span: fc.constantFrom(...spans.map(([seconds]) => seconds)),
           filter: fc.string(),
           ...{ sort: fc.constantFrom('service', 'p99'), down: fc.boolean(), trouble: fc.boolean() },
+          local: fc.boolean(),
         }),
         (made) => {
           const place = { ...made, service: made.view === 'service' ? made.service : '' } as Place;

@@ -11,6 +11,8 @@ export interface Place {
   readonly sort: string;
   readonly down: boolean;
   readonly trouble: boolean;
+  /** Of the topology: this host only. */
+  readonly local: boolean;
 }
 
 /** The spans that can be chosen, in seconds. */
@@ -37,12 +39,13 @@ export function parsePlace(hash: string): Place {
     sort: values.get('sort') ?? 'service',
     down: values.get('down') === '1',
     trouble: values.get('trouble') === '1',
+    local: values.get('local') === '1',
   };
 }
 
 /** The address of a place. */
 export function addressOf(place: Partial<Place>): string {
-  const { view = 'services', service = '', span, filter, sort, down, trouble } = place;
+  const { view = 'services', service = '', span, filter, sort, down, trouble, local } = place;
   const values = new URLSearchParams();
   const usual = view === 'service' ? 600 : 60;
   if (span !== undefined && span !== usual) values.set('span', String(span));
@@ -50,6 +53,7 @@ export function addressOf(place: Partial<Place>): string {
   if (sort && sort !== 'service') values.set('sort', sort);
   if (down) values.set('down', '1');
   if (trouble) values.set('trouble', '1');
+  if (local) values.set('local', '1');
   const query = values.toString();
   const path = view === 'service' ? `service/${encodeURIComponent(service)}` : view;
   return `#/${path}${query === '' ? '' : `?${query}`}`;

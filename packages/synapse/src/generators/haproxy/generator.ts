@@ -12,6 +12,7 @@ import { readServiceBlock } from './block/blocks.js';
 import { Converger } from './converge.js';
 import { type Desire, desire, type DesireContext } from './desire.js';
 import type { HaproxyIssue } from './desired/desired.js';
+import { entrancesOf } from './entrances.js';
 import { FileClaim } from '@smartstack/agent/fileClaim';
 import { traceServices } from './generatorTrace.js';
 import { statusOf } from './generatorStatus.js';
@@ -106,11 +107,13 @@ export class HaproxyGenerator implements Generator {
     return this.#options.traffic.view;
   }
 
+  readonly entrances = () => entrancesOf(this.#desire?.desired);
+
   status(): unknown {
     const { wiring, watch, converger } = this.#ready ?? {};
-    const { traffic } = this.#options;
     return statusOf({
-      ...{ desire: this.#desire, report: converger?.report, wiring, watch, traffic },
+      ...{ desire: this.#desire, report: converger?.report, wiring, watch },
+      ...{ traffic: this.#options.traffic },
       ...{ hosts: this.#hosts, statsAddress: this.#config.statsAddress },
     });
   }
@@ -126,9 +129,8 @@ export class HaproxyGenerator implements Generator {
   async plan(view: CatalogView, signal: AbortSignal): Promise<GeneratorPlan> {
     const { planPass } = await import('./generatorPlan.js');
     const { wiring } = await this.#wire();
-    const { clock } = this.#options;
     const look = await this.#known(wiring, this.#memory ?? (await this.#remembered(wiring)));
-    return planPass(view, { config: this.#config, wiring, look, clock }, signal);
+    return planPass(view, { config: this.#config, wiring, look, clock: this.#options.clock }, signal);
   }
 
   /** HAProxy says who it is while the change is read. */

@@ -1,45 +1,54 @@
 import type { ServiceLine } from '../../../explain/shapes.js';
+import type { TopologyAnswer } from '../../../topology/shapes.js';
 import type { ServiceDetail, TrafficAnswer } from '../../../traffic/shapes.js';
 import { api, ApiError } from '../api.js';
-import { h, List, type Part, s, say, set, show } from '../dom.js';
-import { levelOf, percent, rate } from '../format.js';
-import { type Layout, layOut, type PlacedEdge, type PlacedNode } from '../graph.js';
+import { h, say, show } from '../dom.js';
+import { fleetGraph } from '../fleetGraph.js';
+import { counted } from '../format.js';
 import { busiest, hostGraph, maxDetailed } from '../hostGraph.js';
+import type { Place } from '../place.js';
+import { Choice } from '../tiles.js';
 import type { Page, ViewPart } from '../view.js';
+import { CallsTable } from './calls.js';
+import { GraphFigure } from './graphFigure.js';
 
-/** Narrower than this, the drawing is scrolled within its frame. */
-const leastWidth = 620;
 const span = 60;
 
-/** Who calls whom. */
+/** Who calls whom: of the fleet, where its hosts tell, or of this host. */
 export class TopologyView implements ViewPart {
   readonly element: HTMLElement;
   readonly title = 'Topology';
   readonly #page: Page;
   readonly #host: () => string;
+  #place: Place;
+  #signal: AbortSignal | undefined;
+  /** Of what is asked now. */
+  #asking = new AbortController();
   #traffic: TrafficAnswer | undefined;
   #lines: readonly ServiceLine[] = [];
   #details: ReadonlyMap<string, ServiceDetail> = new Map();
-  readonly #edges = s('g');
-  readonly #nodes = s('g');
-  readonly #svg = s(
-    'svg',
-    { class: 'graph', role: 'group', 'aria-label': 'Who calls whom' },
-    this.#edges,
-    this.#nodes,
-  );
-  readonly #frame = h(
-    'div',
-    { class: 'frame', tabindex: 0, role: 'region', 'aria-label': 'Topology' },
-    this.#svg,
-  );
-  readonly #empty = h('p', { class: 'empty', hidden: true }, 'No services, no topology.');
-  readonly #edgeList = new List<PlacedEdge>(this.#edges, ({ edge }) => `${edge.from}\n${edge.to}`, edgePart);
-  readonly #nodeList = new List<PlacedNode>(this.#nodes, ({ node }) => node.id, nodePart);
+  #calls: TopologyAnswer | undefined;
+  readonly #figure = new GraphFigure();
+  readonly #table = new CallsTable();
+  readonly #scope: Choice<boolean>;
+  readonly #legend = h('span', { class: 'muted' });
+  readonly #notes = h('p', { class: 'muted', hidden: true });
+  readonly #empty = h('p', { class: 'empty', hidden: true });
+  readonly #tableHead = h('h2', {}, 'Calls');
 
-  constructor(page: Page, host: () => string) {
+  constructor(page: Page, place: Place, host: () => string) {
     this.#page = page;
+    this.#place = place;
     this.#host = host;
+    this.#scope = new Choice(
+      'Scope',
+      [
+        [false, 'Fleet'],
+        [true, 'This host'],
+      ],
+      (local) => page.go({ view: 'topology', local }, true),
+    );
+    show(this.#scope.element, false);
     this.element = h(
       'section',
       { class: 'view' },
@@ -47,55 +56,74 @@ export class TopologyView implements ViewPart {
         'div',
         { class: 'bar' },
         h('div', { class: 'title' }, h('h1', {}, 'Topology')),
-        h(
-          'span',
-          { class: 'muted' },
-          'What this host calls, over the last minute: width by requests, colour by success',
-        ),
+        this.#legend,
+        this.#scope.element,
       ),
-      this.#frame,
+      this.#figure.element,
       this.#empty,
+      this.#notes,
+      this.#tableHead,
+      this.#table.element,
     );
-    new ResizeObserver(() => this.#draw()).observe(this.#frame);
   }
 
-  moved(): void {
-    // There is only one of it.
+  moved(place: Place): void {
+    const changed = place.local !== this.#place.local;
+    this.#place = place;
+    if (changed) this.#ask();
   }
 
   run(signal: AbortSignal): void {
-    const { connection } = this.#page;
-    const feeds = [
-      connection.feed(
+    this.#signal = signal;
+    this.#page.connection
+      .feed(
         api.services,
         5_000,
         (lines) => {
           this.#lines = lines;
+          this.#draw();
         },
         signal,
-      ),
-      connection.feed(
-        (inner) => this.#look(inner),
-        3_000,
-        () => this.#draw(),
-        signal,
-        () => this.#draw(),
-      ),
-    ];
-    Promise.all(feeds).catch(reportError);
+      )
+      .catch(reportError);
+    this.#ask();
   }
 
   key(name: string): boolean {
-    const links = [...this.#svg.querySelectorAll<SVGAElement>('a')];
-    const at = links.findIndex((link) => link === document.activeElement);
     const step = name === 'j' || name === 'ArrowDown' ? 1 : name === 'k' || name === 'ArrowUp' ? -1 : 0;
     if (step === 0) return false;
-    links[Math.max(0, Math.min(links.length - 1, at + step))]?.focus();
+    this.#figure.move(step);
     return true;
   }
 
-  /** All services, and the servers of those that are busiest. */
+  /** Is not shown as the fleet's before it is known that there is one. */
+  get #isFleet(): boolean {
+    return this.#calls?.scope === 'fleet' && !this.#place.local;
+  }
+
+  #ask(): void {
+    const signal = this.#signal;
+    if (signal === undefined) return;
+    this.#asking.abort();
+    this.#asking = new AbortController();
+    this.#page.connection
+      .feed(
+        (inner) => this.#look(inner),
+        3_000,
+        () => this.#draw(),
+        AbortSignal.any([signal, this.#asking.signal]),
+        () => this.#draw(),
+      )
+      .catch(reportError);
+  }
+
   async #look(signal: AbortSignal): Promise<void> {
+    this.#calls = await api.topology(!this.#place.local, signal);
+    if (!this.#isFleet) await this.#lookAtHost(signal);
+  }
+
+  /** All services of this host, and the servers of those that are busiest. */
+  async #lookAtHost(signal: AbortSignal): Promise<void> {
     const traffic = await api.traffic(span, signal);
     const top = busiest(traffic.services).slice(0, maxDetailed);
     const details = await Promise.all(
@@ -114,74 +142,35 @@ export class TopologyView implements ViewPart {
   }
 
   #draw(): void {
-    const services = this.#traffic?.services;
-    show(this.#empty, services?.length === 0);
-    show(this.#frame, services?.length !== 0);
-    const width = Math.max(leastWidth, this.#frame.clientWidth);
-    if (services === undefined || this.#frame.clientWidth === 0) return;
-    const graph = hostGraph(this.#host(), services, this.#lines, this.#details);
-    const layout: Layout = layOut(graph, width, width > 900 ? 216 : 168);
-    set(this.#svg, 'width', layout.width);
-    set(this.#svg, 'height', Math.ceil(layout.height));
-    this.#edgeList.update(layout.edges);
-    this.#nodeList.update(layout.nodes);
+    const calls = this.#calls;
+    if (calls === undefined) return;
+    const isFleet = this.#isFleet;
+    const local = new Set(this.#lines.map(({ service }) => service));
+    show(this.#scope.element, calls.hasFleet);
+    this.#scope.update(!isFleet);
+    say(
+      this.#legend,
+      isFleet
+        ? `${counted(calls.hosts.length, 'host')} in the last 15 minutes: width by hosts, colour by success`
+        : 'What calls this host’s services, and what serves them, over the last minute: width by requests, colour by success',
+    );
+    const services = this.#traffic?.services ?? [];
+    const count = isFleet ? calls.edges.length : services.length;
+    say(
+      this.#empty,
+      isFleet ? 'Nobody has called anybody in the last 15 minutes.' : 'No services, no topology.',
+    );
+    show(this.#empty, count === 0);
+    show(this.#figure.element, count > 0);
+    for (const part of [this.#tableHead, this.#table.element]) show(part, calls.edges.length > 0);
+    const notes = calls.notes.filter((note) => !note.startsWith('only of this host'));
+    say(this.#notes, notes.join('; '));
+    show(this.#notes, notes.length > 0);
+    this.#figure.update(
+      isFleet
+        ? fleetGraph(calls, local)
+        : hostGraph(this.#host(), services, this.#lines, this.#details, calls.edges),
+    );
+    this.#table.update(calls, local);
   }
-}
-
-function edgePart(): Part<PlacedEdge> {
-  const title = s('title');
-  const element = s('path', { class: 'edge' }, title);
-  return {
-    element,
-    update: ({ edge, path, thickness }) => {
-      set(element, 'd', path);
-      set(element, 'stroke-width', thickness.toFixed(1));
-      set(element, 'data-level', edge.rps > 0 ? levelOf(edge.success) : 'idle');
-      say(title, `${rate(edge.rps)} requests a second, success ${percent(edge.success)}`);
-    },
-  };
-}
-
-function nodePart({ node: { href, kind } }: PlacedNode): Part<PlacedNode> {
-  const title = s('title');
-  const box = s('rect', { rx: 8 });
-  const mark = s('rect', { class: 'mark', width: 4, rx: 2 });
-  const [label, note] = [s('text', { class: 'label' }), s('text', { class: 'note' })];
-  const parts = [title, box, mark, label, note];
-  const element =
-    href === undefined
-      ? s('g', { class: `node ${kind}` }, ...parts)
-      : s('a', { class: `node ${kind}`, href }, ...parts);
-  return {
-    element,
-    update: ({ node, x, y, width, height }) => {
-      set(element, 'transform', `translate(${x.toFixed(1)} ${y.toFixed(1)})`);
-      set(element, 'data-level', node.isOut ? 'bad' : levelOf(node.success));
-      set(element, 'aria-label', `${node.label}, ${node.note}`);
-      set(box, 'width', width);
-      set(box, 'height', height);
-      set(mark, 'x', 6);
-      set(mark, 'y', 8);
-      set(mark, 'height', height - 16);
-      const middle = height / 2;
-      for (const [text, at] of [
-        [label, middle - 3],
-        [note, middle + 13],
-      ] as const) {
-        set(text, 'x', 18);
-        set(text, 'y', at);
-      }
-      say(label, shortened(node.label, Math.floor((width - 28) / 8)));
-      say(note, node.note);
-      say(title, node.label);
-    },
-  };
-}
-
-/** Both ends say more than the middle. */
-function shortened(text: string, most: number): string {
-  const letters = Array.from(text);
-  if (letters.length <= most) return text;
-  const half = Math.floor((most - 1) / 2);
-  return `${letters.slice(0, half).join('')}…${letters.slice(letters.length - half).join('')}`;
 }

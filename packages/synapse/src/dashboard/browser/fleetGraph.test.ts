@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import type { TopologyAnswer, TopologyEdge } from '../../topology/shapes.js';
+import { fleetGraph } from './fleetGraph.js';
+
+const edge = (source: string, destination: string, given: Partial<TopologyEdge> = {}): TopologyEdge => ({
+  ...{ source, destination, identity: 'user', hosts: 1, onHosts: [], numbersOf: 0 },
+  ...{ rps: null, successRate: null, p95: null },
+  ...given,
+});
+const answer = (edges: readonly TopologyEdge[]): TopologyAnswer => ({
+  ...{ scope: 'fleet', now: 0, edges, notes: [], hasFleet: true },
+  hosts: [{ instanceId: 'a', isThis: true, services: ['shop'] }],
+});
+
+describe('the graph of a fleet', () => {
+  it('has services and callers, each name once, and links to the services of this host', () => {
+    const { nodes, edges } = fleetGraph(
+      answer([
+        edge('shop', 'orders', { hosts: 3, rps: 4, successRate: 0.5 }),
+        edge('shop', 'orders', { identity: 'unit', hosts: 2, rps: 1, successRate: 1 }),
+        edge('cron', 'orders', { identity: 'unit' }),
+      ]),
+      new Set(['orders']),
+    );
+    expect(nodes.map(({ id, kind, note, href }) => [id, kind, note, href])).toEqual([
+      ['cron', 'caller', 'systemd unit', undefined],
+      ['orders', 'service', '3 callers', '#/service/orders'],
+      ['shop', 'service', 'calls 2', undefined],
+    ]);
+    expect(nodes[1]?.success).toBeCloseTo(0.6);
+    expect(edges).toEqual([
+      { from: 'shop', to: 'orders', rps: 5, success: 1, weight: 5, note: '5 hosts, 5.0 rps' },
+      { from: 'cron', to: 'orders', rps: null, success: null, weight: 1, note: '1 host' },
+    ]);
+  });
+
+  it('leaves out who is on the fewest hosts where there are too many', () => {
+    const many = Array.from({ length: 300 }, (_, index) => edge(`c${index}`, 's', { hosts: index + 1 }));
+    const { nodes, edges } = fleetGraph(answer(many), new Set());
+    expect([nodes.length, edges.length]).toEqual([160, 159]);
+    expect(edges.some(({ from }) => from === 'c299')).toBe(true);
+  });
+});

@@ -1,0 +1,82 @@
+import type { TopologyAnswer, TopologyEdge } from '../../topology/shapes.js';
+import { counted, rate } from './format.js';
+import type { Graph, GraphEdge, GraphNode } from './graph.js';
+import { addressOf } from './place.js';
+
+/** So many names are drawn, those with most hosts first; all edges are in the table. */
+const maxNodes = 160;
+
+/** How it is known who calls, for people. */
+export const identityNames: Readonly<Record<TopologyEdge['identity'], string>> = {
+  declared: 'configuration',
+  listener: "service's user",
+  unit: 'systemd unit',
+  user: 'user',
+  'only-service': 'only service there',
+  host: 'host only',
+  unknown: 'not visible',
+};
+
+/** Who calls whom, as a graph: those who call under several identities are one node. `local` are the services of this host. */
+export function fleetGraph({ edges, hosts }: TopologyAnswer, local: ReadonlySet<string>): Graph {
+  const drawn = namesOf(edges);
+  const called = new Map<string, TopologyEdge[]>();
+  const callers = new Map<string, TopologyEdge[]>();
+  for (const edge of edges) {
+    called.set(edge.destination, [...(called.get(edge.destination) ?? []), edge]);
+    callers.set(edge.source, [...(callers.get(edge.source) ?? []), edge]);
+  }
+  const registered = new Set(hosts.flatMap(({ services }) => services));
+  const nodes = [...drawn].sort().map((name): GraphNode => {
+    const isService = called.has(name) || registered.has(name);
+    const [into = [], out = []] = [called.get(name), callers.get(name)];
+    return {
+      id: name,
+      label: name,
+      kind: isService ? 'service' : 'caller',
+      note: isService ? serviceNote(into, out) : identityNames[out[0]?.identity ?? 'unknown'],
+      success: successOf(into),
+      ...(local.has(name) && { href: addressOf({ view: 'service', service: name }) }),
+    };
+  });
+  const merged = new Map<string, GraphEdge>();
+  for (const { source, destination, rps, successRate, hosts: count } of edges) {
+    if (!drawn.has(source) || !drawn.has(destination)) continue;
+    const key = JSON.stringify([source, destination]);
+    const before = merged.get(key);
+    const rates = [rps, before?.rps].filter((each) => each !== null && each !== undefined);
+    const known = rates.length === 0 ? null : rates.reduce((sum, each) => sum + each, 0);
+    // How many hosts is known of all edges, what passes there of few.
+    const weight = count + (before?.weight ?? 0);
+    merged.set(key, {
+      ...{ from: source, to: destination, rps: known, weight },
+      success: successRate ?? before?.success ?? null,
+      note: `${counted(weight, 'host')}${known === null ? '' : `, ${rate(known)} rps`}`,
+    });
+  }
+  return { nodes, edges: [...merged.values()] };
+}
+
+function namesOf(edges: readonly TopologyEdge[]): ReadonlySet<string> {
+  const weights = new Map<string, number>();
+  for (const { source, destination, hosts } of edges)
+    for (const name of [source, destination]) weights.set(name, (weights.get(name) ?? 0) + hosts);
+  const first = [...weights].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1)).slice(0, maxNodes);
+  return new Set(first.map(([name]) => name));
+}
+
+function serviceNote(into: readonly TopologyEdge[], out: readonly TopologyEdge[]): string {
+  const parts = [
+    ...(into.length === 0 ? [] : [counted(into.length, 'caller')]),
+    ...(out.length === 0 ? [] : [`calls ${out.length}`]),
+  ];
+  return parts.join(' · ') || 'service';
+}
+
+/** Of all calls whose numbers are known, weighed by how many they are. */
+function successOf(edges: readonly TopologyEdge[]): number | null {
+  const known = edges.filter(({ rps, successRate }) => rps !== null && successRate !== null);
+  const total = known.reduce((sum, { rps }) => sum + (rps ?? 0), 0);
+  if (total === 0) return null;
+  return known.reduce((sum, { rps, successRate }) => sum + (rps ?? 0) * (successRate ?? 0), 0) / total;
+}

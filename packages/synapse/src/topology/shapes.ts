@@ -1,0 +1,71 @@
+import * as z from 'zod';
+
+const identity = z.enum(['declared', 'listener', 'unit', 'user', 'only-service', 'host', 'unknown']);
+
+const identityText = [
+  'declared: the configuration of the service says so;',
+  'listener: the user of the client serves this service of nerve;',
+  'unit, user: the systemd service, or the user, of the client;',
+  'only-service, host: no client was seen, but nerve has one service here, or nothing more is known;',
+  'unknown: the client is in a container, or elsewhere. None of these is a proof.',
+].join(' ');
+
+const edge = z
+  .object({
+    source: z.string().describe('Who calls.'),
+    destination: z.string().describe('The service that is called.'),
+    identity: identity.describe(`How it is known who calls. ${identityText}`),
+    hosts: z.int().describe('On how many hosts.'),
+    onHosts: z.array(z.string()).readonly().describe('The first ten of them.'),
+    firstSeen: z.number().optional().describe('On this host; wall clock milliseconds.'),
+    lastSeen: z.number().optional(),
+    numbersOf: z.int().describe('So many of these hosts have told the following.'),
+    rps: z
+      .number()
+      .nullable()
+      .describe(
+        'Requests or connections in a second, over the last minute; null where several callers share a service on a host, which HAProxy does not count apart.',
+      ),
+    successRate: z.number().nullable().describe('From 0 to 1.'),
+    p95: z.number().nullable().describe('Seconds; null for more than one host.'),
+  })
+  .meta({ id: 'TopologyEdge' });
+
+const host = z
+  .object({
+    instanceId: z.string(),
+    isThis: z.boolean().describe('The one that answers.'),
+    zone: z.string().optional(),
+    agent: z.string().optional().describe('Version of synapse.'),
+    services: z.array(z.string()).readonly().describe('What nerve registers from there.'),
+    problem: z.string().optional().describe('Why its numbers are missing.'),
+  })
+  .meta({ id: 'TopologyHost' });
+
+const notRead = z
+  .object({
+    version: z.int().describe('Written by a newer agent.'),
+    malformed: z.int(),
+    tooLarge: z.int(),
+    tooMany: z.int().describe('Beyond as many hosts as are read.'),
+    unreadable: z.int().describe('That this agent may not read.'),
+  })
+  .meta({ id: 'TopologySkipped' });
+
+/** Who calls whom. */
+export const topologyShape = z
+  .object({
+    scope: z.enum(['host', 'fleet']),
+    now: z.number().describe('Wall clock milliseconds.'),
+    hosts: z.array(host).readonly(),
+    edges: z.array(edge).readonly().describe('In the order of their destinations and sources.'),
+    skipped: notRead.optional().describe('Hosts that are not in it; of a fleet only.'),
+    notes: z.array(z.string()).readonly().describe('What is missing, for people.'),
+    hasFleet: z.boolean().describe('Whether this agent is told of other hosts.'),
+  })
+  .meta({ id: 'Topology' });
+
+export type TopologyAnswer = z.output<typeof topologyShape>;
+export type TopologyEdge = z.output<typeof edge>;
+export type TopologyHost = z.output<typeof host>;
+export type Skipped = z.output<typeof notRead>;

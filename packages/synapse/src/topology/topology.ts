@@ -1,0 +1,132 @@
+import { type Clock, type Logger, run, type Task, untilAborted } from '@smartstack/agent';
+import type { SessionLease } from '@smartstack/registry';
+import type { Generator } from '../catalog/types.js';
+import type { TopologySettings } from '../config/topology.js';
+import { fleetAnswer } from './fleetAnswer.js';
+import { hostEdges } from './hostEdges.js';
+import { HostTopology } from './hostTopology.js';
+import { type HostNode, toldEdges } from './mesh/node.js';
+import { Publisher } from './mesh/publisher.js';
+import { FleetReader } from './mesh/reader.js';
+import { NerveServices, usualNerve } from './nerveServices.js';
+import type { TopologyAnswer, TopologyHost } from './shapes.js';
+import { readSockets } from './socketReader.js';
+import { Users } from './users.js';
+
+/** What the topology stands on. */
+export interface TopologyOptions {
+  readonly settings: TopologySettings;
+  readonly generators: () => Iterable<Pick<Generator, 'entrances' | 'traffic'>>;
+  /** Who calls a service by the configuration. */
+  readonly declared: () => ReadonlyMap<string, string>;
+  /** A session with the ZooKeeper where hosts tell each other. */
+  readonly acquireSession: (hosts: readonly string[]) => SessionLease;
+  readonly version: string;
+  readonly zone: string | undefined;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const minute = { fromMs: 60_000, toMs: 0, withPoints: false };
+
+/** Who calls whom: on this host and, where its operator wants that, in its fleet. */
+export class Topology {
+  readonly #options: TopologyOptions;
+  readonly #host: HostTopology;
+  #publisher: Publisher | undefined;
+  #reader: FleetReader | undefined;
+  readonly #stop = new AbortController();
+
+  constructor(options: TopologyOptions) {
+    const { settings, generators, declared, clock, logger } = options;
+    this.#options = options;
+    const nerve = new NerveServices(settings.nerve ?? usualNerve, clock);
+    this.#host = new HostTopology({
+      ...{ instanceId: settings.instanceId, everyMs: settings.everyMs, declared, clock, logger },
+      entrances: () => [...generators()].flatMap((generator) => generator.entrances?.() ?? []),
+      traffic: () => this.#traffic,
+      readSockets,
+      users: new Users({ clock }),
+      hosted: () => nerve.current(),
+    });
+  }
+
+  readonly run: Task = async (signal) => {
+    try {
+      await run([(inner) => this.#host.run(inner), (inner) => this.#runMesh(inner)], signal);
+    } finally {
+      this.#stop.abort();
+    }
+  };
+
+  /** Tells the others; where nobody wants that, nothing is opened, written or read. */
+  async #runMesh(signal: AbortSignal): Promise<void> {
+    const { settings, acquireSession, clock, logger } = this.#options;
+    const { mesh } = settings;
+    if (mesh === undefined) {
+      await untilAborted(signal);
+      return;
+    }
+    const lease = acquireSession(mesh.hosts);
+    try {
+      const { session } = lease;
+      this.#reader = new FleetReader({
+        session: () => session,
+        path: mesh.path,
+        everyMs: settings.everyMs,
+        clock,
+      });
+      this.#publisher = new Publisher({ session, settings: mesh, node: () => this.#node(), clock, logger });
+      await this.#publisher.run(signal);
+    } finally {
+      await lease.release();
+    }
+  }
+
+  #node(): HostNode {
+    const { settings, version, zone } = this.#options;
+    return {
+      ...{ instanceId: settings.instanceId, zone, agent: version },
+      services: this.#host.hosted.map(({ name }) => name),
+      ...{ edges: toldEdges(this.#host.edges), isCut: false },
+    };
+  }
+
+  /** What is known of the fleet, where its hosts tell; else of this host. */
+  async fleet(): Promise<TopologyAnswer> {
+    const own = this.host();
+    if (this.#reader === undefined)
+      return { ...own, notes: [...own.notes, 'only of this host: topology.zk_hosts is not set'] };
+    const answer = fleetAnswer(own, await this.#reader.current(this.#stop.signal));
+    const problem = this.#publisher?.problem;
+    if (problem === undefined) return answer;
+    return { ...answer, notes: [...answer.notes, `the others are not told of this host: ${problem}`] };
+  }
+
+  /** What is known of this host, by its last look. */
+  host(): TopologyAnswer {
+    const { settings, clock } = this.#options;
+    const { problem, dropped } = this.#host;
+    return {
+      ...{ scope: 'host', now: clock.now(), hasFleet: settings.mesh !== undefined, hosts: [this.#self()] },
+      edges: hostEdges(settings.instanceId, this.#host.edges, this.#traffic?.services(minute)),
+      notes: [
+        ...(problem === undefined ? [] : [`callers cannot all be seen: ${problem}`]),
+        ...(dropped === 0 ? [] : [`there are more edges than are kept: ${dropped} were dropped`]),
+      ],
+    };
+  }
+
+  #self(): TopologyHost {
+    const { settings, version, zone } = this.#options;
+    return {
+      ...{ instanceId: settings.instanceId, isThis: true, agent: version },
+      ...(zone !== undefined && { zone }),
+      services: this.#host.hosted.map(({ name }) => name),
+    };
+  }
+
+  get #traffic() {
+    return [...this.#options.generators()].find(({ traffic }) => traffic !== undefined)?.traffic;
+  }
+}
