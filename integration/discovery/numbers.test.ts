@@ -50,7 +50,7 @@ it('over a reload and the drain of a worker', async () => {
   }
   const long = await upstream('long');
   await register(session, 'long', long);
-  const vm = await startVm(server.address, [...names, 'long'], { built: true });
+  const vm = await startVm(server.address, [...names, 'long'], {});
   for (const name of names) await vm.serves(name, ['a', 'b']);
   const address = `127.0.0.1:${vm.adminPort}`;
   const master = join(vm.folder, 'master.sock');

@@ -4,7 +4,7 @@ import type { ZkPath, ZkSession } from '@smartstack/registry';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TopologyAnswer } from '../../packages/synapse/src/topology/shapes.ts';
 import { cleanUp, onCleanUp, prepareVm, register, registrar, upstream, type Vm } from '../discovery/bed.ts';
-import { startBuiltAgent } from '../harness/agents.ts';
+import { startAgent } from '../harness/agents.ts';
 import { startProcess } from '../harness/childProcess.ts';
 import { commandOf } from '../harness/commandOf.ts';
 import { eventually } from '../harness/eventually.ts';
@@ -100,15 +100,15 @@ describe('who calls whom', () => {
     };
     const nerve = { instance_id: 'a', admin: { listen: `127.0.0.1:${nerveApi}` }, services: { shop } };
     writeFileSync(join(folder, 'nerve.json'), JSON.stringify(nerve));
-    const agentOfNerve = startBuiltAgent('nerve', ['-c', join(folder, 'nerve.json')]);
+    const agentOfNerve = startAgent('nerve', ['-c', join(folder, 'nerve.json')]);
     onCleanUp(() => agentOfNerve.stop());
     await register(session, 'orders', await upstream('o'));
     await register(session, 'users', await upstream('u'));
     a = await prepareVm(address, ['orders'], {
-      ...{ built: true, agent: agent(address, 'host-a', `, nerve_api: "127.0.0.1:${nerveApi}"`) },
+      ...{ agent: agent(address, 'host-a', `, nerve_api: "127.0.0.1:${nerveApi}"`) },
     });
     b = await prepareVm(address, ['orders', 'users'], {
-      ...{ built: true, agent: agent(address, 'host-b', ', nerve_api: false') },
+      ...{ agent: agent(address, 'host-b', ', nerve_api: false') },
     });
     const name = isRoot ? undefined : await me();
     // nobody serves shop on host a; daemon, on host b, nothing.
@@ -194,10 +194,9 @@ describe('who calls whom', () => {
     const taken = Buffer.from('{"v":1,"instance_id":"taken","edges":[]}');
     await session.create(`${mesh}/taken`, taken, 'ephemeral');
     const twin = await prepareVm(address, [], {
-      built: true,
       agent: agent(address, 'taken', ', nerve_api: false'),
     });
-    const plain = await prepareVm(address, [], { built: true });
+    const plain = await prepareVm(address, [], {});
     await Promise.all([twin.start(), plain.start()]);
     await eventually(
       async () => (await topology(twin)).notes.some((note) => note.includes('someone else holds it')),
