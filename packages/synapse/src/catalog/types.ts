@@ -139,7 +139,8 @@ export interface ServerTrace {
   /** In a word: `up`, `down`, `maint` … */
   readonly state: string;
   readonly weight?: number;
-  readonly takesTraffic: boolean;
+  /** Undefined where the consumer cannot be asked. */
+  readonly takesTraffic: boolean | undefined;
   /** Why its weight is what it is, where that is not its own. */
   readonly note?: string;
   readonly steps: readonly TraceStep[];

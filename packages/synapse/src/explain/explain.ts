@@ -203,6 +203,8 @@ function verdictStep({ leftOut }: Verdict): Step {
   return { step: 'filter', ok: leftOut === undefined, detail: leftOut ?? 'passes' };
 }
 
+const unused: Step = { step: 'desired', ok: false, detail: 'no generator has the service' };
+
 function explained(
   instance: Instance | undefined,
   before: readonly Step[],
@@ -212,9 +214,12 @@ function explained(
     ...before,
     ...found.flatMap(({ generator, trace }) => trace.steps.map((step) => ({ ...step, generator }))),
   ];
-  const first = found[0]?.trace;
-  const takesTraffic = found.length > 0 && found.every(({ trace }) => trace.takesTraffic);
-  const failed = steps.find(({ ok }) => !ok);
+  // Who can be asked whether it takes traffic has the last word; of files, that it stands in them is all there is.
+  const asked = found.filter(({ trace }) => trace.takesTraffic !== undefined);
+  const first = (asked[0] ?? found[0])?.trace;
+  const failed = steps.find(({ ok }) => !ok) ?? (found.length > 0 ? undefined : unused);
+  const takesTraffic =
+    asked.length > 0 ? asked.every(({ trace }) => trace.takesTraffic) : failed === undefined;
   const { address, weight, note } = first ?? {};
   return {
     server: first?.server ?? (instance === undefined ? '' : nameOf(instance)),

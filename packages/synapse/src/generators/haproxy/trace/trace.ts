@@ -54,6 +54,8 @@ export function trace(sources: TraceSources): GeneratorTrace {
   const { service, desired, file } = sources;
   const wanted = sectionsOf(desired, service);
   const written = sectionsOf(file.written?.desired, service);
+  if (isLeftAlone(sources, wanted ?? written))
+    return { steps: [{ step: 'desired', ok: true, detail: 'disabled: it has no section' }], servers: [] };
   const steps = [
     desiredStep(sources, wanted),
     loadedStep(sources, written),
@@ -75,6 +77,18 @@ export function trace(sources: TraceSources): GeneratorTrace {
   return { steps, servers: [...servers, ...unnamed] };
 }
 
+/** A service that is none of HAProxy's: nothing is wanted of it, nothing stands in its way, and nothing is there. */
+function isLeftAlone(sources: TraceSources, sections: ServiceSections | undefined): boolean {
+  const { desired, issues, service, seen } = sources;
+  return (
+    desired !== undefined &&
+    sections === undefined &&
+    heldReason(sources, undefined) === undefined &&
+    !issues.some((issue) => issue.service === service) &&
+    seen.every((each) => 'problem' in each || each.servers === undefined)
+  );
+}
+
 function unusable(instance: Instance, reason: string): ServerTrace {
   const step: TraceStep = { step: 'desired', ok: false, detail: `left out of haproxy.cfg: ${reason}` };
   const server = `${instance.host}:${instance.port}`;
@@ -88,8 +102,8 @@ function desiredStep(
   const own = issues.filter((issue) => issue.service === service && issue.instance === undefined);
   const said = own.map(({ reason }) => reason).join('; ');
   if (wanted === undefined) {
-    const why = desired === undefined ? 'no pass was made yet' : said || 'it has no section (disabled?)';
-    return { step: 'desired', ok: false, detail: why };
+    if (desired === undefined) return { step: 'desired', ok: false, detail: 'no pass was made yet' };
+    return { step: 'desired', ok: false, detail: said || 'it has no section (disabled?)' };
   }
   const { servers, name } = wanted.backend;
   const remembered = servers.filter(({ disabled }) => disabled).length;
