@@ -48,9 +48,13 @@ export function explain(evidence: Evidence): Explanation {
     ...generators.flatMap(({ name, trace }) => trace.steps.map((step) => ({ ...step, generator: name }))),
   ];
   const failed = steps.find(({ ok }) => !ok);
+  const tiers = generators.flatMap(({ name, trace }) =>
+    (trace.tiers ?? []).map((tier) => ({ generator: name, ...tier })),
+  );
   return {
     ...{ service, source, ok: failed === undefined },
     ...(failed && { reason: `${failed.step}: ${failed.detail}` }),
+    ...(tiers.length > 0 && { tiers }),
     ...{ steps, servers: explainServers(evidence, all) },
   };
 }
@@ -220,7 +224,7 @@ function explained(
   const failed = steps.find(({ ok }) => !ok) ?? (found.length > 0 ? undefined : unused);
   const takesTraffic =
     asked.length > 0 ? asked.every(({ trace }) => trace.takesTraffic) : failed === undefined;
-  const { address, weight, note } = first ?? {};
+  const { address, weight, note, tier, standsBy } = first ?? {};
   return {
     server: first?.server ?? (instance === undefined ? '' : nameOf(instance)),
     ...(instance && { host: instance.host, port: instance.port }),
@@ -228,6 +232,8 @@ function explained(
     state: first?.state ?? 'absent',
     ...(weight !== undefined && { weight }),
     takesTraffic,
+    ...(tier !== undefined && { tier }),
+    ...(standsBy !== undefined && { standsBy }),
     ...(note !== undefined && { note }),
     ...(!takesTraffic && failed && { reason: `${failed.step}: ${failed.detail}` }),
     steps,

@@ -119,8 +119,8 @@ export class HaproxyGenerator implements Generator {
     const { wiring, converger } = this.#ready ?? {};
     const { clock } = this.#options;
     const context = { wiring, desire: this.#desire, report: converger?.report, timeline: this.#timeline };
-    const { configFilePath: configPath } = this.#config;
-    return traceServices(subjects, { ...context, configPath, clock }, signal);
+    const { configFilePath: configPath, location } = this.#config;
+    return traceServices(subjects, { ...context, configPath, location, clock }, signal);
   }
 
   async plan(view: CatalogView, signal: AbortSignal): Promise<GeneratorPlan> {

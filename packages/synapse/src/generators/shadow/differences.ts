@@ -21,7 +21,7 @@ interface Lasting extends Difference {
 export function shadowGauge(metrics: Metrics): Gauge {
   return metrics.gauge({
     name: 'smartstack_shadow_differences',
-    help: 'With --shadow: what the live files or the running HAProxy have otherwise than ours would, for more than 15 s.',
+    help: 'With --shadow: what the live file or the running HAProxy has otherwise than ours would, for more than 15 s.',
     labels: ['generator', 'where'],
   });
 }

@@ -23,7 +23,7 @@ import { defaultProbe, Prober } from '../runtime/probe.js';
 import { lookAt } from '../runtime/look.js';
 import { RuntimeTarget } from '../runtime/runtimeTarget.js';
 import { Timeline } from '../trace/timeline.js';
-import { type Seen, trace } from '../trace/trace.js';
+import { seenOf, trace } from '../trace/trace.js';
 import { Differences } from '../../shadow/differences.js';
 import { fileDifferences, runningDifferences } from './compare.js';
 
@@ -119,14 +119,10 @@ export class ShadowGenerator implements Generator {
     return subjects.map((subject) => {
       const backend =
         desired?.services.find(({ service }) => service === subject.service)?.backend.name ?? subject.service;
-      const seen = looks.map((look): Seen =>
-        'problem' in look
-          ? look
-          : { socket: look.socket, pid: look.pid, servers: look.backends.get(backend) },
-      );
+      const seen = looks.map((look) => seenOf(look, backend));
       return trace({
         ...{ ...subject, backend, desired, issues, seen, timeline: this.#timeline },
-        ...{ held: [], reasons: [], now: this.#options.clock.now() },
+        ...{ held: [], reasons: [], location: this.#config.location, now: this.#options.clock.now() },
         // What the other one wrote is compared as a whole.
         file: { path: this.#config.configFilePath, written: undefined, problem: 'not written (--shadow)' },
       });
