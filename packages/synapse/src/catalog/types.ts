@@ -44,6 +44,8 @@ export interface Watcher {
   run(emit: (snapshot: Snapshot) => void, signal: AbortSignal): Promise<void>;
   /** What the source holds now, entry by entry, for whoever asks why; absent where nobody can tell. */
   entries?(): readonly SourceEntry[];
+  /** Of several watchers: from which each instance comes that they told, by its identity; absent where there is one. */
+  origins?(): ReadonlyMap<string, string>;
 }
 
 /** One entry of a source: what became of it. */

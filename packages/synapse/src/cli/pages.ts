@@ -34,9 +34,11 @@ function traffic({ standsBy }: Pick<ServerLine, 'standsBy'>): string {
 /** `synapse servers`. */
 export function serversTable(servers: readonly ServerLine[], { now, width }: Page): readonly string[] {
   const isTiered = servers.some(({ tier }) => tier !== undefined);
+  const isMulti = servers.some(({ watcher }) => watcher !== undefined);
   const rows = servers.map((one) => [
     one.service,
     one.server,
+    ...(isMulti ? [one.watcher ?? ''] : []),
     one.state,
     one.since === undefined ? '' : age(now - one.since),
     one.weight === undefined ? '' : String(one.weight),
@@ -46,7 +48,15 @@ export function serversTable(servers: readonly ServerLine[], { now, width }: Pag
     mark(one.running),
     one.reason ?? (one.takesTraffic ? [traffic(one), one.note ?? []].flat().join(', ') : ''),
   ]);
-  const head = ['SERVICE', 'SERVER', 'STATE', 'SINCE', 'WEIGHT', ...(isTiered ? ['TIER'] : [])];
+  const head = [
+    'SERVICE',
+    'SERVER',
+    ...(isMulti ? ['WATCHER'] : []),
+    'STATE',
+    'SINCE',
+    'WEIGHT',
+    ...(isTiered ? ['TIER'] : []),
+  ];
   return table([...head, 'DESIRED', 'LOADED', 'RUNNING', 'WHY'], rows, width);
 }
 

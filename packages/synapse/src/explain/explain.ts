@@ -15,6 +15,8 @@ export interface Evidence {
   /** Those of its watchers by name, where it has several. */
   readonly partPlaces?: ReadonlyMap<string, string>;
   readonly entries: readonly SourceEntry[];
+  /** Where it has several watchers: from which each instance comes, by its identity. */
+  readonly origins?: ReadonlyMap<string, string>;
   readonly arrivals: Arrivals;
   readonly snapshot: Snapshot;
   readonly known: readonly Instance[];
@@ -124,7 +126,7 @@ function filterStep({ rules }: Evidence, all: readonly Verdict[]): Step {
 }
 
 function explainServers(evidence: Evidence, all: readonly Verdict[]): readonly ExplainedServer[] {
-  const { entries, arrivals, generators } = evidence;
+  const { entries, origins, arrivals, generators } = evidence;
   const places = new Map(
     entries.flatMap((entry) => (entry.instance ? [[entry.instance, entry] as const] : [])),
   );
@@ -145,7 +147,8 @@ function explainServers(evidence: Evidence, all: readonly Verdict[]): readonly E
     const found = verdict.leftOut?.startsWith('it is registered twice')
       ? []
       : (traces.get(identityOf(verdict.instance)) ?? []);
-    return explained(verdict.instance, before, found);
+    const watcher = origins?.get(identityOf(verdict.told));
+    return { ...explained(verdict.instance, before, found), ...(watcher !== undefined && { watcher }) };
   });
   const bad = entries.filter(({ instance, problem }) => instance === undefined && problem !== undefined);
   const undecoded = bad.map(({ place, problem = '', createdAt }): ExplainedServer => {

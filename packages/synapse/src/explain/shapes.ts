@@ -31,6 +31,10 @@ const explainedServer = z
     state: z.string(),
     weight: z.number().optional(),
     takesTraffic: z.boolean(),
+    watcher: z
+      .string()
+      .optional()
+      .describe('Where its service has several watchers (multi): the one that it comes from.'),
     tier: z.string().optional().describe('The nearest tier of its service that it is in (locality).'),
     standsBy: z.boolean().optional().describe('It would take traffic, but that goes to nearer servers.'),
     reason: z.string().optional().describe('Why it takes no traffic.'),

@@ -158,3 +158,24 @@ it('takes no more than a service can have, however many its watchers have', () =
   bed.live('b', 'y0');
   expect(bed.snapshots.at(-1)).not.toHaveProperty('problems');
 });
+
+it('says from which watcher each instance comes: the first of those that are used', () => {
+  bed = new MultiBed({ method: 'union' }, ['a', 'b']);
+  expect(bed.watcher.origins?.()).toEqual(new Map());
+  bed.live('a', 'x y');
+  bed.live('b', 'y z');
+  const origins = [...(bed.watcher.origins?.() ?? [])].map(
+    ([key, name]) => `${(JSON.parse(key) as string[])[0]} ${name}`,
+  );
+  expect(origins).toEqual(['x a', 'y a', 'z b']);
+});
+
+it('says so of those that are held or kept, too', async () => {
+  bed = new MultiBed({ method: 'sequential', sequential_order: ['a', 'b'] }, ['a', 'b'], { holds: true });
+  bed.live('b', 'p q r s');
+  bed.live('a', '');
+  await bed.clock.advance(5_000);
+  bed.live('b', 'p');
+  expect(bed.last).toBe('live p q* r* s*');
+  expect([...(bed.watcher.origins?.() ?? new Map()).values()]).toEqual(['b', 'b', 'b', 'b']);
+});

@@ -2,7 +2,7 @@ import { describeError, run, type Timer, untilAborted } from '@smartstack/agent'
 import type { Instance } from '@smartstack/registry';
 
 import type { LabelFilter } from '../../catalog/definition.js';
-import { filterByLabels } from '../../catalog/select.js';
+import { filterByLabels, identityOf } from '../../catalog/select.js';
 import type { Snapshot, SnapshotPart, SourceEntry, SourceProblem, Watcher } from '../../catalog/types.js';
 import type { Resolver } from '../../resolvers/index.js';
 import type { Resolution, ResolverInput, ResolverSource, Weights } from '../../resolvers/types.js';
@@ -39,6 +39,7 @@ export function createMulti(options: Omit<MultiRunOptions, 'context'>, context: 
   let running: MultiRun | undefined;
   const whole: Watcher = {
     entries: () => running?.entries() ?? [],
+    origins: () => running?.origins() ?? new Map<string, string>(),
     run: async (emit, signal) => {
       running = new MultiRun({ ...options, context }, emit);
       context.events?.multiStarted();
@@ -145,6 +146,20 @@ class MultiRun {
     return [...this.#parts].flatMap(([name, { watcher }]) =>
       (watcher?.entries?.() ?? []).map((entry) => ({ ...entry, place: `${name}: ${entry.place}` })),
     );
+  }
+
+  /** From which of the watchers that are used each instance comes: the first that has it. */
+  origins(): ReadonlyMap<string, string> {
+    const found = new Map<string, string>();
+    for (const name of this.#last?.used ?? []) {
+      const { snapshot, previous = [] } = this.#parts.get(name) ?? {};
+      const told = snapshot === undefined || snapshot.status === 'pending' ? [] : snapshot.instances;
+      for (const instance of told.length > 0 ? told : previous) {
+        const key = identityOf(instance);
+        if (!found.has(key)) found.set(key, name);
+      }
+    }
+    return found;
   }
 
   #take(part: Part, snapshot: Snapshot): void {
