@@ -23,7 +23,7 @@ export interface GeneratorContext extends HostSettings {
 }
 
 /** What a generator that only compares may use. */
-export interface ShadowContext extends GeneratorContext {
+interface ShadowContext extends GeneratorContext {
   /** How much differs, by `generator` and `where`. */
   readonly gauge: Gauge;
 }

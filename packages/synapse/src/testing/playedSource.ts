@@ -22,7 +22,7 @@ export const garbage = '{"host": 5}';
 export const far = 60_000;
 
 /** What is to be done when the test is over is given to it. */
-export type CleanUp = (end: () => void | Promise<void>) => void;
+type CleanUp = (end: () => void | Promise<void>) => void;
 
 /** A bed that is stopped when the test is over. */
 export function bedOf(clock: Clock, cleanUp: CleanUp): WatcherBed {

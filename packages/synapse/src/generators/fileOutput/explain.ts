@@ -57,7 +57,7 @@ function changesOf(disk: string | undefined, text: string): readonly string[] {
 }
 
 /** What a trace is made of. */
-export interface FileTraceState {
+interface FileTraceState {
   /** Of the last pass; undefined before there was one. */
   readonly wanted: Wanted | undefined;
   readonly folder: OutputFolder;

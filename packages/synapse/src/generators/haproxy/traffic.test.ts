@@ -8,11 +8,11 @@ import { Traffic } from './traffic.js';
 import { createTrafficMetrics } from './trafficMetrics.js';
 
 const backend = (name: string, stot: number, open = 0): StatRow => ({
-  ...{ kind: 'backend', key: rowKey('backend', name), id: 1, http: true, open },
+  ...{ kind: 'backend', key: rowKey('backend', name), id: 1, http: true, open, isDown: false },
   counts: { ...noCounts, stot, hrsp_2xx: stot },
 });
 const server = (name: string, stot: number): StatRow => ({
-  ...{ kind: 'server', key: rowKey('server', name, 'a'), id: 1, http: true, open: 0 },
+  ...{ kind: 'server', key: rowKey('server', name, 'a'), id: 1, http: true, open: 0, isDown: false },
   counts: { ...noCounts, stot },
 });
 

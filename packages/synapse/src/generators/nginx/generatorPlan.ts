@@ -8,7 +8,7 @@ import { renderFile } from './file/render.js';
 import type { Section } from './sections.js';
 
 /** What a plan is made of. */
-export interface PlanInput {
+interface PlanInput {
   readonly config: NginxConfig;
   /** Those that would be written: where nginx rejects the configured ones, those from before. */
   readonly contexts: NginxConfig['contexts'];

@@ -30,7 +30,7 @@ export class NginxTimeline {
 }
 
 /** What a trace is made of. */
-export interface TraceState {
+interface TraceState {
   readonly config: NginxConfig;
   readonly desired: Desired | undefined;
   readonly old: ReadonlyMap<string, Section>;

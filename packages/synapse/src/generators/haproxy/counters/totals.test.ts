@@ -9,7 +9,7 @@ const server = rowKey('server', 'web', 'a');
 
 function row(key: string, stot: number, more: Partial<StatRow> = {}): StatRow {
   const kind = key.startsWith('server') ? 'server' : 'backend';
-  return { kind, key, id: 1, http: true, open: 0, counts: { ...noCounts, stot }, ...more };
+  return { kind, key, id: 1, http: true, open: 0, isDown: false, counts: { ...noCounts, stot }, ...more };
 }
 
 function read(

@@ -22,7 +22,7 @@ export interface Tier extends TierChoice {
 }
 
 /** What the tiers of a service are told from. */
-export interface TierSources {
+interface TierSources {
   readonly service: string;
   /** The sections of the service, as its file has them. */
   readonly sections: ServiceSections | undefined;
@@ -86,7 +86,7 @@ export function tierSteps(tiers: readonly Tier[], backend: string): readonly Tra
 }
 
 /** What one server is in the tiers of its service. */
-export interface Membership {
+interface Membership {
   readonly steps: readonly TraceStep[];
   /** The nearest that it is in. */
   readonly tier?: string;

@@ -11,7 +11,7 @@ import { isUp, membershipOf, type Tier, tiersOf, tierSteps } from './tiers.js';
 import type { Timeline } from './timeline.js';
 
 /** What one process says of one backend, or why there is no answer. */
-export type Seen =
+type Seen =
   | {
       readonly socket: string;
       readonly pid: string;
