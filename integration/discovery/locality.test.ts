@@ -56,7 +56,9 @@ async function tierOf(vm: Vm): Promise<string | undefined> {
 /** The servers of the service as `synapse why` has them, by the name of the instance. */
 async function serversOf(vm: Vm): Promise<Readonly<Record<string, ExplainedServer>>> {
   const { servers } = JSON.parse((await vm.admin('/v1/services/web/why')).body) as Explanation;
-  return Object.fromEntries(servers.map((one) => [one.server.split('_')[0], one]));
+  return Object.fromEntries(
+    servers.map((one): [string, ExplainedServer] => [one.server.split('_')[0] ?? '', one]),
+  );
 }
 
 async function restart({ identity, host, port }: Upstream): Promise<void> {

@@ -2,12 +2,7 @@ import type { Instance } from '@smartstack/registry';
 import type { ServerTrace, TraceStep } from '../catalog/types.js';
 
 /** A step, without a time where that is not known. */
-export function step(
-  name: TraceStep['step'],
-  ok: boolean,
-  detail: string,
-  at?: number | undefined,
-): TraceStep {
+export function step(name: TraceStep['step'], ok: boolean, detail: string, at?: number): TraceStep {
   return { step: name, ok, ...(at !== undefined && { at }), detail };
 }
 

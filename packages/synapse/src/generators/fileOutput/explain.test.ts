@@ -89,7 +89,7 @@ describe('the trace of file_output', () => {
     expect((await trace([a])).steps).toMatchObject([{ ok: false, detail: 'no pass was made yet' }]);
     await generator.reconcile(viewOf([a]), signal);
     const first = clock.now();
-    clock.advance(60_000);
+    await clock.advance(60_000);
     const held: Instance = { host: '10.0.0.9', port: 80, held: true };
     await generator.reconcile(viewOf([a, b, held]), signal);
     const { steps, servers } = await trace([a, b, held]);
@@ -101,7 +101,11 @@ describe('the trace of file_output', () => {
     expect(servers).toMatchObject([
       { server: 'a_10.0.0.1:80', state: 'listed', steps: [{}, { at: first, detail: `in ${path}` }] },
       { server: 'b_10.0.0.2:80', state: 'listed', steps: [{}, { at: first + 60_000 }] },
-      { server: '10.0.0.9:80', state: 'absent', steps: [{ detail: expect.stringContaining('lost it') }, {}] },
+      {
+        server: '10.0.0.9:80',
+        state: 'absent',
+        steps: [{ detail: expect.stringContaining('lost it') as string }, {}],
+      },
     ]);
     expect(servers.every(({ takesTraffic }) => takesTraffic === undefined)).toBe(true);
   });

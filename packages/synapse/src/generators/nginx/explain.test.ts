@@ -59,7 +59,7 @@ describe('the plan of nginx', () => {
     const started = generator.reconcile(viewOf([a]), signal);
     // The start command starts nothing that could be seen: it is waited for in vain.
     while ((await Promise.race([started, Promise.resolve()])) === undefined) {
-      clock.advance(100);
+      await clock.advance(100);
       await new Promise((resolve) => setImmediate(resolve));
     }
     expect(await generator.plan!(viewOf([a]), signal)).toMatchObject({ files: [], reload: [] });
@@ -103,7 +103,7 @@ describe('the trace of nginx', () => {
     expect((await trace([a])).steps).toMatchObject([{ ok: false, detail: 'no pass was made yet' }]);
     await generator.reconcile(viewOf([a]), signal);
     const first = clock.now();
-    clock.advance(60_000);
+    await clock.advance(60_000);
     const bad: Instance = { host: '10.0.0.3;', port: 80 };
     await generator.reconcile(viewOf([a, b, bad]), signal);
     const { steps, servers } = await trace([a, b, bad]);

@@ -149,7 +149,7 @@ function lineTrace(server: string, address: string, own: Own): ServerTrace {
         : isLoaded;
   const steps = [desired, inFile, ...(config.doReloads ? [running] : [])];
   const weight = /^weight=(\d+)$/.exec((taken ?? written ?? wanted)?.server?.own ?? '')?.[1];
-  const [line, isDown] = [taken ?? written, running.ok === false && taken !== undefined && !isGone];
+  const [line, isDown] = [taken ?? written, !running.ok && taken !== undefined && !isGone];
   return {
     ...{ server, address },
     state: line === undefined ? 'absent' : isDown ? 'down' : 'listed',

@@ -92,7 +92,7 @@ it.each(cases)(
     expect(differences()).toMatchObject([{ subject: path, lasting: false }]);
     expect(differences()[0]?.detail).toMatch(/\+ .*10\.0\.0\.1/);
     expect(await gauge()).toBe('0');
-    clock.advance(15_000);
+    await clock.advance(15_000);
     await shadow.reconcile(view, signal);
     expect(
       logger.records.filter(({ message }) => message === 'differs from what ours would do'),
