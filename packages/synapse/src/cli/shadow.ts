@@ -1,6 +1,6 @@
 import type { Configuration } from '../config/load.js';
 import type { Generator } from '../catalog/types.js';
-import { shadowGauge } from '../generators/shadow/differences.js';
+import { shadowGauge } from '../generators/differences.js';
 import type { GeneratorContext, GeneratorKind, GeneratorTable } from '../generators/types.js';
 import type { Discovery } from '../watchers/index.js';
 

@@ -6,7 +6,7 @@ import type {
   ReconcileOutcome,
   TraceSubject,
 } from '../catalog/types.js';
-import type { Planning } from './shadow/planShadow.js';
+import type { Planning } from './planShadow.js';
 
 /** A generator whose code is read when it is to do something. */
 export interface LateOptions {

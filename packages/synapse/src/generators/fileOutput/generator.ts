@@ -9,7 +9,7 @@ import type {
   TraceSubject,
 } from '../../catalog/types.js';
 import { Presence } from '../presence.js';
-import type { Planning } from '../shadow/planShadow.js';
+import type { Planning } from '../planShadow.js';
 import { TellOnce } from '../tellOnce.js';
 import { type FileOutputConfig, readFileOutputBlock, readServiceBlock } from './blocks.js';
 import type { FileOutputMetrics } from './fileOutputMetrics.js';

@@ -36,7 +36,7 @@ export const fileOutputKind: GeneratorKind = {
   },
   create,
   createShadow: async (block, context) => {
-    const { PlanShadow } = await import('../shadow/planShadow.js');
+    const { PlanShadow } = await import('../planShadow.js');
     return new PlanShadow(create(block, context), { ...context, generator: 'file_output' });
   },
   render: (block, view) => {

@@ -27,7 +27,7 @@ import { NginxProcess, ReloadError } from './process/nginxProcess.js';
 import { NginxWatch } from './process/watch.js';
 import type { Section } from './sections.js';
 import { TellOnce } from '../tellOnce.js';
-import type { Planning } from '../shadow/planShadow.js';
+import type { Planning } from '../planShadow.js';
 
 /** What the generator works with. */
 export interface NginxOptions {

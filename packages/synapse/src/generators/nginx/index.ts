@@ -14,7 +14,7 @@ export const nginxKind: GeneratorKind = {
     }),
   createShadow: async (block, context) => {
     const { createNginxGenerator } = await import('./create.js');
-    const { PlanShadow } = await import('../shadow/planShadow.js');
+    const { PlanShadow } = await import('../planShadow.js');
     return new PlanShadow(createNginxGenerator(block, context), { ...context, generator: 'nginx' });
   },
   render: async (block, view, clock) => (await import('./preview.js')).preview(block, view, clock),

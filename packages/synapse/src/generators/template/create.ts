@@ -1,5 +1,5 @@
 import { configOf } from '../blocks.js';
-import type { Planning } from '../shadow/planShadow.js';
+import type { Planning } from '../planShadow.js';
 import type { GeneratorContext } from '../types.js';
 import { readTemplateBlock } from './blocks.js';
 import { TemplateGenerator } from './generator.js';

@@ -7,7 +7,7 @@ import type {
   ReconcileOutcome,
   TraceSubject,
 } from '../../catalog/types.js';
-import type { Planning } from '../shadow/planShadow.js';
+import type { Planning } from '../planShadow.js';
 import { TellOnce } from '../tellOnce.js';
 import { step } from '../traceSteps.js';
 import { readServiceBlock, readTemplateBlock, type TemplatesConfig } from './blocks.js';

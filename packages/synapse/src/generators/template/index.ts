@@ -14,7 +14,7 @@ export const templateKind: GeneratorKind = {
     }),
   createShadow: async (block, context) => {
     const { createTemplateGenerator } = await import('./create.js');
-    const { PlanShadow } = await import('../shadow/planShadow.js');
+    const { PlanShadow } = await import('../planShadow.js');
     return new PlanShadow(createTemplateGenerator(block, context), { ...context, generator: 'template' });
   },
   render: async (block, view) => (await import('./preview.js')).preview(block, view),

@@ -1,5 +1,5 @@
 import { hostPort } from '../../names.js';
-import type { Difference } from '../../shadow/differences.js';
+import type { Difference } from '../../differences.js';
 import type { SectionChange } from '../live/compare.js';
 import type { Look, SeenServer } from '../runtime/look.js';
 import type { DesiredState } from '../types.js';

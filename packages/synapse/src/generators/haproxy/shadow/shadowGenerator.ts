@@ -24,7 +24,7 @@ import { lookAt } from '../runtime/look.js';
 import { RuntimeTarget } from '../runtime/runtimeTarget.js';
 import { Timeline } from '../trace/timeline.js';
 import { seenOf, trace } from '../trace/trace.js';
-import { Differences } from '../../shadow/differences.js';
+import { Differences } from '../../differences.js';
 import { fileDifferences, runningDifferences } from './compare.js';
 
 /** What a generator that only compares works with. */

@@ -5,11 +5,11 @@ import { createMetrics } from '@smartstack/agent';
 import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
 import type { Instance } from '@smartstack/registry';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { CatalogView, Generator } from '../../catalog/types.js';
-import { fileOutputKind } from '../fileOutput/index.js';
-import { nginxKind } from '../nginx/index.js';
-import { templateKind } from '../template/index.js';
-import type { GeneratorKind } from '../types.js';
+import type { CatalogView, Generator } from '../catalog/types.js';
+import { fileOutputKind } from './fileOutput/index.js';
+import { nginxKind } from './nginx/index.js';
+import { templateKind } from './template/index.js';
+import type { GeneratorKind } from './types.js';
 import { shadowGauge } from './differences.js';
 
 const a: Instance = { host: '10.0.0.1', port: 80, name: 'a' };

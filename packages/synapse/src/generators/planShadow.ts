@@ -6,8 +6,8 @@ import type {
   GeneratorTrace,
   ReconcileOutcome,
   TraceSubject,
-} from '../../catalog/types.js';
-import { onlyLayout } from '../lineChanges.js';
+} from '../catalog/types.js';
+import { onlyLayout } from './lineChanges.js';
 import { type Difference, Differences, type DifferencesOptions } from './differences.js';
 
 /** A generator that can say what it would write. */
