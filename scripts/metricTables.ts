@@ -6,7 +6,7 @@ import { createNginxMetrics } from '../packages/synapse/src/generators/nginx/ngi
 import { createTemplateMetrics } from '../packages/synapse/src/generators/template/templateMetrics.ts';
 import { createBalanceMetrics } from '../packages/synapse/src/generators/haproxy/balance/balanceMetrics.ts';
 import { createHaproxyMetrics } from '../packages/synapse/src/generators/haproxy/haproxyMetrics.ts';
-import { shadowGauge } from '../packages/synapse/src/generators/haproxy/shadow/shadowGenerator.ts';
+import { shadowGauge } from '../packages/synapse/src/generators/differences.ts';
 import { createTrafficMetrics } from '../packages/synapse/src/generators/haproxy/trafficMetrics.ts';
 import { createSynapseMetrics } from '../packages/synapse/src/metrics.ts';
 

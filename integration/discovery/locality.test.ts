@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { ZkPath, ZkSession } from '@smartstack/registry';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { ExplainedServer, Explanation, ServiceLine } from '../../packages/synapse/src/explain/shapes.ts';
 import { eventually } from '../harness/eventually.ts';
 import { startLoad } from '../harness/load.ts';
 import { startHttpUpstream, type Upstream } from '../harness/upstream.ts';
@@ -46,6 +47,20 @@ async function startNear(haproxy: Readonly<Record<string, unknown>>): Promise<Vm
   return vm;
 }
 
+/** The tier that `synapse services` shows. */
+async function tierOf(vm: Vm): Promise<string | undefined> {
+  const { services } = JSON.parse((await vm.admin('/v1/services')).body) as { services: ServiceLine[] };
+  return services.find(({ service }) => service === 'web')?.tier;
+}
+
+/** The servers of the service as `synapse why` has them, by the name of the instance. */
+async function serversOf(vm: Vm): Promise<Readonly<Record<string, ExplainedServer>>> {
+  const { servers } = JSON.parse((await vm.admin('/v1/services/web/why')).body) as Explanation;
+  return Object.fromEntries(
+    servers.map((one): [string, ExplainedServer] => [one.server.split('_')[0] ?? '', one]),
+  );
+}
+
 async function restart({ identity, host, port }: Upstream): Promise<void> {
   const again = await startHttpUpstream({ identity, host, port });
   onCleanUp(() => again.stop());
@@ -68,6 +83,15 @@ it('near instances serve; failing these wider ones, one level after the other, a
     backend: ['retry-on conn-failure empty-response'],
   });
   await vm.serves('web', ['n1', 'n2']);
+  expect(await tierOf(vm)).toBe('zone');
+  const near = await serversOf(vm);
+  expect(near.n1).toMatchObject({ tier: 'zone', takesTraffic: true });
+  expect(near.n1).not.toHaveProperty('standsBy');
+  expect(near.r1).toMatchObject({ tier: 'region', takesTraffic: true, standsBy: true });
+  const reasons = near.r1!.steps.map(({ detail }) => detail);
+  expect(reasons).toContain('not in zone: its zone is "b", here it is "a"');
+  expect(near.bare).toMatchObject({ standsBy: true });
+  expect(near.bare).not.toHaveProperty('tier');
   const worker = await vm.worker();
   const load = startLoad({
     port: vm.ports.web!,
@@ -92,6 +116,7 @@ it('near instances serve; failing these wider ones, one level after the other, a
   await n1!.stop();
   await vm.serves('web', ['n2', 'r1', 'r2']);
   await haveUp(5);
+  expect(await tierOf(vm)).toBe('region');
   await n2!.stop();
   await vm.serves('web', ['r1', 'r2']);
   await haveUp(4);
@@ -101,6 +126,7 @@ it('near instances serve; failing these wider ones, one level after the other, a
   await r2!.stop();
   await vm.serves('web', ['f1', 'bare']);
   await haveUp(2);
+  expect(await tierOf(vm)).toBe('all');
 
   await restart(r1!);
   await restart(r2!);

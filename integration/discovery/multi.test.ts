@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { systemClock } from '@smartstack/agent';
 import { describe, expect, it } from 'vitest';
 import { ask } from '../../packages/synapse/src/cli/ask.ts';
-import type { Explanation } from '../../packages/synapse/src/explain/shapes.ts';
+import type { Explanation, ServerLine } from '../../packages/synapse/src/explain/shapes.ts';
 import { eventually } from '../harness/eventually.ts';
 import { prepareZooKeeper } from '../harness/zookeeper.ts';
 import { cleanUpAfterEach, onCleanUp, prepareVm, register, registrar, upstream, type Vm } from './bed.ts';
@@ -11,7 +11,7 @@ import { cleanUpAfterEach, onCleanUp, prepareVm, register, registrar, upstream, 
 cleanUpAfterEach();
 
 /** What `synapse` answers to a question, as the command does it. */
-async function answer(vm: Vm, about: 'why' | 'services', target?: string): Promise<unknown> {
+async function answer(vm: Vm, about: 'why' | 'services' | 'servers', target?: string): Promise<unknown> {
   const listen = /listen: "([^"]+)"/.exec(readFileSync(join(vm.folder, 'agent.yaml'), 'utf8'));
   const said: string[] = [];
   const note = (line: string): void => void said.push(line);
@@ -30,6 +30,14 @@ const watchersOf = async (vm: Vm): Promise<readonly string[]> =>
   ((await answer(vm, 'why', 'web')) as Explanation).steps
     .filter(({ step }) => step === 'watcher')
     .map(({ detail }) => detail.replace(/zookeeper \S+?(?=\/s)/, 'zookeeper '));
+
+/** Each server of `synapse servers` with the watcher that it comes from; those that are on their way out have none. */
+const originsOf = async (vm: Vm): Promise<readonly string[]> => {
+  const { servers } = (await answer(vm, 'servers', 'web')) as { servers: readonly ServerLine[] };
+  return servers.flatMap(({ server, watcher }) =>
+    watcher === undefined ? [] : [`${server.split('_')[0]} ${watcher}`],
+  );
+};
 
 describe('a service with two watchers and a file_toggle', () => {
   it('goes over from one to the other without a lost request, and stays where it is while the file is bad', async () => {
@@ -62,6 +70,7 @@ describe('a service with two watchers and a file_toggle', () => {
       'new: zookeeper /s/new: live, 1 registration; not used',
       'primary: zookeeper /s/old: live, 1 registration',
     ]);
+    expect(await originsOf(vm)).toEqual(['a primary']);
 
     weigh('primary: 0\nnew: 1\n');
     const answers: (string | undefined)[] = [];
@@ -84,6 +93,7 @@ describe('a service with two watchers and a file_toggle', () => {
       'new: zookeeper /s/new: live, 1 registration',
       'primary: zookeeper /s/old: live, 1 registration; not used',
     ]);
+    expect(await originsOf(vm)).toEqual(['b new']);
     expect(await answer(vm, 'services')).toMatchObject({
       services: [{ service: 'web', source: 'live', discovered: 1, takesTraffic: 1, problems: 1 }],
     });

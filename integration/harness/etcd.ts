@@ -10,7 +10,14 @@ export interface EtcdOptions {
   readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly caFile: string };
 }
 
-/** One etcd of one member, on a folder of its own. */
+/** Who a member is in its cluster: its name, and where the others find each of all. */
+interface EtcdMember {
+  readonly name: string;
+  /** By name. */
+  readonly peerPorts: ReadonlyMap<string, number>;
+}
+
+/** One etcd, of one member where nothing else is said, on a folder of its own. */
 export interface EtcdServer {
   /** host:port for clients. */
   readonly address: string;
@@ -35,17 +42,20 @@ export const base64 = (text: string): string => Buffer.from(text).toString('base
 const text = (encoded = ''): string => Buffer.from(encoded, 'base64').toString();
 
 /** Prepares a server; nothing runs before `start`. */
-export async function prepareEtcd({ tls }: EtcdOptions = {}): Promise<EtcdServer> {
-  const [port, peerPort] = [await freePort(), await freePort()];
+export async function prepareEtcd({ tls }: EtcdOptions = {}, member?: EtcdMember): Promise<EtcdServer> {
+  const port = await freePort();
+  const { name, peerPorts } = member ?? { name: 'e1', peerPorts: new Map([['e1', await freePort()]]) };
   const folder = makeTempDir('etcd');
   const data = join(folder, 'data');
   const scheme = tls === undefined ? 'http' : 'https';
   const client = `${scheme}://127.0.0.1:${port}`;
-  const peer = `http://127.0.0.1:${peerPort}`;
+  const peers = [...peerPorts].map(([one, at]) => [one, `http://127.0.0.1:${at}`] as const);
+  const peer = new Map(peers).get(name) ?? '';
+  const cluster = peers.map(([one, url]) => `${one}=${url}`).join(',');
   const args = [
-    ...['--name', 'e1', '--data-dir', data, '--unsafe-no-fsync'],
+    ...['--name', name, '--data-dir', data, '--unsafe-no-fsync'],
     ...['--listen-client-urls', client, '--advertise-client-urls', client],
-    ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', `e1=${peer}`],
+    ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', cluster],
     ...(tls === undefined
       ? []
       : ['--cert-file', tls.certFile, '--key-file', tls.keyFile, '--trusted-ca-file', tls.caFile]),
@@ -100,4 +110,14 @@ export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdServer> 
   const server = await prepareEtcd(options);
   await server.start();
   return server;
+}
+
+/** Starts a cluster of so many members, and waits until all serve. */
+export async function startEtcdCluster(size: number): Promise<readonly EtcdServer[]> {
+  const names = Array.from({ length: size }, (_, n) => `e${n + 1}`);
+  const peerPorts = new Map<string, number>();
+  for (const name of names) peerPorts.set(name, await freePort());
+  const members = await Promise.all(names.map((name) => prepareEtcd({}, { name, peerPorts })));
+  await Promise.all(members.map((member) => member.start()));
+  return members;
 }

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
+import type { Explanation, PlanAnswer } from '../../packages/synapse/src/explain/shapes.ts';
 import { cleanUpAfterEach, onCleanUp, register, registrar, upstream } from '../discovery/bed.ts';
 import { startAgent } from '../harness/agents.ts';
 import { eventually } from '../harness/eventually.ts';
@@ -85,4 +86,35 @@ it('an agent without HAProxy has nginx serve what is in ZooKeeper, and a znode t
   ]);
   const metrics = (await get({ port: admin, path: '/metrics' })).body;
   expect(metrics).toContain('smartstack_nginx_up 1');
+
+  const page = async <T>(path: string): Promise<T> =>
+    JSON.parse((await get({ port: admin, path })).body) as T;
+  const { servers } = await page<Explanation>('/v1/services/web/why');
+  const one = servers.find(({ port }) => port === b.port);
+  expect(one).toMatchObject({ state: 'listed', takesTraffic: true, address: `127.0.0.1:${b.port}` });
+  const steps = one!.steps.filter(({ generator }) => generator === 'nginx');
+  expect(steps.map(({ step, ok }) => [step, ok])).toEqual([
+    ['desired', true],
+    ['loaded', true],
+    ['running', true],
+  ]);
+  for (const { at, step } of steps) expect(at, step).toBeGreaterThan(Date.now() - 120_000);
+  const evil = servers.find(({ state }) => state === 'unusable');
+  expect(evil?.reason).toMatch(/left out/);
+  expect((await page<PlanAnswer>('/v1/plan')).generators).toMatchObject([{ reload: [], files: [] }]);
+  const config = join(dir, 'etc/nginx.conf');
+  writeFileSync(config, readFileSync(config, 'utf8').replace(`${b.port};`, '9;'));
+  expect((await page<PlanAnswer>('/v1/plan')).generators).toMatchObject([
+    {
+      files: [
+        {
+          path: config,
+          changes: [
+            '- http upstream web server 127.0.0.1:9;',
+            `+ http upstream web server 127.0.0.1:${b.port};`,
+          ],
+        },
+      ],
+    },
+  ]);
 });

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { makeAuthority } from '../harness/certificates.ts';
-import { base64, type EtcdServer, startEtcd } from '../harness/etcd.ts';
+import { base64, type EtcdServer, startEtcd, startEtcdCluster } from '../harness/etcd.ts';
 import { eventually } from '../harness/eventually.ts';
 import { startFaultProxy } from '../harness/faultProxy.ts';
 import { listenAnywhere } from '../harness/ports.ts';
@@ -25,7 +25,7 @@ const put = (key: string, value: string, server = etcd) =>
 const remove = (key: string) => etcd.ask('/v3/kv/deleterange', { key: base64(key) });
 const plain = (host: string, port = 80): string => JSON.stringify({ host, port });
 const turns = (synapse: TestSynapse, source: string): Promise<unknown> =>
-  eventually(() => sourceOf(synapse, 'web') === source, { what: `it is ${source}`, timeoutMs: 15_000 });
+  eventually(() => sourceOf(synapse, 'web') === source, { what: `it is ${source}`, timeoutMs: 30_000 });
 
 describe('method: etcd against a real etcd', () => {
   it('follows what nerve registers, and what anyone else puts there', async () => {
@@ -103,6 +103,22 @@ describe('method: etcd against a real etcd', () => {
     await turns(synapse, 'stale');
     proxy.heal();
     await synapse.sees('web', ['10.0.0.1:80', '10.0.0.2:80']);
+  });
+
+  it('is stale when its member has lost the others, and goes on when there is a leader again', async () => {
+    const [first, second] = await startEtcdCluster(2);
+    onTestFinished(() => Promise.all([first!.dispose(), second!.dispose()]).then(() => undefined));
+    await put('/s/web/a', plain('10.0.0.1'), first);
+    const synapse = await startSynapse({ web: discovery([first!.address], '/s/web') });
+    await synapse.sees('web', ['10.0.0.1:80']);
+    // The member that is watched lives, keeps its connections, and would say nothing for ever.
+    await second!.kill();
+    await turns(synapse, 'stale');
+    expect(synapse.generator.addresses('web')).toEqual(['10.0.0.1:80']);
+    await second!.start();
+    await put('/s/web/b', plain('10.0.0.2'), second);
+    await synapse.sees('web', ['10.0.0.1:80', '10.0.0.2:80']);
+    expect(sourceOf(synapse, 'web')).toBe('live');
   });
 
   it('goes to another member when one hangs, speaks TLS, and is who it is told to be', async () => {

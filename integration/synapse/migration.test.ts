@@ -6,6 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { diffLiveFiles } from '../../packages/synapse/src/cli/diff.ts';
 import { filesOf } from '../../packages/synapse/src/cli/invocation.ts';
 import { lintConfiguration } from '../../packages/synapse/src/cli/lint.ts';
+import { load, startable } from '../../packages/synapse/src/cli/load.ts';
+import { renderAll, viewOf } from '../../packages/synapse/src/cli/render.ts';
 import { generators } from '../../packages/synapse/src/generators/index.ts';
 import type { GeneratorDiff } from '../../packages/synapse/src/generators/types.ts';
 
@@ -58,6 +60,24 @@ describe('synapse lint and synapse diff on the golden inputs', () => {
     expect(haproxy?.changes.map(({ title }) => title)).toEqual(changed);
     expect(haproxy?.state).toEqual([]);
     expect(code).toBe(changed.length > 0 ? 1 : 0);
+  });
+
+  it.each(cases)('%s is rendered to what Ruby wrote', async (name) => {
+    const files = filesOf({ config: join(golden, name, 'synapse.json') }, {})!;
+    const { configuration, settings } = startable(await load(files, {}, generators, undefined));
+    const catalog = JSON.parse(readFileSync(join(golden, name, 'catalog.json'), 'utf8')) as object;
+    const view = viewOf(configuration, new Map(Object.entries(catalog)));
+    const { lines, context } = console();
+    const asked = { generators, only: 'haproxy', output: 'json', settings } as const;
+    expect(await renderAll(configuration, view, asked, context.output)).toBe(0);
+    const { files: made } = JSON.parse(lines.join('\n')) as { files: { text: string }[] };
+    // The time, cookies without a meaning and the missing end of the last line: see docs/compatibility.md.
+    const plain = (text: string): string =>
+      `${text.trimEnd()}\n`
+        .replace(/^#.*$/m, '')
+        .replaceAll(/^\tserver .*$/gm, (line) => line.replaceAll(/ cookie \S+/g, ''));
+    const ruby = readFileSync(join(golden, name, 'ruby.haproxy.cfg'), 'utf8');
+    expect(plain(made[0]!.text)).toBe(plain(ruby));
   });
 
   it('trap 21: the time in the first line of the file is no difference', async () => {

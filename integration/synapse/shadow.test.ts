@@ -82,7 +82,7 @@ it('--shadow writes nothing and changes nothing, and tells what the other synaps
   );
   expect(found.find(({ where }) => where === 'file')?.subject).toBe('backend web');
   expect((await get({ port, path: '/metrics' })).body).toContain(
-    'smartstack_shadow_differences{where="file"}',
+    'smartstack_shadow_differences{generator="haproxy",where="file"}',
   );
 
   await shadow.stop('SIGTERM');

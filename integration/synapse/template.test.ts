@@ -1,6 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import type { Explanation, PlanAnswer } from '../../packages/synapse/src/explain/shapes.ts';
 import { cleanUpAfterEach, onCleanUp, registrar } from '../discovery/bed.ts';
 import { startAgent } from '../harness/agents.ts';
 import { eventually } from '../harness/eventually.ts';
@@ -10,6 +11,11 @@ import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 import { startZooKeeper } from '../harness/zookeeper.ts';
 
 cleanUpAfterEach();
+
+interface Shadowed {
+  readonly shadow: boolean;
+  readonly differences: readonly unknown[];
+}
 
 it('a template follows ZooKeeper beside file_output, and an agent that is killed still owes the command', async () => {
   const dir = makeTempDir('template');
@@ -76,4 +82,57 @@ it('a template follows ZooKeeper beside file_output, and an agent that is killed
   writeFileSync(template, good);
   await holds(`${a}backend b { .host = "10.0.0.2"; } # \n`);
   await eventually(() => readFileSync(calls, 'utf8') === 'ran\nran\n', { what: 'the command' });
+
+  const page = async <T>(path: string, at = admin): Promise<T> =>
+    JSON.parse((await get({ port: at, path })).body) as T;
+  const why = await page<Explanation>('/v1/services/web/why');
+  const [one] = why.servers.filter(({ server }) => server === 'b_10.0.0.2:80');
+  expect(one).toMatchObject({ state: 'listed', takesTraffic: true });
+  const steps = one!.steps.filter(({ generator }) => generator !== undefined);
+  expect(steps.map(({ generator, step, detail }) => `${generator} ${step}: ${detail}`)).toEqual([
+    'file_output desired: to be in the file',
+    `file_output loaded: in ${join(dir, 'out/web.json')}`,
+    `template desired: given to ${template}`,
+    `template loaded: 10.0.0.2 stands in ${destination}`,
+    'template running: post_template_command was run',
+  ]);
+  for (const { at, detail } of steps)
+    if (!detail.startsWith('to be')) expect(at, detail).toBeGreaterThan(Date.now() - 120_000);
+  const idle = { commands: [], reload: [], files: [] };
+  expect((await page<PlanAnswer>('/v1/plan')).generators).toMatchObject([
+    { generator: 'file_output', ...idle },
+    { generator: 'template', ...idle },
+  ]);
+  const any: unknown = expect.stringMatching(/^\+ /);
+  writeFileSync(destination, a);
+  writeFileSync(join(dir, 'out/web.json'), '[]');
+  const { generators } = await page<PlanAnswer>('/v1/plan');
+  expect(generators).toMatchObject([
+    { files: [{ path: join(dir, 'out/web.json'), changes: [any, any, any] }] },
+    {
+      commands: [{ kind: 'command', target: destination }],
+      files: [{ path: destination, changes: ['+ backend b { .host = "10.0.0.2"; } # '] }],
+    },
+  ]);
+
+  // Beside one that follows nothing any more.
+  agent.signal('SIGSTOP');
+  onCleanUp(() => agent.signal('SIGCONT'));
+  rmSync(calls);
+  const port = await freePort();
+  const own = join(dir, 'shadow.yaml');
+  writeFileSync(own, `admin: {listen: '127.0.0.1:${port}'}\n`);
+  const shadow = startBuiltAgent('synapse', ['-c', file, '--agent-config', own, '--shadow']);
+  onCleanUp(() => shadow.stop());
+  await eventually(
+    async () => {
+      const { generators: all } = await page<{ generators: { details: Shadowed }[] }>('/status', port);
+      return all.every(({ details }) => details.shadow && details.differences.length === 1);
+    },
+    { what: 'the shadow sees what hands did', timeoutMs: 15_000 },
+  );
+  await shadow.stop();
+  expect(readFileSync(destination, 'utf8')).toBe(a);
+  expect(out()).toBe('[]');
+  expect(existsSync(calls)).toBe(false);
 });

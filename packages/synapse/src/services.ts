@@ -47,6 +47,8 @@ interface Running<D> {
 export interface SourceTrace<D extends DiscoveryOptions> {
   readonly discovery: D;
   readonly entries: readonly SourceEntry[];
+  /** Where it has several watchers: from which each instance comes, by its identity. */
+  readonly origins: ReadonlyMap<string, string>;
   readonly arrivals: Arrivals;
 }
 
@@ -122,7 +124,13 @@ export class ServiceSet<D extends DiscoveryOptions> {
     const running = this.#running.get(name);
     if (running === undefined) return undefined;
     const entries = running.watcher?.entries?.() ?? [];
-    return { discovery: running.discovery, entries, arrivals: this.#arrivals.get(name) ?? new Arrivals() };
+    const origins = running.watcher?.origins?.() ?? new Map<string, string>();
+    return {
+      discovery: running.discovery,
+      entries,
+      origins,
+      arrivals: this.#arrivals.get(name) ?? new Arrivals(),
+    };
   }
 
   #start(name: string, discovery: D): void {

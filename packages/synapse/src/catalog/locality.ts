@@ -31,6 +31,22 @@ export function instancesWithin(
   return instances.filter((instance) => levels.every((level) => agrees(instance, level, location)));
 }
 
+/** Why an instance is not within `levels`: the first at which it is elsewhere. Undefined where it is within all. */
+export function disagreement(
+  instance: Instance,
+  levels: readonly string[],
+  location: Location,
+): string | undefined {
+  const level = levels.find((each) => !agrees(instance, each, location));
+  if (level === undefined) return undefined;
+  const { labels = {} } = instance;
+  const there = Object.hasOwn(labels, level) ? textOf(labels[level]) : undefined;
+  const here = `here it is ${JSON.stringify(location.get(level) ?? '')}`;
+  return there === undefined
+    ? `it has no label ${level}, ${here}`
+    : `its ${level} is ${JSON.stringify(there)}, ${here}`;
+}
+
 /**
  * Those of `levels`, near to far, at which this host can be near to anything: it is said where it is at this and at
  * all wider ones.

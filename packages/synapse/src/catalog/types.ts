@@ -45,6 +45,8 @@ export interface Watcher {
   run(emit: (snapshot: Snapshot) => void, signal: AbortSignal): Promise<void>;
   /** What the source holds now, entry by entry, for whoever asks why; absent where nobody can tell. */
   entries?(): readonly SourceEntry[];
+  /** Of several watchers: from which each instance comes that they told, by its identity; absent where there is one. */
+  origins?(): ReadonlyMap<string, string>;
 }
 
 /** One entry of a source: what became of it. */
@@ -125,7 +127,7 @@ export interface TraceSubject {
 
 /** One step on the way from the catalog into a consumer, for people. */
 export interface TraceStep {
-  readonly step: 'desired' | 'loaded' | 'running';
+  readonly step: 'desired' | 'loaded' | 'running' | 'tier';
   readonly ok: boolean;
   /** Since when, in milliseconds since the epoch, where that is known. */
   readonly at?: number;
@@ -142,22 +144,53 @@ export interface ServerTrace {
   /** In a word: `up`, `down`, `maint` … */
   readonly state: string;
   readonly weight?: number;
-  readonly takesTraffic: boolean;
+  /** Undefined where the consumer cannot be asked. */
+  readonly takesTraffic: boolean | undefined;
+  /** The nearest tier of its service that it is in; absent where it is in none, or there are none. */
+  readonly tier?: string;
+  /** It would take traffic, but that goes to nearer servers. */
+  readonly standsBy?: boolean;
   /** Why its weight is what it is, where that is not its own. */
   readonly note?: string;
   readonly steps: readonly TraceStep[];
 }
 
+/** A tier of a service: its servers that are near, at one level. */
+export interface TierTrace {
+  /** The level: `zone`. */
+  readonly tier: string;
+  readonly backend: string;
+  /** So many servers must take traffic before it is used. */
+  readonly minimum: number;
+  readonly servers: number;
+  readonly serving: number;
+  /** Requests go there now. */
+  readonly active: boolean;
+  /** Why, or why not. */
+  readonly reason: string;
+}
+
 /** What has become of a service in the consumer. */
 export interface GeneratorTrace {
   readonly steps: readonly TraceStep[];
+  /** Nearest first; absent where it has none. */
+  readonly tiers?: readonly TierTrace[];
   readonly servers: readonly ServerTrace[];
+}
+
+/** One change of what runs, in words. */
+export interface PlannedCommand {
+  readonly kind: string;
+  readonly target: string;
+  readonly detail: string;
+  /** The service whose it is, where several targets are the same server of one: its tiers. */
+  readonly service?: string;
 }
 
 /** What a reconcile would do, in words for people and programs. */
 export interface GeneratorPlan {
   /** Changes of what runs, in order. */
-  readonly commands: readonly { readonly kind: string; readonly target: string; readonly detail: string }[];
+  readonly commands: readonly PlannedCommand[];
   /** Why the consumer would be loaded anew; empty where it would not. */
   readonly reload: readonly { readonly kind: string; readonly detail: string }[];
   /** Files that would be written, with the lines that differ. */

@@ -1,5 +1,6 @@
 import type { Configuration } from '../config/load.js';
 import type { Generator } from '../catalog/types.js';
+import { shadowGauge } from '../generators/differences.js';
 import type { GeneratorContext, GeneratorKind, GeneratorTable } from '../generators/types.js';
 import type { Discovery } from '../watchers/index.js';
 
@@ -25,11 +26,13 @@ export async function shadowsOf(
   { main }: Configuration<Discovery>,
   context: GeneratorContext,
 ): Promise<GeneratorTable> {
+  const gauge = shadowGauge(context.metrics);
   const shadows = new Map<string, GeneratorKind>();
   for (const [name, kind] of generators) {
     const block = main.generators.get(name);
     const logger = context.logger.child({ component: name });
-    const made = block === undefined ? undefined : await kind.createShadow?.(block, { ...context, logger });
+    const made =
+      block === undefined ? undefined : await kind.createShadow?.(block, { ...context, logger, gauge });
     if (block !== undefined && made === undefined)
       logger.warn('this generator has no shadow, and does nothing', { generator: name });
     // One that begins to be configured later needs a restart in any case.

@@ -15,6 +15,8 @@ export interface Evidence {
   /** Those of its watchers by name, where it has several. */
   readonly partPlaces?: ReadonlyMap<string, string>;
   readonly entries: readonly SourceEntry[];
+  /** Where it has several watchers: from which each instance comes, by its identity. */
+  readonly origins?: ReadonlyMap<string, string>;
   readonly arrivals: Arrivals;
   readonly snapshot: Snapshot;
   readonly known: readonly Instance[];
@@ -48,9 +50,13 @@ export function explain(evidence: Evidence): Explanation {
     ...generators.flatMap(({ name, trace }) => trace.steps.map((step) => ({ ...step, generator: name }))),
   ];
   const failed = steps.find(({ ok }) => !ok);
+  const tiers = generators.flatMap(({ name, trace }) =>
+    (trace.tiers ?? []).map((tier) => ({ generator: name, ...tier })),
+  );
   return {
     ...{ service, source, ok: failed === undefined },
     ...(failed && { reason: `${failed.step}: ${failed.detail}` }),
+    ...(tiers.length > 0 && { tiers }),
     ...{ steps, servers: explainServers(evidence, all) },
   };
 }
@@ -120,7 +126,7 @@ function filterStep({ rules }: Evidence, all: readonly Verdict[]): Step {
 }
 
 function explainServers(evidence: Evidence, all: readonly Verdict[]): readonly ExplainedServer[] {
-  const { entries, arrivals, generators } = evidence;
+  const { entries, origins, arrivals, generators } = evidence;
   const places = new Map(
     entries.flatMap((entry) => (entry.instance ? [[entry.instance, entry] as const] : [])),
   );
@@ -141,7 +147,8 @@ function explainServers(evidence: Evidence, all: readonly Verdict[]): readonly E
     const found = verdict.leftOut?.startsWith('it is registered twice')
       ? []
       : (traces.get(identityOf(verdict.instance)) ?? []);
-    return explained(verdict.instance, before, found);
+    const watcher = origins?.get(identityOf(verdict.told));
+    return { ...explained(verdict.instance, before, found), ...(watcher !== undefined && { watcher }) };
   });
   const bad = entries.filter(({ instance, problem }) => instance === undefined && problem !== undefined);
   const undecoded = bad.map(({ place, problem = '', createdAt }): ExplainedServer => {
@@ -203,6 +210,8 @@ function verdictStep({ leftOut }: Verdict): Step {
   return { step: 'filter', ok: leftOut === undefined, detail: leftOut ?? 'passes' };
 }
 
+const unused: Step = { step: 'desired', ok: false, detail: 'no generator has the service' };
+
 function explained(
   instance: Instance | undefined,
   before: readonly Step[],
@@ -212,10 +221,13 @@ function explained(
     ...before,
     ...found.flatMap(({ generator, trace }) => trace.steps.map((step) => ({ ...step, generator }))),
   ];
-  const first = found[0]?.trace;
-  const takesTraffic = found.length > 0 && found.every(({ trace }) => trace.takesTraffic);
-  const failed = steps.find(({ ok }) => !ok);
-  const { address, weight, note } = first ?? {};
+  // Who can be asked whether it takes traffic has the last word; of files, that it stands in them is all there is.
+  const asked = found.filter(({ trace }) => trace.takesTraffic !== undefined);
+  const first = (asked[0] ?? found[0])?.trace;
+  const failed = steps.find(({ ok }) => !ok) ?? (found.length > 0 ? undefined : unused);
+  const takesTraffic =
+    asked.length > 0 ? asked.every(({ trace }) => trace.takesTraffic) : failed === undefined;
+  const { address, weight, note, tier, standsBy } = first ?? {};
   return {
     server: first?.server ?? (instance === undefined ? '' : nameOf(instance)),
     ...(instance && { host: instance.host, port: instance.port }),
@@ -223,6 +235,8 @@ function explained(
     state: first?.state ?? 'absent',
     ...(weight !== undefined && { weight }),
     takesTraffic,
+    ...(tier !== undefined && { tier }),
+    ...(standsBy !== undefined && { standsBy }),
     ...(note !== undefined && { note }),
     ...(!takesTraffic && failed && { reason: `${failed.step}: ${failed.detail}` }),
     steps,

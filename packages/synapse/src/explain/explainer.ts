@@ -84,7 +84,7 @@ export class Explainer<D extends DiscoveryOptions> {
     return {
       ...{ service: name, staleMs, problems, generators: [], now: clock.now() },
       ...{ snapshot: ingredients.snapshot, known: ingredients.known, rules: ingredients.rules },
-      ...{ entries: source.entries, arrivals: source.arrivals },
+      ...{ entries: source.entries, origins: source.origins, arrivals: source.arrivals },
       ...{ place: placeOf(source.discovery), partPlaces: partPlaces(source.discovery) },
     };
   }

@@ -2,7 +2,10 @@ import type { CatalogStatus } from '../catalog/catalog.js';
 import type { Explanation, ServerLine, ServiceLine } from './shapes.js';
 
 /** A service in a line. */
-export function serviceLine(status: CatalogStatus, { servers, reason, source }: Explanation): ServiceLine {
+export function serviceLine(
+  status: CatalogStatus,
+  { servers, reason, source, tiers }: Explanation,
+): ServiceLine {
   const { name: service, staleMs, discovered, held, instances, problems } = status;
   const ends = servers.filter(({ steps }) => steps.some(({ step }) => step === 'desired'));
   return {
@@ -10,6 +13,7 @@ export function serviceLine(status: CatalogStatus, { servers, reason, source }: 
     ...{ instances: instances.length, problems: problems.length },
     servers: ends.length,
     takesTraffic: ends.filter(({ takesTraffic }) => takesTraffic).length,
+    ...(tiers !== undefined && { tier: tiers.find(({ active }) => active)?.tier ?? 'all' }),
     ...(reason !== undefined && { reason }),
   };
 }

@@ -1,4 +1,4 @@
-import type { Clock, Logger, Metrics } from '@smartstack/agent';
+import type { Clock, Gauge, Logger, Metrics } from '@smartstack/agent';
 
 import type { Location } from '../catalog/locality.js';
 import type { BlockIssue, CatalogView, Finding, Generator } from '../catalog/types.js';
@@ -23,12 +23,18 @@ export interface GeneratorContext extends HostSettings {
   readonly events?: Pick<StatsdEvents, 'haproxyChecked' | 'haproxyReloadFailed'>;
 }
 
+/** What a generator that only compares may use. */
+interface ShadowContext extends GeneratorContext {
+  /** How much differs, by `generator` and `where`. */
+  readonly gauge: Gauge;
+}
+
 /** One kind of generator: the rules of its blocks (pure), and its constructor. */
 export interface GeneratorKind extends GeneratorRules {
   /** `block` passed `check`. Does nothing yet: IO begins with `run` and `reconcile`. */
   readonly create: (block: unknown, context: GeneratorContext) => Generator;
   /** In its place with `--shadow`: writes nothing, and reports what differs from what runs. Absent: there is none. */
-  readonly createShadow?: (block: unknown, context: GeneratorContext) => Promise<Generator>;
+  readonly createShadow?: (block: unknown, context: ShadowContext) => Promise<Generator>;
   /**
    * What it would write for `view`, without any memory; looks up host names, for a bounded time. `block`
    * passed `check`.

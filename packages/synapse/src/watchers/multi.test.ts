@@ -143,3 +143,39 @@ describe('file_toggle', () => {
     await awaited(expected);
   });
 });
+
+it('takes no more than a service can have, however many its watchers have', () => {
+  bed = new MultiBed({ method: 'union' }, ['a', 'b']);
+  const hosts = (prefix: string): string =>
+    Array.from({ length: 6_000 }, (_, n) => `${prefix}${n}`).join(' ');
+  bed.live('a', hosts('x'));
+  bed.live('b', hosts('y'));
+  expect(bed.snapshots.at(-1)).toMatchObject({
+    status: 'live',
+    problems: [{ path: 'all watchers together', reason: 'More than 10000 instances: 2000 are left out' }],
+  });
+  expect(bed.last.split(' ')).toHaveLength(10_001);
+  bed.live('b', 'y0');
+  expect(bed.snapshots.at(-1)).not.toHaveProperty('problems');
+});
+
+it('says from which watcher each instance comes: the first of those that are used', () => {
+  bed = new MultiBed({ method: 'union' }, ['a', 'b']);
+  expect(bed.watcher.origins?.()).toEqual(new Map());
+  bed.live('a', 'x y');
+  bed.live('b', 'y z');
+  const origins = [...(bed.watcher.origins?.() ?? [])].map(
+    ([key, name]) => `${(JSON.parse(key) as string[])[0]} ${name}`,
+  );
+  expect(origins).toEqual(['x a', 'y a', 'z b']);
+});
+
+it('says so of those that are held or kept, too', async () => {
+  bed = new MultiBed({ method: 'sequential', sequential_order: ['a', 'b'] }, ['a', 'b'], { holds: true });
+  bed.live('b', 'p q r s');
+  bed.live('a', '');
+  await bed.clock.advance(5_000);
+  bed.live('b', 'p');
+  expect(bed.last).toBe('live p q* r* s*');
+  expect([...(bed.watcher.origins?.() ?? new Map()).values()]).toEqual(['b', 'b', 'b', 'b']);
+});

@@ -27,6 +27,7 @@ interface ProtectOptions {
 export function protectFromMassLoss(watcher: Watcher, options: ProtectOptions): Watcher {
   return {
     ...(watcher.entries && { entries: () => watcher.entries?.() ?? [] }),
+    ...(watcher.origins && { origins: () => watcher.origins?.() ?? new Map<string, string>() }),
     run: async (emit, signal) => {
       const holding = new Holding(emit, options);
       try {

@@ -1,17 +1,21 @@
 import { AgentError, type Clock, describeError, type Logger, untilAborted } from '@smartstack/agent';
 import { FileClaim } from '@smartstack/agent/fileClaim';
-import type { Instance } from '@smartstack/registry';
 import type {
   BlockIssue,
   CatalogView,
-  Generator,
+  GeneratorPlan,
+  GeneratorTrace,
   ReconcileOutcome,
-  ServiceView,
+  TraceSubject,
 } from '../../catalog/types.js';
+import { Presence } from '../presence.js';
+import type { Planning } from '../planShadow.js';
+import { TellOnce } from '../tellOnce.js';
 import { type FileOutputConfig, readFileOutputBlock, readServiceBlock } from './blocks.js';
 import type { FileOutputMetrics } from './fileOutputMetrics.js';
-import { fileNameOf } from './format.js';
+import { keyOf, planFolder, traceFiles } from './explain.js';
 import { OutputFolder, type WantedFile } from './outputFolder.js';
+import { type Wanted, wantedFiles } from './wanted.js';
 
 /** What the generator works with. */
 export interface FileOutputOptions {
@@ -21,70 +25,21 @@ export interface FileOutputOptions {
   readonly metrics: FileOutputMetrics;
 }
 
-/** Why a service has no file, or keeps the one that it has. */
-interface Problem {
-  readonly service: string;
-  readonly problem: string;
-}
-
-/** Which files there should be. */
-export interface Wanted {
-  readonly files: readonly WantedFile[];
-  /** Files to leave as they are: what should be in them is not known. */
-  readonly kept: ReadonlySet<string>;
-  readonly problems: readonly Problem[];
-}
-
-/** Works out the files for a view. Pure. */
-export function wantedFiles({ services, unreadable = [] }: CatalogView): Wanted {
-  const files: WantedFile[] = [];
-  const kept = new Set<string>();
-  const problems: Problem[] = [];
-  const keep = (service: string): void => {
-    const { name } = fileNameOf(service);
-    if (name !== undefined) kept.add(name);
-  };
-  unreadable.forEach(keep);
-  for (const view of services) {
-    const { config, issues } = readServiceBlock(view.blocks.file_output ?? {});
-    if (config === undefined) {
-      keep(view.name);
-      const reasons = issues.map(({ path, message }) => `${['file_output', ...path].join('.')}: ${message}`);
-      problems.push({ service: view.name, problem: reasons.join('; ') });
-      continue;
-    }
-    if (config.disabled) continue;
-    const file = fileNameOf(view.name);
-    if (file.name === undefined) problems.push({ service: view.name, problem: file.problem });
-    else if (isUnknown(view) && view.instances.length === 0) keep(view.name);
-    else files.push({ name: file.name, instances: toldOf(view), onlyIfAbsent: isUnknown(view) });
-  }
-  return { files, kept, problems };
-}
-
-/** Without those that are held where HAProxy checks them: nobody checks what a program reads in a file. */
-function toldOf({ instances }: ServiceView): readonly Instance[] {
-  return instances.some(({ held }) => held) ? instances.filter(({ held }) => !held) : instances;
-}
-
-/** A file from before the start of this agent knows better: nothing was told yet, or the source was never seen filled. */
-function isUnknown({ source, instances }: ServiceView): boolean {
-  return source === 'pending' || (source === 'previous' && instances.length === 0);
-}
-
 /** Writes the instances of each service into a file of its own, for programs that read them there. */
-export class FileOutputGenerator implements Generator {
+export class FileOutputGenerator implements Planning {
   readonly name = 'file_output';
   readonly #options: FileOutputOptions;
   readonly #claim: FileClaim;
   #folder: OutputFolder;
   #wanted: Wanted | undefined;
-  #reported = new Set<string>();
+  readonly #presence = new Presence();
+  readonly #reported: TellOnce;
 
   constructor(options: FileOutputOptions) {
     this.#options = options;
     this.#claim = new FileClaim(options.clock);
     this.#folder = new OutputFolder(options.config.directory, options.clock);
+    this.#reported = new TellOnce((problem) => options.logger.warn('a service has no file', { ...problem }));
   }
 
   async run(_wake: () => void, signal: AbortSignal): Promise<void> {
@@ -114,18 +69,21 @@ export class FileOutputGenerator implements Generator {
     const folder = this.#folder;
     const wanted = wantedFiles(view);
     this.#wanted = wanted;
-    this.#report(wanted.problems);
+    this.#reported.note(wanted.problems);
     // Two would remove each other's files.
     await this.#claim.take(folder.directory);
     const present = await folder.list();
     await folder.verify(present);
-    const { metrics, logger } = this.#options;
+    const { metrics, logger, clock } = this.#options;
     const failures: string[] = [];
     let changed = 0;
     for (const file of wanted.files) {
       signal.throwIfAborted();
       try {
-        if (!(await folder.bring(file, present.has(file.name)))) continue;
+        const isWritten = await folder.bring(file, present.has(file.name));
+        if (isWritten || this.#presence.service(file.name) === undefined)
+          this.#note(file, isWritten ? clock.now() : ((await folder.changedAt(file.name)) ?? clock.now()));
+        if (!isWritten) continue;
         changed += 1;
         metrics.wrote('success');
       } catch (error) {
@@ -133,6 +91,7 @@ export class FileOutputGenerator implements Generator {
         failures.push(describeError(error));
       }
     }
+    this.#presence.keepOnly(new Set(wanted.files.map(({ name }) => name)));
     const known = new Set([...wanted.files.map(({ name }) => name), ...wanted.kept]);
     const unknown = [...present].filter((name) => !known.has(name));
     if (unknown.length > 0) logger.info('purging files of unknown services', { files: unknown });
@@ -147,11 +106,16 @@ export class FileOutputGenerator implements Generator {
     return { outcome: changed + unknown.length > 0 ? 'write' : 'noop' };
   }
 
-  /** Each problem once, when it begins; the status always has them all. */
-  #report(problems: readonly Problem[]): void {
-    const now = new Map(problems.map((problem) => [JSON.stringify(problem), problem]));
-    for (const [key, problem] of now)
-      if (!this.#reported.has(key)) this.#options.logger.warn('a service has no file', { ...problem });
-    this.#reported = new Set(now.keys());
+  plan(view: CatalogView): Promise<GeneratorPlan> {
+    this.#wanted = wantedFiles(view);
+    return planFolder(this.#wanted, this.#folder);
+  }
+
+  trace(subjects: readonly TraceSubject[]): Promise<readonly GeneratorTrace[]> {
+    return traceFiles(subjects, { wanted: this.#wanted, folder: this.#folder, presence: this.#presence });
+  }
+
+  #note({ name, instances }: WantedFile, at: number): void {
+    this.#presence.note(name, instances.map(keyOf), at);
   }
 }

@@ -37,16 +37,21 @@ export class OutputFolder {
   async list(): Promise<ReadonlySet<string>> {
     try {
       await makeDirectory(this.directory);
-      const entries = await readdir(this.directory, { withFileTypes: true });
-      // As Ruby's glob: hidden files are nobody's. A folder of that name is certainly none of ours.
-      const files = entries.filter(
-        (entry) => /^[^.].*\.json$/s.test(entry.name) && (entry.isFile() || entry.isSymbolicLink()),
-      );
-      return new Set(files.map(({ name }) => name));
+      return await this.names();
     } catch (error) {
       const message = `Cannot use ${this.directory}: ${describeError(error)}`;
       throw new AgentError('file_write', message, { cause: error, retriable: true });
     }
+  }
+
+  /** The same, of a folder that is there: nothing is created. Throws what the file system does. */
+  async names(): Promise<ReadonlySet<string>> {
+    const entries = await readdir(this.directory, { withFileTypes: true });
+    // As Ruby's glob: hidden files are nobody's. A folder of that name is certainly none of ours.
+    const files = entries.filter(
+      (entry) => /^[^.].*\.json$/s.test(entry.name) && (entry.isFile() || entry.isSymbolicLink()),
+    );
+    return new Set(files.map(({ name }) => name));
   }
 
   /** Forgets what files hold that were not looked at for a while and are not as they were left; `present` are there. */
@@ -62,7 +67,7 @@ export class OutputFolder {
     const known = this.#known.get(name);
     if (known?.instances === instances || (onlyIfAbsent && isPresent)) return false;
     const text = contentOf(instances);
-    const before = known ? contentOf(known.instances) : isPresent ? await this.#read(name) : undefined;
+    const before = known ? contentOf(known.instances) : isPresent ? await this.read(name) : undefined;
     // Whoever watches the file is to see changes only.
     const isSame = before !== undefined && saysTheSame(before, text);
     if (!isSame) await publishFile(join(this.directory, name), text);
@@ -82,7 +87,13 @@ export class OutputFolder {
     }
   }
 
-  async #read(name: string): Promise<string | undefined> {
+  /** When a file was written last, in milliseconds since the epoch; undefined where there is none. */
+  async changedAt(name: string): Promise<number | undefined> {
+    return (await stat(join(this.directory, name)).catch(() => undefined))?.mtimeMs;
+  }
+
+  /** The text of a file; undefined where there is none that can be read. */
+  async read(name: string): Promise<string | undefined> {
     return readFile(join(this.directory, name), 'utf8').catch(() => undefined);
   }
 

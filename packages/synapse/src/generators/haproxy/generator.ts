@@ -44,6 +44,8 @@ interface Parts {
   readonly watch: HaproxyWatch;
 }
 
+type Abilities = Pick<DesireContext, 'separateNames' | 'counterArrays'>;
+
 /** Keeps HAProxy in step with the catalog: servers through its Runtime API, everything else through its file. */
 export class HaproxyGenerator implements Generator {
   readonly name = 'haproxy';
@@ -122,8 +124,8 @@ export class HaproxyGenerator implements Generator {
     const { wiring, converger } = this.#ready ?? {};
     const { clock } = this.#options;
     const context = { wiring, desire: this.#desire, report: converger?.report, timeline: this.#timeline };
-    const { configFilePath: configPath } = this.#config;
-    return traceServices(subjects, { ...context, configPath, clock }, signal);
+    const { configFilePath: configPath, location } = this.#config;
+    return traceServices(subjects, { ...context, configPath, location, clock }, signal);
   }
 
   async plan(view: CatalogView, signal: AbortSignal): Promise<GeneratorPlan> {
@@ -224,10 +226,7 @@ export class HaproxyGenerator implements Generator {
   }
 
   /** The file must suit the process that runs, and the one that the next start brings. */
-  async #abilities({
-    installed,
-    targets,
-  }: Wiring): Promise<Pick<DesireContext, 'separateNames' | 'counterArrays'>> {
+  async #abilities({ installed, targets }: Wiring): Promise<Abilities> {
     const versions = [
       await installed.current(),
       ...targets.map(({ observation }) => observation?.state.process.version),

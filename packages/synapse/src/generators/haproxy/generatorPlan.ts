@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { type Clock, describeError } from '@smartstack/agent';
-import type { CatalogView, GeneratorPlan } from '../../catalog/types.js';
+import type { CatalogView, GeneratorPlan, PlannedCommand } from '../../catalog/types.js';
 import type { HaproxyConfig } from './block/schema.js';
 import { type Desire, desire, type DesireContext } from './desire.js';
 import { hostPort } from '../names.js';
 import { render } from './desired/render.js';
+import { isTier, ownerOf } from './desired/tierNames.js';
 import { compareSections } from './live/compare.js';
 import { parseSections } from './live/sections.js';
 import { loadedBy } from './loaded/beliefs.js';
@@ -25,23 +26,44 @@ export interface PlanContext {
 }
 
 /** In words. */
-function described(command: RuntimeCommand): GeneratorPlan['commands'][number] {
+function described(command: RuntimeCommand, owners: ReadonlyMap<string, string>): PlannedCommand {
   const { kind, backend, server } = command;
-  const target = `${backend}/${server}`;
+  const owner = owners.get(backend);
+  const words = wordsOf(command);
+  return {
+    kind,
+    target: `${backend}/${server}`,
+    detail: words,
+    ...(owner !== undefined && { service: owner }),
+  };
+}
+
+/** By backend, of services that have tiers: whose it is. */
+function ownersOf({ services }: DesiredState): ReadonlyMap<string, string> {
+  const tiered = new Set(services.flatMap(({ service }) => (isTier(service) ? [ownerOf(service)] : [])));
+  return new Map(
+    services.flatMap(({ service, backend }) => {
+      const owner = ownerOf(service);
+      return tiered.has(owner) ? [[backend.name, owner] as const] : [];
+    }),
+  );
+}
+
+function wordsOf(command: RuntimeCommand): string {
   switch (command.kind) {
     case 'add-server': {
       const { address, port, id, weight, options } = command;
       const words = [hostPort(address, port), `id ${id}`, `weight ${weight}`, ...options];
-      return { kind, target, detail: words.join(' ') };
+      return words.join(' ');
     }
     case 'remove-server':
-      return { kind, target, detail: 'taken out of rotation, then deleted' };
+      return 'taken out of rotation, then deleted';
     case 'set-state':
-      return { kind, target, detail: command.state };
+      return command.state;
     case 'set-address':
-      return { kind, target, detail: hostPort(command.address, command.port) };
+      return hostPort(command.address, command.port);
     case 'set-weight':
-      return { kind, target, detail: String(command.weight) };
+      return String(command.weight);
   }
 }
 
@@ -122,6 +144,7 @@ export async function planPass(
     wanted.shared,
   );
   const notes = [...notesOf(wanted, context)];
+  const owners = ownersOf(desired);
   const plans = await Promise.all(
     wiring.targets.map((target) =>
       planFor(target, desired, context, signal).catch((error: unknown): Plan => {
@@ -134,7 +157,7 @@ export async function planPass(
     plans.flatMap((plan) => plan.reload).map(({ kind, detail }) => [`${kind} ${detail}`, { kind, detail }]),
   );
   return {
-    commands: plans.flatMap(({ commands }) => commands.map(described)),
+    commands: plans.flatMap(({ commands }) => commands.map((command) => described(command, owners))),
     reload: [...reload.values()],
     files: await fileChanges(context, desired),
     notes,

@@ -69,7 +69,7 @@ export const haproxyKind: GeneratorKind = {
   checkService: (_service, block) => readServiceBlock(block).issues,
   portOverride: (block) => readServiceBlock(block).config?.serverPortOverride,
   create: (block, context) => createHaproxyGenerator({ ...context, block }),
-  createShadow: async (block, { clock, logger, metrics, location }) => {
+  createShadow: async (block, { clock, logger, gauge, location }) => {
     // Whether latencies are counted is left out of the comparison: most others do not.
     const host = { ...(location && { location }) };
     const { ShadowGenerator } = await import('./shadow/shadowGenerator.js');
@@ -80,7 +80,7 @@ export const haproxyKind: GeneratorKind = {
       readConfig,
       clock,
       logger,
-      metrics,
+      gauge,
     });
   },
   render: (block, view, clock, host) => preview(configOf(block, systemHostname(), host), view, { clock }),

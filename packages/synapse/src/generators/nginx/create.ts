@@ -1,5 +1,5 @@
-import type { Generator } from '../../catalog/types.js';
 import { configOf } from '../blocks.js';
+import type { Planning } from '../planShadow.js';
 import type { GeneratorContext } from '../types.js';
 import { readNginxBlock } from './blocks.js';
 import { NginxGenerator } from './generator.js';
@@ -9,7 +9,7 @@ import { createNginxMetrics } from './nginxMetrics.js';
 export function createNginxGenerator(
   block: unknown,
   { clock, logger, metrics }: Pick<GeneratorContext, 'clock' | 'logger' | 'metrics'>,
-): Generator {
+): Planning {
   return new NginxGenerator({
     ...{ clock, logger },
     config: configOf('nginx', readNginxBlock(block)),

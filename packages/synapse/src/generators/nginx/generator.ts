@@ -1,28 +1,33 @@
 import { readFile, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import {
-  AgentError,
-  type Clock,
-  describeError,
-  type Logger,
-  makeDirectory,
-  writeFileAtomic,
-} from '@smartstack/agent';
+import { AgentError, type Clock, describeError, type Logger, writeFileAtomic } from '@smartstack/agent';
 import { FileClaim } from '@smartstack/agent/fileClaim';
-import type { BlockIssue, CatalogView, Generator, ReconcileOutcome } from '../../catalog/types.js';
+import type {
+  BlockIssue,
+  CatalogView,
+  GeneratorPlan,
+  GeneratorTrace,
+  ReconcileOutcome,
+  TraceSubject,
+} from '../../catalog/types.js';
 import { hostNamesOf } from '../hostNames.js';
 import { HostResolver } from '../hosts.js';
 import { type NginxConfig, readNginxBlock, readServiceBlock } from './blocks.js';
 import { type Desired, desiredSections, withKept } from './desired.js';
 import { Checker, type Verdict } from './file/checker.js';
+import { makeFolderOf } from './file/folder.js';
 import { Quarantine } from './file/quarantine.js';
 import { renderFile, sectionsIn } from './file/render.js';
 import { holdBy, settle, type Settled, type SettleInput } from './file/settle.js';
+import { planOf } from './generatorPlan.js';
+import { NginxTimeline, traceOf } from './generatorTrace.js';
 import { takenAddress } from './listens.js';
 import type { NginxMetrics } from './nginxMetrics.js';
+import { masterStatus } from './process/master.js';
 import { NginxProcess, ReloadError } from './process/nginxProcess.js';
 import { NginxWatch } from './process/watch.js';
 import type { Section } from './sections.js';
+import { TellOnce } from '../tellOnce.js';
+import type { Planning } from '../planShadow.js';
 
 /** What the generator works with. */
 export interface NginxOptions {
@@ -40,7 +45,7 @@ const maxLoads = 5;
 type Sections = ReadonlyMap<string, Section>;
 
 /** Keeps an nginx.conf in step with the catalog, and has nginx reload it. */
-export class NginxGenerator implements Generator {
+export class NginxGenerator implements Planning {
   readonly name = 'nginx';
   readonly #options: NginxOptions;
   readonly #claim: FileClaim;
@@ -56,12 +61,14 @@ export class NginxGenerator implements Generator {
   #loaded: Sections = new Map();
   #accepted: { readonly text: string; readonly contexts: NginxConfig['contexts'] } | undefined;
   #desired: Desired | undefined;
+  #addresses: ReadonlyMap<string, string> = new Map();
+  readonly #timeline = new NginxTimeline();
   #unchecked: string | undefined;
   #contextsProblem: string | undefined;
   /** The text that nginx runs; undefined when that is not known. */
   #running: string | undefined;
   #reloadAfter = -Infinity;
-  #reported = new Set<string>();
+  readonly #reported: TellOnce;
   #wake: () => void = () => undefined;
 
   constructor(options: NginxOptions) {
@@ -69,6 +76,9 @@ export class NginxGenerator implements Generator {
     this.#options = options;
     this.#config = config;
     this.#claim = new FileClaim(clock);
+    this.#reported = new TellOnce((issue) =>
+      logger.warn('something is left out of nginx.conf', { ...issue }),
+    );
     this.#hosts = new HostResolver({ clock, onChange: () => this.#wake() });
     this.#quarantine = new Quarantine(clock);
     this.#checker = new Checker(config, clock);
@@ -114,7 +124,7 @@ export class NginxGenerator implements Generator {
         problem: this.#contextsProblem,
       },
       services: this.#old?.size ?? 0,
-      process: master === undefined ? (this.#process.wasSeen ? 'gone' : 'unknown') : processOf(master),
+      process: master === undefined ? (this.#process.wasSeen ? 'gone' : 'unknown') : masterStatus(master),
       reloadPending: this.#config.doReloads && this.#running !== this.#accepted?.text,
       issues: this.#desired?.issues ?? [],
       quarantined: this.#quarantine.entries,
@@ -128,9 +138,8 @@ export class NginxGenerator implements Generator {
     if (!config.doWrites) return { outcome: 'noop' };
     await this.#open(config);
     const old = (this.#old ??= await this.#earlier(config));
-    const addresses = await this.#hosts.resolve(view.services.flatMap(hostNamesOf));
-    const desired = desiredSections(config, view, addresses);
-    this.#desired = desired;
+    const desired = await this.#want(view);
+    this.#timeline.note('desired', desired.sections, this.#options.clock.now());
     const sections = withKept(desired, old);
     let wrote = false;
     for (let load = 1; ; load += 1) {
@@ -164,14 +173,40 @@ export class NginxGenerator implements Generator {
     }
   }
 
+  async plan(view: CatalogView): Promise<GeneratorPlan> {
+    const config = this.#config;
+    const disk = await readFile(config.configFilePath, 'utf8').catch(() => undefined);
+    const good = this.#contextsProblem === undefined ? undefined : this.#accepted?.contexts;
+    return planOf({
+      ...{ config, contexts: good ?? config.contexts, desired: await this.#want(view), disk },
+      ...{ old: this.#old ?? sectionsIn(disk ?? ''), loaded: this.#loaded, quarantine: this.#quarantine },
+      ...{ running: this.#running, isGone: this.#isGone },
+      waitMs: this.#reloadAfter - this.#options.clock.monotonic(),
+    });
+  }
+
+  trace(subjects: readonly TraceSubject[]): Promise<readonly GeneratorTrace[]> {
+    const state = {
+      ...{ config: this.#config, desired: this.#desired, addresses: this.#addresses },
+      ...{ old: this.#old ?? new Map<string, Section>(), loaded: this.#loaded, isGone: this.#isGone },
+      ...{ held: this.#quarantine.entries, contextsProblem: this.#contextsProblem, timeline: this.#timeline },
+    };
+    return Promise.resolve(subjects.map((subject) => traceOf(subject, state)));
+  }
+
+  get #isGone(): boolean {
+    return this.#process.wasSeen && this.#watch.master === undefined;
+  }
+
+  async #want(view: CatalogView): Promise<Desired> {
+    this.#addresses = await this.#hosts.resolve(view.services.flatMap(hostNamesOf));
+    this.#desired = desiredSections(this.#config, view, this.#addresses);
+    return this.#desired;
+  }
+
   /** Throws AgentError: `in-use`, or `file_write`. */
   async #open({ configFilePath }: NginxConfig): Promise<void> {
-    try {
-      await makeDirectory(dirname(configFilePath));
-    } catch (error) {
-      const message = `cannot make the folder of ${configFilePath}: ${describeError(error)}`;
-      throw new AgentError('file_write', message, { cause: error, retriable: true });
-    }
+    await makeFolderOf(configFilePath);
     await this.#claim.take(configFilePath);
   }
 
@@ -179,10 +214,12 @@ export class NginxGenerator implements Generator {
   async #earlier({ configFilePath, doReloads }: NginxConfig): Promise<Sections> {
     const text = await readFile(configFilePath, 'utf8').catch(() => '');
     const found = sectionsIn(text);
+    const mtimeMs = (await stat(configFilePath).catch(() => undefined))?.mtimeMs ?? 0;
+    this.#timeline.note('file', found.values(), mtimeMs);
     const master = doReloads && text !== '' ? await this.#process.look() : undefined;
     if (master === undefined) return found;
     this.#loaded = found;
-    const { mtimeMs } = await stat(configFilePath);
+    this.#timeline.note('running', found.values(), master.loadedAt ?? mtimeMs);
     if ((master.loadedAt ?? 0) > mtimeMs) this.#running = text;
     return found;
   }
@@ -207,18 +244,18 @@ export class NginxGenerator implements Generator {
       this.#accepted = { text: settled.text, contexts: good };
     } finally {
       metrics.quarantined(this.#quarantine.entries.length);
-      this.#report();
+      this.#reported.note([...(this.#desired?.issues ?? []), ...this.#quarantine.entries]);
     }
     this.#old = new Map(settled.sections.map((section) => [section.service, section]));
     return settled;
   }
 
   /** True when the file was written. */
-  async #write({ configFilePath }: NginxConfig, { text }: Settled): Promise<boolean> {
+  async #write({ configFilePath }: NginxConfig, { text, sections }: Settled): Promise<boolean> {
     const onDisk = await readFile(configFilePath, 'utf8').catch(() => undefined);
-    if (onDisk === text) return false;
-    await writeFileAtomic(configFilePath, text);
-    return true;
+    if (onDisk !== text) await writeFileAtomic(configFilePath, text);
+    this.#timeline.note('file', sections, this.#options.clock.now());
+    return onDisk !== text;
   }
 
   async #reload(config: NginxConfig, settled: Settled, signal: AbortSignal): Promise<ReconcileOutcome> {
@@ -229,6 +266,7 @@ export class NginxGenerator implements Generator {
       const outcome = await this.#process.reload(signal);
       this.#running = settled.text;
       this.#loaded = new Map(settled.sections.map((section) => [section.service, section]));
+      this.#timeline.note('running', settled.sections, clock.now());
       await this.#watch.look();
       metrics.reloaded('success');
       const seconds = (clock.monotonic() - startedAt) / 1000;
@@ -251,22 +289,4 @@ export class NginxGenerator implements Generator {
     const taken = await takenAddress(tried, this.#loaded);
     return taken === undefined ? verdict : { valid: false, output: taken };
   }
-
-  /** Each thing that is left out is told once, when that begins; the status always has them all. */
-  #report(): void {
-    const { logger } = this.#options;
-    const all = [...(this.#desired?.issues ?? []), ...this.#quarantine.entries];
-    const now = new Map(all.map((one) => [JSON.stringify(one), one]));
-    for (const [key, issue] of now)
-      if (!this.#reported.has(key)) logger.warn('something is left out of nginx.conf', { ...issue });
-    this.#reported = new Set(now.keys());
-  }
-}
-
-function processOf({ pid, workers, loadedAt }: NonNullable<NginxWatch['master']>): unknown {
-  return {
-    ...{ pid, loadedAt: loadedAt === undefined ? undefined : new Date(loadedAt).toISOString() },
-    workers: workers.filter(({ isLeaving }) => !isLeaving).length,
-    oldWorkers: workers.filter(({ isLeaving }) => isLeaving).length,
-  };
 }

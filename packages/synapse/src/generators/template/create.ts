@@ -1,5 +1,5 @@
-import type { Generator } from '../../catalog/types.js';
 import { configOf } from '../blocks.js';
+import type { Planning } from '../planShadow.js';
 import type { GeneratorContext } from '../types.js';
 import { readTemplateBlock } from './blocks.js';
 import { TemplateGenerator } from './generator.js';
@@ -9,7 +9,7 @@ import { createTemplateMetrics } from './templateMetrics.js';
 export function createTemplateGenerator(
   block: unknown,
   { clock, logger, metrics }: Pick<GeneratorContext, 'clock' | 'logger' | 'metrics'>,
-): Generator {
+): Planning {
   return new TemplateGenerator({
     ...{ clock, logger },
     config: configOf('template', readTemplateBlock(block)),

@@ -1,7 +1,18 @@
 import { AgentError, type Clock, describeError, type Logger, untilAborted } from '@smartstack/agent';
-import type { BlockIssue, CatalogView, Generator, ReconcileOutcome } from '../../catalog/types.js';
+import type {
+  BlockIssue,
+  CatalogView,
+  GeneratorPlan,
+  GeneratorTrace,
+  ReconcileOutcome,
+  TraceSubject,
+} from '../../catalog/types.js';
+import type { Planning } from '../planShadow.js';
+import { TellOnce } from '../tellOnce.js';
+import { step } from '../traceSteps.js';
 import { readServiceBlock, readTemplateBlock, type TemplatesConfig } from './blocks.js';
-import { Target } from './target.js';
+import { planOf, traceOf } from './explain.js';
+import { Target, type TargetState } from './target.js';
 import type { TemplateMetrics } from './templateMetrics.js';
 import { type ServiceValues, type TemplateValues, valuesOf } from './values.js';
 
@@ -14,7 +25,7 @@ export interface TemplateOptions {
 }
 
 /** Makes files of templates, and runs a command after each change of one. */
-export class TemplateGenerator implements Generator {
+export class TemplateGenerator implements Planning {
   readonly name = 'template';
   readonly #options: TemplateOptions;
   #config: TemplatesConfig;
@@ -23,12 +34,15 @@ export class TemplateGenerator implements Generator {
   #retired: readonly Target[] = [];
   #before: ReadonlyMap<string, ServiceValues> = new Map();
   #values: TemplateValues | undefined;
-  #reported = new Set<string>();
+  readonly #reported: TellOnce;
 
   constructor(options: TemplateOptions) {
     this.#options = options;
     this.#config = options.config;
     this.#targets = this.#targetsOf(options.config);
+    this.#reported = new TellOnce((issue) =>
+      options.logger.warn('templates are not given something', { ...issue }),
+    );
   }
 
   async run(_wake: () => void, signal: AbortSignal): Promise<void> {
@@ -95,13 +109,27 @@ export class TemplateGenerator implements Generator {
     return templates.map((config) => new Target(config, { clock, logger, metrics }));
   }
 
-  /** Each thing that is left out is told once, when that begins; the status always has them all. */
+  async plan(view: CatalogView): Promise<GeneratorPlan> {
+    const values = valuesOf(view, this.#before);
+    this.#values = values;
+    return planOf(values, await this.#look(values));
+  }
+
+  async trace(subjects: readonly TraceSubject[]): Promise<readonly GeneratorTrace[]> {
+    const values = this.#values;
+    if (values === undefined)
+      return subjects.map(() => ({ steps: [step('desired', false, 'no pass was made yet')], servers: [] }));
+    const targets = await this.#look(values);
+    return subjects.map((subject) => traceOf(subject, values, targets));
+  }
+
+  #look(values: TemplateValues): Promise<readonly TargetState[]> {
+    const { restartIntervalMs } = this.#config;
+    return Promise.all(this.#targets.map((target) => target.look(values, restartIntervalMs)));
+  }
+
   #report({ issues, unknown }: TemplateValues): void {
     const waiting = unknown.map((service) => ({ service, reason: 'nothing is known of it yet' }));
-    const now = new Map([...issues, ...waiting].map((issue) => [JSON.stringify(issue), issue]));
-    for (const [key, issue] of now)
-      if (!this.#reported.has(key))
-        this.#options.logger.warn('templates are not given something', { ...issue });
-    this.#reported = new Set(now.keys());
+    this.#reported.note([...issues, ...waiting]);
   }
 }

@@ -12,6 +12,11 @@ export const templateKind: GeneratorKind = {
       load: async (latest) => (await import('./create.js')).createTemplateGenerator(latest, context),
       checkBlock: (_service, own) => readServiceBlock(own).issues,
     }),
+  createShadow: async (block, context) => {
+    const { createTemplateGenerator } = await import('./create.js');
+    const { PlanShadow } = await import('../planShadow.js');
+    return new PlanShadow(createTemplateGenerator(block, context), { ...context, generator: 'template' });
+  },
   render: async (block, view) => (await import('./preview.js')).preview(block, view),
   examine: async (block, view) => (await import('./preview.js')).examine(block, view),
   lint: async ({ block, view }) => (await import('./preview.js')).lintTemplates(block, view),

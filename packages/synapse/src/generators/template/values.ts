@@ -112,3 +112,16 @@ function isPlain(value: Json): boolean {
   if (typeof value !== 'object' || value === null) return true;
   return Object.entries(value).every(([key, each]) => isOneLine(key) && isPlain(each));
 }
+
+/** What tells an instance from the others of its service. */
+export function keyOf({
+  name,
+  host,
+  port,
+}: {
+  readonly name?: string | null | undefined;
+  readonly host: string;
+  readonly port: number;
+}): string {
+  return `${(name ?? '') === '' ? '' : `${name ?? ''}_`}${host}:${port}`;
+}

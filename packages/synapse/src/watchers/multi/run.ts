@@ -2,10 +2,11 @@ import { describeError, run, type Timer, untilAborted } from '@smartstack/agent'
 import type { Instance } from '@smartstack/registry';
 
 import type { LabelFilter } from '../../catalog/definition.js';
-import { filterByLabels } from '../../catalog/select.js';
+import { filterByLabels, identityOf } from '../../catalog/select.js';
 import type { Snapshot, SnapshotPart, SourceEntry, SourceProblem, Watcher } from '../../catalog/types.js';
 import type { Resolver } from '../../resolvers/index.js';
 import type { Resolution, ResolverInput, ResolverSource, Weights } from '../../resolvers/types.js';
+import { withinLimit } from '../source/sourceState.js';
 import { supervise } from '../supervise.js';
 import type { WatcherContext } from '../types.js';
 import { describePlace, followWeights } from './weights.js';
@@ -38,6 +39,7 @@ export function createMulti(options: Omit<MultiRunOptions, 'context'>, context: 
   let running: MultiRun | undefined;
   const whole: Watcher = {
     entries: () => running?.entries() ?? [],
+    origins: () => running?.origins() ?? new Map<string, string>(),
     run: async (emit, signal) => {
       running = new MultiRun({ ...options, context }, emit);
       context.events?.multiStarted();
@@ -146,6 +148,20 @@ class MultiRun {
     );
   }
 
+  /** From which of the watchers that are used each instance comes: the first that has it. */
+  origins(): ReadonlyMap<string, string> {
+    const found = new Map<string, string>();
+    for (const name of this.#last?.used ?? []) {
+      const { snapshot, previous = [] } = this.#parts.get(name) ?? {};
+      const told = snapshot === undefined || snapshot.status === 'pending' ? [] : snapshot.instances;
+      for (const instance of told.length > 0 ? told : previous) {
+        const key = identityOf(instance);
+        if (!found.has(key)) found.set(key, name);
+      }
+    }
+    return found;
+  }
+
   #take(part: Part, snapshot: Snapshot): void {
     // One that knows nothing any more knew something before: that stays.
     if (snapshot.status === 'pending') return;
@@ -186,9 +202,12 @@ class MultiRun {
       this.#emit({ status: 'pending', parts });
       return;
     }
-    const problems = this.#problems();
+    // Each has no more than a service can have; all together may.
+    const { instances, problem } = withinLimit(this.#last.snapshot.instances, 'all watchers together');
+    const problems = [...(problem ? [problem] : []), ...this.#problems()];
     this.#emit({
       ...this.#last.snapshot,
+      instances,
       // What was decided before stays, but nobody says that it is still so.
       ...(resolution.kind === 'wait' && { status: 'stale' }),
       ...(problems.length > 0 && { problems }),

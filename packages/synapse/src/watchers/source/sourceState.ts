@@ -7,6 +7,17 @@ import { LossLog } from './lossLog.js';
 /** No service of ours has more, and whatever shows them must go on working. */
 export const maxInstances = 10_000;
 
+/** So many of a source's instances as a service can have, the first ones, and what is wrong where there are more. */
+export function withinLimit(
+  instances: readonly Instance[],
+  source: string,
+): { readonly instances: readonly Instance[]; readonly problem: SourceProblem | undefined } {
+  const tooMany = instances.length - maxInstances;
+  if (tooMany <= 0) return { instances, problem: undefined };
+  const reason = `More than ${maxInstances} instances: ${tooMany} are left out`;
+  return { instances: instances.slice(0, maxInstances), problem: { path: source, reason } };
+}
+
 /** What a source tells of single registrations. */
 export interface SourceReading {
   readonly instances: readonly Instance[];
@@ -53,16 +64,10 @@ export class SourceState {
   }
 
   #take({ instances, problems = [] }: SourceReading): void {
-    const tooMany = instances.length - maxInstances;
-    const all =
-      tooMany <= 0
-        ? problems
-        : [
-            ...problems,
-            { path: this.#source, reason: `More than ${maxInstances} instances: ${tooMany} are left out` },
-          ];
+    const { instances: known, problem } = withinLimit(instances, this.#source);
+    const all = problem === undefined ? problems : [...problems, problem];
     this.#tell(all);
-    this.#known = { instances: tooMany <= 0 ? instances : instances.slice(0, maxInstances), problems: all };
+    this.#known = { instances: known, problems: all };
   }
 
   #tell(problems: readonly SourceProblem[]): void {

@@ -137,6 +137,24 @@ function tierIn(line: string): string | undefined {
   return keyword === 'use_backend' && line.includes(` ${mark} `) ? name : undefined;
 }
 
+/** One line by which a frontend chooses a tier. */
+export interface TierChoice {
+  readonly level: string;
+  readonly backend: string;
+  /** So many servers must be up. */
+  readonly minimum: number;
+}
+
+/** How the lines of a frontend choose, nearest first. */
+export function choicesIn({ lines }: Section): readonly TierChoice[] {
+  return lines.flatMap((line) => {
+    const backend = tierIn(line);
+    if (backend === undefined) return [];
+    const level = line.slice(line.lastIndexOf(mark) + mark.length).trim();
+    return [{ level, backend, minimum: Number(/ ge (\d+) /.exec(line)?.[1] ?? 0) }];
+  });
+}
+
 /** Sections are values: each is read once, and comes out the same for the same tiers. */
 const named = new WeakMap<Section, readonly string[]>();
 const cut = new WeakMap<ServiceSections, ServiceSections>();

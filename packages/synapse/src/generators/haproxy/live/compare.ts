@@ -1,12 +1,5 @@
+import { type LineChange, lineChanges } from '../../lineChanges.js';
 import type { LiveLine, LiveSection } from './sections.js';
-
-/** A line that only one side has. */
-interface LineChange {
-  readonly op: '-' | '+';
-  readonly text: string;
-  /** Where it stands on its side, from 1. */
-  readonly line: number;
-}
 
 /** How one section differs. */
 export interface SectionChange {
@@ -15,62 +8,6 @@ export interface SectionChange {
   readonly changes: readonly LineChange[];
   /** What differs beside single lines. */
   readonly notes: readonly string[];
-}
-
-/** Beyond this, lines are compared as sets: the exact way would take too long. */
-const maxCells = 4_000_000;
-
-/** The lines that only one of two lists has, in order; lines that moved are in both. */
-function lineChanges(before: readonly LiveLine[], after: readonly LiveLine[]): readonly LineChange[] {
-  const minus = (one: LiveLine): LineChange => ({ op: '-', ...one });
-  const plus = (one: LiveLine): LineChange => ({ op: '+', ...one });
-  let start = 0;
-  while (start < before.length && start < after.length && before[start]?.text === after[start]?.text)
-    start += 1;
-  let end = 0;
-  while (
-    end < before.length - start &&
-    end < after.length - start &&
-    before[before.length - 1 - end]?.text === after[after.length - 1 - end]?.text
-  )
-    end += 1;
-  const a = before.slice(start, before.length - end);
-  const b = after.slice(start, after.length - end);
-  if (a.length * b.length > maxCells) {
-    const [inA, inB] = [new Set(a.map(({ text }) => text)), new Set(b.map(({ text }) => text))];
-    return [
-      ...a.filter(({ text }) => !inB.has(text)).map(minus),
-      ...b.filter(({ text }) => !inA.has(text)).map(plus),
-    ];
-  }
-  // Lengths of the longest common rest, from each pair of places on.
-  const width = b.length + 1;
-  const rest = new Uint32Array((a.length + 1) * width);
-  for (let i = a.length - 1; i >= 0; i -= 1)
-    for (let j = b.length - 1; j >= 0; j -= 1)
-      rest[i * width + j] =
-        a[i]?.text === b[j]?.text
-          ? (rest[(i + 1) * width + j + 1] ?? 0) + 1
-          : Math.max(rest[(i + 1) * width + j] ?? 0, rest[i * width + j + 1] ?? 0);
-  const changes: LineChange[] = [];
-  let [i, j] = [0, 0];
-  while (i < a.length || j < b.length) {
-    const [old, next] = [a[i], b[j]];
-    if (old !== undefined && old.text === next?.text) {
-      i += 1;
-      j += 1;
-    } else if (
-      old !== undefined &&
-      (next === undefined || (rest[(i + 1) * width + j] ?? 0) >= (rest[i * width + j + 1] ?? 0))
-    ) {
-      changes.push(minus(old));
-      i += 1;
-    } else if (next !== undefined) {
-      changes.push(plus(next));
-      j += 1;
-    }
-  }
-  return changes;
 }
 
 const serverName = /^server (\S+)/;

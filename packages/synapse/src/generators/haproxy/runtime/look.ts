@@ -14,6 +14,8 @@ export interface SeenServer {
   readonly check: string | undefined;
   /** Seconds in this status. */
   readonly seconds: number | undefined;
+  /** So many more connections it takes at once; undefined where it has no limit. */
+  readonly free: number | undefined;
 }
 
 /** What one process says of its backends, or why there is no answer. */
@@ -40,7 +42,13 @@ function seenServer(row: Row): SeenServer {
     weight: numberIn(row('uweight') || row('weight')),
     check: outcome === '' ? undefined : [outcome, said].filter((part) => part !== '').join(': '),
     seconds: numberIn(row('lastchg')),
+    free: freeIn(row),
   };
+}
+
+function freeIn(row: Row): number | undefined {
+  const limit = numberIn(row('slim'));
+  return limit === undefined || limit === 0 ? undefined : limit - (numberIn(row('scur')) ?? 0);
 }
 
 /** Servers only: type 4 of `show stat`. */
@@ -49,12 +57,12 @@ async function serversOf(session: RuntimeSession, proxy: string): Promise<readon
 }
 
 /** A frontend may have the backend's name, and would be found first: its number is asked for. */
-async function oneBackend(session: RuntimeSession, name: string): Promise<Map<string, SeenServer[]>> {
+async function oneBackend(session: RuntimeSession, name: string): Promise<[string, SeenServer[]][]> {
   const state = await session.ask(`show servers state ${name}`);
-  if (!state.includes('# be_id')) return new Map();
+  if (!state.includes('# be_id')) return [];
   const id = /^(\d+) /m.exec(state.slice(state.indexOf('# be_id')))?.[1];
   const rows = id === undefined ? [] : await serversOf(session, id);
-  return new Map([[name, rows.map(seenServer)]]);
+  return [[name, rows.map(seenServer)]];
 }
 
 async function allBackends(session: RuntimeSession): Promise<Map<string, SeenServer[]>> {
@@ -65,17 +73,24 @@ async function allBackends(session: RuntimeSession): Promise<Map<string, SeenSer
   return backends;
 }
 
-/** Asks the process behind `target` about one backend, or about all, on a connection of its own. Never rejects. */
+async function someBackends(
+  session: RuntimeSession,
+  names: readonly string[],
+): Promise<Map<string, SeenServer[]>> {
+  return new Map((await Promise.all(names.map((name) => oneBackend(session, name)))).flat());
+}
+
+/** Asks the process behind `target` about some backends, or about all, on a connection of its own. Never rejects. */
 export async function lookAt(
   target: RuntimeTarget,
-  backend: string | undefined,
+  names: readonly string[] | undefined,
   signal: AbortSignal,
 ): Promise<Look> {
   const { socketPath: socket } = target;
   try {
     const { session, reply } = await target.connect(signal);
     try {
-      const backends = await (backend === undefined ? allBackends(session) : oneBackend(session, backend));
+      const backends = await (names === undefined ? allBackends(session) : someBackends(session, names));
       return { socket, pid: /^Pid: *(\d+)/m.exec(reply)?.[1] ?? '', backends };
     } finally {
       session.close();

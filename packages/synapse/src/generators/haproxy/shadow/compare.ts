@@ -1,15 +1,8 @@
 import { hostPort } from '../../names.js';
+import type { Difference } from '../../differences.js';
 import type { SectionChange } from '../live/compare.js';
 import type { Look, SeenServer } from '../runtime/look.js';
 import type { DesiredState } from '../types.js';
-
-/** One thing that is otherwise than ours would have it. */
-export interface Difference {
-  readonly where: 'file' | 'running';
-  /** `backend web`, `web/a_10.0.0.1:80`. */
-  readonly subject: string;
-  readonly detail: string;
-}
 
 /** Sections of the live file that ours would write otherwise. */
 export function fileDifferences(changes: readonly SectionChange[]): readonly Difference[] {

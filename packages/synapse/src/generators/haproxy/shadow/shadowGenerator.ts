@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { type Clock, describeError, type Gauge, type Logger, type Metrics } from '@smartstack/agent';
+import { type Clock, describeError, type Gauge, type Logger } from '@smartstack/agent';
 import type {
   BlockIssue,
   CatalogView,
@@ -23,8 +23,9 @@ import { defaultProbe, Prober } from '../runtime/probe.js';
 import { lookAt } from '../runtime/look.js';
 import { RuntimeTarget } from '../runtime/runtimeTarget.js';
 import { Timeline } from '../trace/timeline.js';
-import { type Seen, trace } from '../trace/trace.js';
-import { type Difference, fileDifferences, runningDifferences } from './compare.js';
+import { seenOf, trace } from '../trace/trace.js';
+import { Differences } from '../../differences.js';
+import { fileDifferences, runningDifferences } from './compare.js';
 
 /** What a generator that only compares works with. */
 export interface ShadowOptions {
@@ -33,30 +34,13 @@ export interface ShadowOptions {
   readonly readConfig: (block: unknown) => HaproxyConfig | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly metrics: Metrics;
+  readonly gauge: Gauge;
 }
 
 /** How often what runs is compared, in milliseconds. */
 const lookMs = 5_000;
-/** The other synapse needs its time to follow: what passes sooner is no difference. In milliseconds. */
-const graceMs = 15_000;
 /** For one answer of HAProxy, in milliseconds. */
 const answerMs = 2_000;
-
-interface Lasting extends Difference {
-  /** Wall clock milliseconds. */
-  readonly since: number;
-  readonly told: boolean;
-}
-
-/** Declares the metric of `--shadow`. */
-export function shadowGauge(metrics: Metrics): Gauge {
-  return metrics.gauge({
-    name: 'smartstack_shadow_differences',
-    help: 'With --shadow: what the live file or the running HAProxy has otherwise than ours would, for more than 15 s.',
-    labels: ['where'],
-  });
-}
 
 /**
  * Runs beside another synapse: works out what ours would write and do, compares it with the live file and with what
@@ -67,19 +51,18 @@ export class ShadowGenerator implements Generator {
   readonly #options: ShadowOptions;
   readonly #hosts: HostResolver;
   readonly #timeline = new Timeline();
-  readonly #gauge: Gauge;
+  readonly #differences: Differences;
   #config: HaproxyConfig;
   #targets: readonly RuntimeTarget[];
   #wake: () => void = () => undefined;
   #desire: Desire | undefined;
-  #differences: ReadonlyMap<string, Lasting> = new Map();
   #problem: string | undefined;
 
   constructor(options: ShadowOptions) {
     this.#options = options;
     this.#config = options.config;
     this.#targets = this.#targetsOf(options.config);
-    this.#gauge = shadowGauge(options.metrics);
+    this.#differences = new Differences({ ...options, generator: this.name });
     this.#hosts = new HostResolver({ clock: options.clock, onChange: () => this.#wake() });
   }
 
@@ -110,7 +93,7 @@ export class ShadowGenerator implements Generator {
     const looks = await Promise.all(this.#targets.map((target) => lookAt(target, undefined, signal)));
     signal.throwIfAborted();
     const running = runningDifferences(wanted.desired, looks);
-    this.#note([...fileDifferences(await this.#changes(wanted)), ...running]);
+    this.#differences.note([...fileDifferences(await this.#changes(wanted)), ...running]);
     return { outcome: 'noop' };
   }
 
@@ -136,14 +119,10 @@ export class ShadowGenerator implements Generator {
     return subjects.map((subject) => {
       const backend =
         desired?.services.find(({ service }) => service === subject.service)?.backend.name ?? subject.service;
-      const seen = looks.map((look): Seen =>
-        'problem' in look
-          ? look
-          : { socket: look.socket, pid: look.pid, servers: look.backends.get(backend) },
-      );
+      const seen = looks.map((look) => seenOf(look, backend));
       return trace({
         ...{ ...subject, backend, desired, issues, seen, timeline: this.#timeline },
-        ...{ held: [], reasons: [], now: this.#options.clock.now() },
+        ...{ held: [], reasons: [], location: this.#config.location, now: this.#options.clock.now() },
         // What the other one wrote is compared as a whole.
         file: { path: this.#config.configFilePath, written: undefined, problem: 'not written (--shadow)' },
       });
@@ -155,10 +134,7 @@ export class ShadowGenerator implements Generator {
       shadow: true,
       file: this.#config.configFilePath,
       problem: this.#problem,
-      differences: [...this.#differences.values()].map(({ told, ...difference }) => ({
-        ...difference,
-        lasting: told,
-      })),
+      differences: this.#differences.all,
       issues: this.#desire?.issues ?? [],
       unresolvedHosts: Object.fromEntries(this.#hosts.problems),
     };
@@ -196,27 +172,6 @@ export class ShadowGenerator implements Generator {
       if (problem !== this.#problem) this.#options.logger.warn('nothing to compare with', { problem });
       this.#problem = problem;
       return [];
-    }
-  }
-
-  #note(found: readonly Difference[]): void {
-    const { clock, logger } = this.#options;
-    const now = clock.now();
-    const before = this.#differences;
-    const after = new Map<string, Lasting>();
-    for (const difference of found) {
-      const key = JSON.stringify(difference);
-      const { since = now, told = false } = before.get(key) ?? {};
-      const isLasting = now - since >= graceMs;
-      if (isLasting && !told) logger.warn('differs from what ours would do', { ...difference });
-      after.set(key, { ...difference, since, told: told || isLasting });
-    }
-    for (const [key, { told, where, subject }] of before)
-      if (told && !after.has(key)) logger.info('a difference is over', { where, subject });
-    this.#differences = after;
-    for (const where of ['file', 'running'] as const) {
-      const lasting = [...after.values()].filter((one) => one.told && one.where === where);
-      this.#gauge.set(lasting.length, { where });
     }
   }
 }

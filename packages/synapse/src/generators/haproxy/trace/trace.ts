@@ -1,22 +1,33 @@
 import type { Instance } from '@smartstack/registry';
+import type { Location } from '../../../catalog/locality.js';
 import type { GeneratorTrace, ServerTrace, TraceStep } from '../../../catalog/types.js';
 import { hostPort, serverName } from '../../names.js';
 import { renderServer } from '../desired/render.js';
 import type { HaproxyIssue } from '../desired/desired.js';
 import type { QuarantineEntry } from '../file/quarantineStore.js';
-import type { SeenServer } from '../runtime/look.js';
+import type { Look, SeenServer } from '../runtime/look.js';
 import type { DesiredState, ReloadReason, Server, ServiceSections } from '../types.js';
+import { isUp, membershipOf, type Tier, tiersOf, tierSteps } from './tiers.js';
 import type { Timeline } from './timeline.js';
 
 /** What one process says of one backend, or why there is no answer. */
-export type Seen =
+type Seen =
   | {
       readonly socket: string;
       readonly pid: string;
       /** Undefined where the process has no such backend. */
       readonly servers: readonly SeenServer[] | undefined;
+      /** Those that were asked for: the service's, and its tiers'. */
+      readonly backends: ReadonlyMap<string, readonly SeenServer[]>;
     }
   | { readonly socket: string; readonly problem: string };
+
+/** What a look says of one backend. */
+export function seenOf(look: Look, backend: string): Seen {
+  if ('problem' in look) return look;
+  const { socket, pid, backends } = look;
+  return { socket, pid, backends, servers: backends.get(backend) };
+}
 
 /** What a trace is made of. */
 export interface TraceSources {
@@ -39,6 +50,8 @@ export interface TraceSources {
   readonly timeline: Timeline;
   /** Why a server has another weight than its own, where it has. */
   readonly steered?: (server: string) => { readonly factor: number; readonly reason: string } | undefined;
+  /** Where this host is. */
+  readonly location: Location;
   /** Wall clock milliseconds. */
   readonly now: number;
 }
@@ -54,10 +67,17 @@ export function trace(sources: TraceSources): GeneratorTrace {
   const { service, desired, file } = sources;
   const wanted = sectionsOf(desired, service);
   const written = sectionsOf(file.written?.desired, service);
+  if (isLeftAlone(sources, wanted ?? written))
+    return { steps: [{ step: 'desired', ok: true, detail: 'disabled: it has no section' }], servers: [] };
+  const tiers = tiersOf({
+    ...{ service, desired, sections: written ?? wanted },
+    processes: sources.seen.flatMap((each) => ('backends' in each ? [each.backends] : [])),
+  });
   const steps = [
     desiredStep(sources, wanted),
     loadedStep(sources, written),
     ...runningSteps(sources, wanted),
+    ...tierSteps(tiers, sources.backend),
   ];
   const names = new Map<string, Instance | undefined>();
   const unnamed: ServerTrace[] = [];
@@ -70,9 +90,24 @@ export function trace(sources: TraceSources): GeneratorTrace {
   for (const { name } of [...(wanted?.backend.servers ?? []), ...seenNames])
     if (!names.has(name)) names.set(name, undefined);
   const servers = [...names].map(([name, instance]) =>
-    serverTrace({ ...sources, name, instance, wanted, written }),
+    serverTrace({ ...sources, name, instance, wanted, written, tiers }),
   );
-  return { steps, servers: [...servers, ...unnamed] };
+  return {
+    ...{ steps, servers: [...servers, ...unnamed] },
+    ...(tiers.length > 0 && { tiers: tiers.map((tier) => tier.trace) }),
+  };
+}
+
+/** A service that is none of HAProxy's: nothing is wanted of it, nothing stands in its way, and nothing is there. */
+function isLeftAlone(sources: TraceSources, sections: ServiceSections | undefined): boolean {
+  const { desired, issues, service, seen } = sources;
+  return (
+    desired !== undefined &&
+    sections === undefined &&
+    heldReason(sources, undefined) === undefined &&
+    !issues.some((issue) => issue.service === service) &&
+    seen.every((each) => 'problem' in each || each.servers === undefined)
+  );
 }
 
 function unusable(instance: Instance, reason: string): ServerTrace {
@@ -88,8 +123,8 @@ function desiredStep(
   const own = issues.filter((issue) => issue.service === service && issue.instance === undefined);
   const said = own.map(({ reason }) => reason).join('; ');
   if (wanted === undefined) {
-    const why = desired === undefined ? 'no pass was made yet' : said || 'it has no section (disabled?)';
-    return { step: 'desired', ok: false, detail: why };
+    if (desired === undefined) return { step: 'desired', ok: false, detail: 'no pass was made yet' };
+    return { step: 'desired', ok: false, detail: said || 'it has no section (disabled?)' };
   }
   const { servers, name } = wanted.backend;
   const remembered = servers.filter(({ disabled }) => disabled).length;
@@ -132,10 +167,6 @@ function waitsFor({ reasons, service }: TraceSources): string | undefined {
   return `waits for a reload: ${own.map(({ detail }) => detail).join('; ')}`;
 }
 
-function isUp({ status, weight }: SeenServer): boolean {
-  return /^(up|no check|open)/.test(status) && weight !== 0;
-}
-
 function runningSteps(sources: TraceSources, wanted: ServiceSections | undefined): readonly TraceStep[] {
   const { backend } = sources;
   const waits = waitsFor(sources);
@@ -162,10 +193,11 @@ interface One extends TraceSources {
   readonly instance: Instance | undefined;
   readonly wanted: ServiceSections | undefined;
   readonly written: ServiceSections | undefined;
+  readonly tiers: readonly Tier[];
 }
 
 function serverTrace(one: One): ServerTrace {
-  const { name, instance, seen } = one;
+  const { name, instance, seen, tiers } = one;
   const find = (sections: ServiceSections | undefined): Server | undefined =>
     sections?.backend.servers.find((server) => server.name === name);
   const [wanted, written] = [find(one.wanted), find(one.written)];
@@ -173,11 +205,14 @@ function serverTrace(one: One): ServerTrace {
     'servers' in each ? (each.servers ?? []).filter((server) => server.name === name) : [],
   );
   const first = found[0];
+  const near = membershipOf(name, instance, tiers, one.location);
   const steps = [
     serverDesired(one, wanted),
     serverLoaded(one, wanted, written),
     ...(seen.length === 0 ? [] : [serverRunning(one, wanted, found)]),
+    ...(wanted === undefined ? [] : near.steps),
   ];
+  const takesTraffic = found.length > 0 && [...found, ...near.active].every(isUp);
   const address = first?.address ?? (wanted && hostPort(wanted.address, wanted.port));
   return {
     server: name,
@@ -185,7 +220,9 @@ function serverTrace(one: One): ServerTrace {
     ...(address !== undefined && { address }),
     state: first?.status ?? (wanted === undefined ? 'absent' : seen.length === 0 ? 'unknown' : 'missing'),
     ...(first?.weight !== undefined && { weight: first.weight }),
-    takesTraffic: found.length > 0 && found.every(isUp),
+    takesTraffic,
+    ...(near.tier !== undefined && { tier: near.tier }),
+    ...(near.standsBy && takesTraffic && { standsBy: true }),
     ...noteOf(one),
     steps,
   };

@@ -22,6 +22,15 @@ export interface NginxMaster {
 /** Ticks of the kernel in a second. */
 const ticks = 100;
 
+/** For the status. */
+export function masterStatus({ pid, workers, loadedAt }: NginxMaster): unknown {
+  return {
+    ...{ pid, loadedAt: loadedAt === undefined ? undefined : new Date(loadedAt).toISOString() },
+    workers: workers.filter(({ isLeaving }) => !isLeaving).length,
+    oldWorkers: workers.filter(({ isLeaving }) => isLeaving).length,
+  };
+}
+
 /** The nginx whose pid is in `pidFile`; undefined when there is none. `now` is the wall clock, in milliseconds. */
 export async function readMaster(pidFile: string, now: number): Promise<NginxMaster | undefined> {
   const text = await readFile(pidFile, 'utf8').catch(() => '');
