@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, it } from 'vitest';
 import { cleanUpAfterEach, onCleanUp, prepareVm, register, registrar, upstream } from '../discovery/bed.ts';
-import { startBuiltAgent } from '../harness/agents.ts';
+import { startAgent } from '../harness/agents.ts';
 import { eventually } from '../harness/eventually.ts';
 import { freePort } from '../harness/ports.ts';
 import { prepareZooKeeper } from '../harness/zookeeper.ts';
@@ -30,7 +30,7 @@ it('each command of docs/migration.md can be run as it stands there, and changes
   await zookeeper.start();
   const session = await registrar(zookeeper.address);
   const a = await upstream('a');
-  const vm = await prepareVm(zookeeper.address, ['web'], { built: true });
+  const vm = await prepareVm(zookeeper.address, ['web']);
   await register(session, 'web', a);
   await vm.start();
   await vm.serves('web', ['a']);
@@ -61,7 +61,7 @@ it('each command of docs/migration.md can be run as it stands there, and changes
     );
     if (args.includes('--shadow')) {
       const more = agent === 'synapse' ? ['--agent-config', own] : [];
-      const shadow = startBuiltAgent(agent, [...args, ...more]);
+      const shadow = startAgent(agent, [...args, ...more]);
       onCleanUp(() => shadow.stop());
       await eventually(() => shadow.output.includes('admin API is listening'), {
         ...{ what: `${command} runs`, timeoutMs: 15_000 },

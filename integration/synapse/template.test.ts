@@ -122,7 +122,7 @@ it('a template follows ZooKeeper beside file_output, and an agent that is killed
   const port = await freePort();
   const own = join(dir, 'shadow.yaml');
   writeFileSync(own, `admin: {listen: '127.0.0.1:${port}'}\n`);
-  const shadow = startBuiltAgent('synapse', ['-c', file, '--agent-config', own, '--shadow']);
+  const shadow = startAgent('synapse', ['-c', file, '--agent-config', own, '--shadow']);
   onCleanUp(() => shadow.stop());
   await eventually(
     async () => {
