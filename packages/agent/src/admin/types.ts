@@ -77,7 +77,7 @@ export interface HealthReport {
 }
 
 /** Makes one text of metrics of another; what the query says beside `compat` may be labels. May throw a Refusal. */
-export type CompatMetrics = (text: string, query: URLSearchParams) => Promise<string>;
+type CompatMetrics = (text: string, query: URLSearchParams) => Promise<string>;
 
 export interface AdminOptions {
   /** For the API's description: the agent and its version. */
