@@ -6,6 +6,7 @@ import type { Explainer } from './explain/explainer.js';
 import { explanationShape, planShape, serverShape, serviceShape } from './explain/shapes.js';
 import { trafficRoutes } from './traffic/routes.js';
 import type { TrafficView } from './traffic/types.js';
+import { type TapDeps, tapRoutes } from './tap/routes.js';
 import type { Discovery } from './watchers/index.js';
 
 /** What synapse's API stands on. */
@@ -14,6 +15,7 @@ export interface ApiDeps {
   readonly instances: () => readonly InstanceList[];
   /** What generators count; undefined where none does. */
   readonly traffic: () => TrafficView | undefined;
+  readonly tap: TapDeps;
   readonly explainer: () => Pick<Explainer<Discovery>, 'explain' | 'services' | 'servers' | 'plan'>;
 }
 
@@ -21,7 +23,7 @@ const serviceName = { name: z.string().describe('The name of the service.') };
 const noService = { 404: 'There is no such service; the body names one like it.' };
 
 /** The routes of synapse's API, beside those that every agent has. */
-export function apiRoutes({ instances, traffic, explainer }: ApiDeps): readonly AdminRoute[] {
+export function apiRoutes({ instances, traffic, tap, explainer }: ApiDeps): readonly AdminRoute[] {
   const missing = (name: string): Error =>
     notFound(
       'service',
@@ -89,5 +91,6 @@ export function apiRoutes({ instances, traffic, explainer }: ApiDeps): readonly 
       () => traffic(),
       () => instances().map(({ service }) => service),
     ),
+    ...tapRoutes(tap),
   ];
 }

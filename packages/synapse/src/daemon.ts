@@ -17,7 +17,6 @@ import {
 import type { Generator } from './catalog/types.js';
 import type { AgentSettings } from './config/agentFile.js';
 import type { Synapse } from './synapse.js';
-import type { TrafficView } from './traffic/types.js';
 import { version } from './version.js';
 
 export interface DaemonOptions {
@@ -100,9 +99,11 @@ function admin({ synapse, settings, clock, logger, metrics, onListening }: Daemo
         import('./dashboard/routes.js'),
       ]);
       const explainer = new Explainer(synapse.evidence);
-      const traffic = () => trafficOf(synapse.evidence.generators);
+      const traffic = () => partOf(synapse.evidence.generators, 'traffic');
+      const source = () => partOf(synapse.evidence.generators, 'tap');
+      const tap = { tap: source, clock, needsToken: settings.tapNeedsToken };
       return [
-        ...apiRoutes({ instances: () => synapse.instances(), traffic, explainer: () => explainer }),
+        ...apiRoutes({ instances: () => synapse.instances(), traffic, tap, explainer: () => explainer }),
         ...dashboardRoutes({ about, traffic }),
       ];
     },
@@ -114,8 +115,11 @@ function admin({ synapse, settings, clock, logger, metrics, onListening }: Daemo
   };
 }
 
-function trafficOf(generators: ReadonlyMap<string, Pick<Generator, 'traffic'>>): TrafficView | undefined {
-  return [...generators.values()].find(({ traffic }) => traffic !== undefined)?.traffic;
+function partOf<K extends 'traffic' | 'tap'>(
+  generators: ReadonlyMap<string, Pick<Generator, K>>,
+  part: K,
+): Generator[K] | undefined {
+  return [...generators.values()].map((generator) => generator[part]).find((found) => found !== undefined);
 }
 
 /** Waits; false when the signal aborted first. */

@@ -1,5 +1,6 @@
 import type { Instance } from '@smartstack/registry';
 
+import type { TapSource } from '../tap/types.js';
 import type { TrafficView } from '../traffic/types.js';
 
 /** Generator blocks (`haproxy:`, `file_output:` …) of one service, as read; each generator validates its own. */
@@ -108,6 +109,8 @@ export interface Generator {
   status(): unknown;
   /** What the traffic of its services comes to; absent where nobody counts. */
   readonly traffic?: TrafficView;
+  /** Where its requests can be looked at; absent where they cannot. */
+  readonly tap?: TapSource;
   /** Looks at what has become of services' instances in the consumer, in their order. Changes nothing; never rejects. */
   trace?(subjects: readonly TraceSubject[], signal: AbortSignal): Promise<readonly GeneratorTrace[]>;
   /** What `reconcile` would do for `view`. Changes nothing, and rejects where that cannot be told. */
