@@ -6,11 +6,13 @@ import {
   type Files,
   filesOf,
   type Invocation,
+  type LiveQuestion,
   type OutputFormat,
   type Question,
   toRun,
 } from './invocation.js';
 import { spanOf, statOptions } from './statOptions.js';
+import { tapOptions, tapPath } from './tapOptions.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -18,9 +20,9 @@ const exitCodes = `Exit codes:
    0  fine
    1  a failure; lint: an error (with --strict, a warning); diff: something differs;
       services, servers, why: something takes no traffic; plan: there is something to do;
-      stat: no such service
+      stat, tap, top: no such service; tap, top: it cannot be tapped
   64  wrong usage
-  69  the agent does not answer
+  69  the agent does not answer, or went away
   78  the configuration cannot be used`;
 
 const text = { type: 'string', requiresArg: true } as const;
@@ -44,8 +46,8 @@ interface FileFlags {
   readonly 'agent-config'?: string | undefined;
 }
 
-/** Understands the command line. Never ends the process, and prints nothing. */
-export function parseArguments(argv: readonly string[], env: Environment): Invocation {
+/** Understands the command line; `isTerminal` says whether people watch what is printed. Never ends the process, and prints nothing. */
+export function parseArguments(argv: readonly string[], env: Environment, isTerminal = false): Invocation {
   let found: Invocation | undefined;
   const withFiles = (flags: FileFlags, make: (files: Files) => Invocation): void => {
     const files = filesOf(
@@ -66,6 +68,19 @@ export function parseArguments(argv: readonly string[], env: Environment): Invoc
     const { address, output } = flags;
     const connection = { address: nonEmpty(address), tokenFile: nonEmpty(flags['token-file']) };
     found = { kind: 'ask', question: { about, target, ...connection, output: format(output), ...more } };
+  };
+  const watch = (
+    about: LiveQuestion['about'],
+    service: string | undefined,
+    flags: Readonly<Record<string, unknown>>,
+    usual: Parameters<typeof tapPath>[2],
+  ): void => {
+    const asked = tapPath(service, flags, usual);
+    const connection = { address: nonEmpty(flags.address), tokenFile: nonEmpty(flags['token-file']) };
+    found =
+      'problem' in asked
+        ? { kind: 'usage', message: asked.problem }
+        : { kind: 'watch', question: { about, ...connection, ...asked, output: format(flags.output) } };
   };
   const parser = yargs()
     .scriptName('synapse')
@@ -190,6 +205,29 @@ export function parseArguments(argv: readonly string[], env: Environment): Invoc
         if (typeof span === 'string') found = { kind: 'usage', message: span };
         else ask('stat', flags.service, flags, { span, wide: flags.output === 'wide' });
       },
+    )
+    .command(
+      'tap <service>',
+      'show the requests of a service while they pass, each when it has ended',
+      (y: Argv) =>
+        y
+          .positional('service', { type: 'string', demandOption: true, describe: 'the service' })
+          .options(tapOptions('127.0.0.1:3455'))
+          .option('limit', { ...text, describe: 'end after so many' }),
+      (flags) => watch('tap', flags.service, flags, { maxRps: 100 }),
+    )
+    .command(
+      'top [service]',
+      'show who sends what most: on a terminal until Ctrl-C, elsewhere for five seconds',
+      (y: Argv) =>
+        y
+          .positional('service', { type: 'string', describe: 'of this service only' })
+          .options(tapOptions('127.0.0.1:3455')),
+      (flags) =>
+        watch('top', flags.service, flags, {
+          maxRps: 1_000,
+          ...((!isTerminal || flags.output === 'json') && { forMs: 5_000 }),
+        }),
     )
     .epilogue(exitCodes)
     .help('help')

@@ -30,6 +30,14 @@ export interface Question extends Connection {
   readonly wide?: boolean;
 }
 
+/** A look at requests while they pass. */
+export interface LiveQuestion extends Connection {
+  readonly about: 'tap' | 'top';
+  /** Of the agent's API, with what is asked for. */
+  readonly path: string;
+  readonly output: OutputFormat;
+}
+
 /** What the command line asks for. */
 export type Invocation =
   | { readonly kind: 'run'; readonly files: Files; readonly debug: boolean; readonly shadow: boolean }
@@ -58,6 +66,7 @@ export type Invocation =
       readonly output: OutputFormat;
     }
   | { readonly kind: 'ask'; readonly question: Question }
+  | { readonly kind: 'watch'; readonly question: LiveQuestion }
   /** Help, or the version. */
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'usage'; readonly message: string };
