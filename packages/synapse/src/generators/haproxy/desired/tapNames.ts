@@ -7,7 +7,7 @@ export const tapName = 'synapse-tap';
 export const wholeTap = 1000;
 
 /** How long a number in the table lasts that nobody renews, in seconds: so long is HAProxy busy for a reader that died. */
-export const tapLeaseSeconds = 10;
+export const tapLeaseSeconds = 4;
 
 /** First word of each line, which says what follows. */
 export const tapLineMark = 'tap1';

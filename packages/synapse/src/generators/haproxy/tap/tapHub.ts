@@ -10,6 +10,8 @@ import type { TapMetrics } from './tapMetrics.js';
 interface OpenTap {
   readonly services: ReadonlySet<string>;
   readonly listener: TapListener;
+  /** Of what was wanted when it was opened. */
+  readonly revision: number;
   permille: number;
   lines: number;
 }
@@ -22,7 +24,7 @@ export class TapHub implements TapSource {
   #services: TapServices['services'] = [];
   #serviceOf: ReadonlyMap<string, string> = new Map();
   #frontendOf: ReadonlyMap<string, string> = new Map();
-  #state: { readonly isAttached: boolean; readonly reason?: string } = { isAttached: false };
+  #revision = 0;
 
   constructor(metrics: TapMetrics) {
     this.#metrics = metrics;
@@ -49,10 +51,10 @@ export class TapHub implements TapSource {
   }
 
   open(services: readonly string[], permille: number, listener: TapListener): Tap {
-    const tap: OpenTap = { services: new Set(services), listener, permille, lines: 0 };
+    const revision = this.#revision + 1;
+    const tap: OpenTap = { services: new Set(services), listener, revision, permille, lines: 0 };
     this.#taps.add(tap);
     this.#metrics.readers(this.#taps.size);
-    listener.attached(this.#state.isAttached, this.#state.reason);
     this.#change();
     const most = (): number => {
       const others = [...this.#taps].filter((each) => services.some((name) => each.services.has(name)));
@@ -141,13 +143,18 @@ export class TapHub implements TapSource {
     for (const { listener } of taps) listener.lost(count);
   }
 
-  /** Whether HAProxy is read, and why it is not. */
-  attached(isAttached: boolean, reason?: string): void {
-    this.#state = { isAttached, ...(reason !== undefined && { reason }) };
-    for (const { listener } of this.#taps) listener.attached(isAttached, reason);
+  /** Grows with each change of what is wanted. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** Whether HAProxy is read as was wanted at a revision, and why it is not. */
+  attached(revision: number, isAttached: boolean, reason?: string): void {
+    for (const tap of this.#taps) if (tap.revision <= revision) tap.listener.attached(isAttached, reason);
   }
 
   #change(): void {
+    this.#revision += 1;
     for (const done of [...this.#waiting]) done();
   }
 }

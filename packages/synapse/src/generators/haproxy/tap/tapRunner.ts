@@ -60,13 +60,12 @@ export class TapRunner {
   /** Runs until `signal` aborts. Never throws. */
   async run(signal: AbortSignal): Promise<void> {
     const { hub } = this.#options;
-    if (this.#targets.size === 0) hub.attached(false, '`do_socket` is false');
     while (!signal.aborted) {
-      if (hub.isIdle || this.#targets.size === 0) await hub.changed(signal);
-      const isIdle = hub.isIdle;
+      if (this.#isQuiet) await hub.changed(signal);
+      const { isIdle, revision } = hub;
       await Promise.all([...this.#targets].map(([target, known]) => this.#look(target, known, signal)));
       this.#tellLosses();
-      this.#tellState();
+      this.#tellState(revision);
       if (isIdle) this.#hangUp();
       else await this.#pause(signal);
     }
@@ -172,10 +171,16 @@ export class TapRunner {
         for (const [frontend, count] of losses.look()) hub.lost(frontend, count);
   }
 
-  #tellState(): void {
+  #tellState(revision: number): void {
     const all = [...this.#targets.values()];
     const isAttached = all.some((each) => each.isAttached);
-    this.#options.hub.attached(isAttached, isAttached ? undefined : all[0]?.reason);
+    const reason = all.length === 0 ? '`do_socket` is false' : all[0]?.reason;
+    this.#options.hub.attached(revision, isAttached, isAttached ? undefined : reason);
+  }
+
+  /** Nobody looks, and HAProxy knows it. */
+  get #isQuiet(): boolean {
+    return this.#options.hub.isIdle && [...this.#targets.values()].every(({ told }) => told.size === 0);
   }
 
   #hangUp(): void {
