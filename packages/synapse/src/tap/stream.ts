@@ -155,8 +155,8 @@ export class TapStream implements TapListener {
   }
 
   #news(): string {
-    const { dropped, samplePercent } = this.#counts();
-    return JSON.stringify([dropped, samplePercent, this.#state]);
+    const { sent, dropped, samplePercent } = this.#counts();
+    return JSON.stringify([sent, dropped, samplePercent, this.#state]);
   }
 
   /** Who does not read is told when he does: the counts do not get less. */
