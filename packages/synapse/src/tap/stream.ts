@@ -72,6 +72,7 @@ export class TapStream implements TapListener {
     if (signal.aborted) return;
     this.#sink.onDrain(() => (this.#blockedAt = undefined));
     this.#write({ type: 'start', services, notTapped });
+    this.turn();
     const ended = new Promise<EndReason>((resolve) => {
       this.#finish = resolve;
       signal.addEventListener('abort', () => resolve('stopped'), { once: true });
