@@ -5,6 +5,7 @@ import { BadUsage, connect, plainText, reader } from '@smartstack/agent/cli';
 import { type TapCounts, type TapEvent, tapEventShape, type TapRequest } from '../tap/shapes.js';
 import type { LiveQuestion } from './invocation.js';
 import type { Screen } from './screen.js';
+import { type LiveView, missingText } from './liveView.js';
 import { TopPage } from './top.js';
 import { bytes, latency } from './units.js';
 
@@ -18,14 +19,6 @@ export interface LiveContext {
 const usual = [{ host: '127.0.0.1', port: 3455 }];
 
 const readEvent = reader('synapse', tapEventShape);
-
-/** Shows what an agent tells of requests. */
-export interface LiveView {
-  /** Takes an event, and the line that it came as. */
-  event(event: TapEvent, line: string): void;
-  /** It is over; `counts` are the last that are known. */
-  end(counts: TapCounts | undefined): void;
-}
 
 /**
  * Shows requests while they pass, until they end, or the command is told to. Returns the exit code; whatever was expected
@@ -80,7 +73,7 @@ function timeOf(ms: number): string {
 }
 
 /** One request on a line, for people. */
-export function requestLine(request: TapRequest): string {
+function requestLine(request: TapRequest): string {
   const { at, source, sourcePort, service, server, method, path, status } = request;
   const host = source.includes(':') ? `[${source}]` : source;
   const parts = [
@@ -93,18 +86,6 @@ export function requestLine(request: TapRequest): string {
     ...(request.outcome === 'success' ? [] : [request.outcome]),
   ];
   return plainText(parts.join(' '));
-}
-
-/** What was not shown, for people; empty where that is nothing. */
-export function missingText({ dropped, samplePercent }: TapCounts): string {
-  const { rate, reader: unread, haproxy } = dropped;
-  const parts = [
-    ...(rate > 0 ? [`${rate} came faster than --max-rps`] : []),
-    ...(unread > 0 ? [`${unread} were not read in time`] : []),
-    ...(haproxy > 0 ? [`HAProxy had no room for ${haproxy}`] : []),
-    ...(samplePercent < 100 ? [`HAProxy told of ${samplePercent}% of the requests`] : []),
-  ];
-  return parts.join('; ');
 }
 
 /** `synapse tap`: a line for each request. */

@@ -4,7 +4,7 @@ import { cut, table } from '@smartstack/agent/cli';
 import { Busiest, type TopRow } from '../tap/busiest.js';
 import type { TapCounts, TapEvent } from '../tap/shapes.js';
 import { Pages, type Screen } from './screen.js';
-import { missingText, type LiveView } from './tap.js';
+import { type LiveView, missingText } from './liveView.js';
 import { count, latency, percent } from './units.js';
 
 const refreshMs = 1_000;
@@ -14,7 +14,7 @@ const maxRows = 100;
 const columns = ['SOURCE', 'DESTINATION', 'METHOD', 'PATH', 'COUNT', 'BEST', 'WORST', 'LAST', 'SUCCESS'];
 
 /** The busiest kinds of requests, for people. */
-export function topTable(rows: readonly TopRow[], width: number | undefined): readonly string[] {
+function topTable(rows: readonly TopRow[], width: number | undefined): readonly string[] {
   return table(
     columns,
     rows.map((row) => [

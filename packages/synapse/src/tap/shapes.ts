@@ -17,7 +17,7 @@ const countsShape = {
 };
 
 /** A request that has ended. */
-export const tapRequestShape = z
+const tapRequestShape = z
   .object({
     type: z.literal('request'),
     at: z.number().describe('When it ended: milliseconds since the epoch.'),

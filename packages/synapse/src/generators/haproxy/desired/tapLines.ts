@@ -1,4 +1,4 @@
-import { backendContext, effectiveDefaults } from './backendContext.js';
+import { effectiveDefaults } from './backendContext.js';
 import { tapObstacles } from './tapClashes.js';
 import { isTapSection, tapLeaseSeconds, tapLineMark, tapName, wholeTap } from './tapNames.js';
 import { optionsAgainst } from './tapLogs.js';
@@ -152,9 +152,4 @@ export function withTap(state: DesiredState, settings: TapSettings | undefined):
   );
   const isEmpty = services.every((each, index) => each === plain.services[index]);
   return { ...plain, base: isEmpty ? plain.base : withSections(plain.base), services, tap: settings };
-}
-
-/** Whether a frontend of these lines speaks HTTP. */
-export function speaksHttp(defaults: readonly string[], lines: readonly string[]): boolean {
-  return backendContext(defaults, lines).http;
 }
