@@ -18,6 +18,6 @@ export const apis: Readonly<Record<string, object>> = {
   'synapse-api.json': described(
     'synapse',
     synapseVersion,
-    synapseRoutes({} as Parameters<typeof synapseRoutes>[0]),
+    synapseRoutes({ tap: { needsToken: false } } as Parameters<typeof synapseRoutes>[0]),
   ),
 };

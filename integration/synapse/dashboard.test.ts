@@ -242,6 +242,28 @@ describe.skipIf(why !== undefined)(`the dashboard${why === undefined ? '' : ` (s
     expect(await page.locator('.node.service .label').allTextContents()).toEqual(['orders', 'web']);
     await page.screenshot({ path: join(pictures, 'topology.png'), fullPage: true });
     await page.keyboard.press('3');
+    const rows = page.locator('.live tbody tr');
+    await rows.first().waitFor();
+    await page.keyboard.press('/');
+    await page.keyboard.type('/ GET 200');
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Escape');
+    await eventually(async () => (await rows.count()) > 5, { what: 'requests pass', timeoutMs: 10_000 });
+    expect((await rows.first().locator('td').allInnerTexts()).join(' ')).toMatch(
+      /^\d\d:\d\d:\d\d GET \/ 200 [\d.]+ m?s 127\.0\.0\.1 [abc]_127/,
+    );
+    await page.screenshot({ path: join(pictures, 'live.png') });
+    await page.keyboard.press('p');
+    await page.getByRole('button', { name: 'Go on' }).waitFor();
+    // Nobody looks any more: HAProxy is silent again.
+    await eventually(async () => (await vm.admin('/metrics')).body.includes('\nsmartstack_tap_readers 0\n'), {
+      what: 'the tap is closed',
+      timeoutMs: 10_000,
+    });
+    await page.keyboard.press('p');
+    await page.goto(`${base}#/live/web?filter=/nothing-is-called-so`);
+    await page.getByText('Waiting for requests').waitFor();
+    await page.keyboard.press('4');
     await page.getByText('connected', { exact: true }).first().waitFor();
     await page.screenshot({ path: join(pictures, 'agent.png'), fullPage: true });
     await page.keyboard.press('?');
@@ -262,6 +284,7 @@ describe.skipIf(why !== undefined)(`the dashboard${why === undefined ? '' : ` (s
       ['services', '.services .success'],
       ['service/web', '.servers .pill'],
       ['topology', '.node.server'],
+      ['live', '.live .path'],
       ['agent', '.card'],
     ] as const) {
       await page.goto(`${base}#/${view}`);

@@ -8,6 +8,7 @@ import { topologyRoutes } from './topology/routes.js';
 import type { Topology } from './topology/topology.js';
 import { trafficRoutes } from './traffic/routes.js';
 import type { TrafficView } from './traffic/types.js';
+import { type TapDeps, tapRoutes } from './tap/routes.js';
 import type { Discovery } from './watchers/index.js';
 
 /** What synapse's API stands on. */
@@ -17,6 +18,7 @@ export interface ApiDeps {
   /** What generators count; undefined where none does. */
   readonly traffic: () => TrafficView | undefined;
   readonly topology: () => Pick<Topology, 'host' | 'fleet'>;
+  readonly tap: TapDeps;
   readonly explainer: () => Pick<Explainer<Discovery>, 'explain' | 'services' | 'servers' | 'plan'>;
 }
 
@@ -24,7 +26,7 @@ const serviceName = { name: z.string().describe('The name of the service.') };
 const noService = { 404: 'There is no such service; the body names one like it.' };
 
 /** The routes of synapse's API, beside those that every agent has. */
-export function apiRoutes({ instances, traffic, topology, explainer }: ApiDeps): readonly AdminRoute[] {
+export function apiRoutes({ instances, traffic, tap, topology, explainer }: ApiDeps): readonly AdminRoute[] {
   const missing = (name: string): Error =>
     notFound(
       'service',
@@ -93,5 +95,6 @@ export function apiRoutes({ instances, traffic, topology, explainer }: ApiDeps):
       () => traffic(),
       () => instances().map(({ service }) => service),
     ),
+    ...tapRoutes(tap),
   ];
 }

@@ -139,10 +139,12 @@ function admin(
         import('./dashboard/routes.js'),
       ]);
       const explainer = new Explainer(synapse.evidence);
-      const traffic = () => trafficOf(synapse.evidence.generators);
+      const traffic = () => partOf(synapse.evidence.generators, 'traffic');
+      const source = () => partOf(synapse.evidence.generators, 'tap');
+      const tap = { tap: source, clock, needsToken: settings.tapNeedsToken };
       return [
         ...apiRoutes({
-          ...{ instances: () => synapse.instances(), traffic },
+          ...{ instances: () => synapse.instances(), traffic, tap },
           ...{ topology: () => made, explainer: () => explainer },
         }),
         ...dashboardRoutes({ about, traffic }),
@@ -156,8 +158,11 @@ function admin(
   };
 }
 
-function trafficOf(generators: ReadonlyMap<string, Pick<Generator, 'traffic'>>): TrafficView | undefined {
-  return [...generators.values()].find(({ traffic }) => traffic !== undefined)?.traffic;
+function partOf<K extends 'traffic' | 'tap'>(
+  generators: ReadonlyMap<string, Pick<Generator, K>>,
+  part: K,
+): Generator[K] | undefined {
+  return [...generators.values()].map((generator) => generator[part]).find((found) => found !== undefined);
 }
 
 /** Waits; false when the signal aborted first. */

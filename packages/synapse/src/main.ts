@@ -4,7 +4,22 @@ import { importModule } from '@smartstack/agent/importing';
 import { PluginLoader } from '@smartstack/agent/plugins';
 
 import { runCommandLine } from './cli/commands.js';
+import type { Screen } from './cli/screen.js';
 import { generators } from './generators/index.js';
+
+const { stdout, stderr } = process;
+const screen: Screen = {
+  out: (line) => void stdout.write(`${line}\n`),
+  err: (line) => void stderr.write(`${line}\n`),
+  size: () => (stdout.isTTY ? { columns: stdout.columns, rows: stdout.rows } : undefined),
+  write: (text) => stdout.write(text),
+  drained: () => new Promise((done) => void stdout.write('', () => done())),
+  onEnd: (listener) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, listener);
+    // Whoever reads may have had enough: head.
+    for (const stream of [stdout, stderr]) stream.on('error', listener);
+  },
+};
 
 // Not awaited: a bundle in CommonJS has no top-level await. A failure ends the process as an unhandled rejection.
 export const ended = runCommandLine(
@@ -18,6 +33,7 @@ export const ended = runCommandLine(
       const streams = [process.stdout, process.stderr];
       await Promise.all(streams.map((stream) => new Promise<void>((done) => stream.write('', () => done()))));
     },
+    screen: () => screen,
     out: (line) => void process.stdout.write(`${line}\n`),
     err: (line) => void process.stderr.write(`${line}\n`),
     plugins: new PluginLoader({ clock: systemClock, importModule }),

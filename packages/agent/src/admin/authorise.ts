@@ -20,10 +20,14 @@ export function isReading(method: string): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 
-/** Throws Refusal 401 or 403 unless the request carries the token. */
-export async function demandToken(request: IncomingMessage, tokenFile: TokenFile | undefined): Promise<void> {
+/** Throws Refusal 401 or 403 unless the request carries the token; `reading` says what a request that reads does. */
+export async function demandToken(
+  request: IncomingMessage,
+  tokenFile: TokenFile | undefined,
+  reading = 'Reading over the network',
+): Promise<void> {
   if (tokenFile === undefined) {
-    const what = isReading(request.method ?? '') ? 'Reading over the network' : 'Changing something over TCP';
+    const what = isReading(request.method ?? '') ? reading : 'Changing something over TCP';
     throw new Refusal(
       403,
       `${what} needs a token, and there is none: set admin.token_file, or use a unix socket (admin.listen)`,

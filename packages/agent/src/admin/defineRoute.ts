@@ -3,7 +3,7 @@ import { explainIssues } from '../config/validate.js';
 import { formatPath } from '../config/types.js';
 import { Refusal } from './refusal.js';
 import { jsonResponse } from './routes.js';
-import type { AdminRequest, AdminRoute, RouteDoc } from './types.js';
+import type { AdminRequest, AdminResponse, AdminRoute, RouteDoc } from './types.js';
 
 /** A route of which schemas say what goes in and what comes out. */
 export interface RouteDefinition<
@@ -23,6 +23,11 @@ export interface RouteDefinition<
   readonly query?: Q;
   /** Gets undefined when nothing was sent. */
   readonly body?: B;
+  /** Of the answer, where it is no JSON. */
+  readonly contentType?: string;
+  readonly isPrivate?: AdminRoute['isPrivate'];
+  readonly hasEffect?: AdminRoute['hasEffect'];
+  /** Of the answer; of each line, where it is a stream. */
   readonly response: R;
   readonly unready?: string;
   readonly statuses?: RouteDoc['statuses'];
@@ -35,14 +40,16 @@ export interface RouteDefinition<
 }
 
 /** The answer of a route; its status is 200 unless given. */
-export interface Reply<T> {
-  readonly status?: number;
-  readonly value: T;
-}
+export type Reply<T> =
+  | { readonly status?: number; readonly value: T }
+  /** One JSON text a line, for as long as it takes. */
+  | { readonly stream: NonNullable<AdminResponse['stream']> };
 
 type NoKeys = Readonly<Record<string, never>>;
 
 const nothing = z.undefined();
+/** One JSON text a line. */
+const ndjson = 'application/x-ndjson; charset=utf-8';
 
 /** Makes a route that takes only what fits its schemas: anything else is answered with 400, which names the field. */
 export function defineRoute<
@@ -51,13 +58,15 @@ export function defineRoute<
   B extends z.ZodType = z.ZodUndefined,
   R extends z.ZodType = z.ZodType,
 >(definition: RouteDefinition<P, Q, B, R>): AdminRoute {
-  const { method, path, handle, ...rest } = definition;
+  const { method, path, handle, isPrivate, hasEffect, ...rest } = definition;
   const params = z.object((definition.params ?? {}) as P);
   const query = z.strictObject((definition.query ?? {}) as Q);
   const body = (definition.body ?? nothing) as B;
   return {
     method,
     path,
+    ...(isPrivate !== undefined && { isPrivate }),
+    ...(hasEffect !== undefined && { hasEffect }),
     doc: {
       ...rest,
       params,
@@ -70,8 +79,10 @@ export function defineRoute<
         query: check('query', query, lists(request.query)) as z.output<z.ZodObject<Q>>,
         body: check('body', body, jsonOf(request)),
       };
-      const { status, value } = await handle(input);
-      return jsonResponse(value, status);
+      const reply = await handle(input);
+      if ('stream' in reply)
+        return { status: 200, contentType: rest.contentType ?? ndjson, body: '', stream: reply.stream };
+      return jsonResponse(reply.value, reply.status);
     },
   };
 }

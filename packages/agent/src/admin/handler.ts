@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { demandToken, isReading, type Origin } from './authorise.js';
-import { isOwnHost, mayRead, mayWrite } from './hostGuard.js';
+import { type Asker, isOwnHost, mayRead, mayWrite } from './hostGuard.js';
 import { Refusal } from './refusal.js';
 import { jsonResponse, matchRoute, standardRoutes } from './routes.js';
 import { TokenFile } from './tokenFile.js';
@@ -23,12 +23,17 @@ export function createHandler(options: AdminOptions): Handler {
     try {
       // No web page can reach a unix socket.
       if (origin !== 'socket') guard(request, names);
-      send(response, await answer(request, origin, table, tokenFile));
+      const reply = await answer(request, origin, table, tokenFile);
+      if (reply.stream === undefined) send(response, reply);
+      else await sendStream(request, response, reply);
     } catch (error) {
       if (request.destroyed && !request.complete) return;
       if (error instanceof Refusal) {
         for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value);
         send(response, jsonResponse({ error: error.message }, error.status));
+      } else if (response.headersSent) {
+        logger.error('admin request failed', { url: request.url, error });
+        response.destroy();
       } else {
         logger.error('admin request failed', { url: request.url, error });
         send(response, jsonResponse({ error: 'internal error' }, 500));
@@ -88,23 +93,26 @@ function ownNames({ listen, allowedHosts = [] }: AdminOptions): readonly string[
   return [...allowedHosts, ...listen.flatMap((address) => ('socket' in address ? [] : [address.host]))];
 }
 
-function guard(request: IncomingMessage, names: readonly string[]): void {
-  const { headers } = request;
+function askerOf({ headers }: IncomingMessage): Asker {
   const one = (name: string): string | undefined => {
     const value = headers[name];
     return typeof value === 'string' ? value : undefined;
   };
-  if (!isOwnHost(headers.host, names))
-    throw new Refusal(
-      403,
-      'unknown host name: ask by address, or by localhost; admin.allowed_hosts has others',
-    );
-  const asker = {
+  return {
     origin: headers.origin,
     host: headers.host,
     site: one('sec-fetch-site'),
     mode: one('sec-fetch-mode'),
   };
+}
+
+function guard(request: IncomingMessage, names: readonly string[]): void {
+  const asker = askerOf(request);
+  if (!isOwnHost(asker.host, names))
+    throw new Refusal(
+      403,
+      'unknown host name: ask by address, or by localhost; admin.allowed_hosts has others',
+    );
   const may = isReading(request.method ?? '') ? mayRead(asker) : mayWrite(asker);
   if (!may) throw new Refusal(403, 'not from another site');
 }
@@ -122,7 +130,10 @@ async function answer(
   // Others are not even told what there is.
   if (origin === 'network' && !(reads && table.isOpen(path))) await demandToken(request, tokenFile);
   const { route, params } = await table.find(method, path);
-  if (origin === 'loopback' && !reads) await demandToken(request, tokenFile);
+  if (origin === 'loopback' && (!reads || route.isPrivate === true))
+    await demandToken(request, tokenFile, 'Reading this over TCP');
+  if (origin !== 'socket' && route.hasEffect === true && !mayWrite(askerOf(request)))
+    throw new Refusal(403, 'not from another site');
   return route.handle({
     method,
     path,
@@ -172,4 +183,34 @@ function send(response: ServerResponse, { status, contentType, body, headers }: 
     ...headers,
   });
   response.end(isEmpty ? undefined : bytes);
+}
+
+/** Sends an answer that goes on until its stream settles, or its reader leaves. */
+async function sendStream(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, contentType, body, headers, stream }: AdminResponse,
+): Promise<void> {
+  // A reader over a proxy must not wait for a buffer to fill.
+  response.writeHead(status, {
+    ...protection,
+    'content-type': contentType,
+    ...headers,
+    'x-accel-buffering': 'no',
+  });
+  if (stream === undefined || request.method === 'HEAD') {
+    response.end();
+    return;
+  }
+  response.flushHeaders();
+  if (body.length > 0) response.write(body);
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  if (response.destroyed) gone.abort();
+  await stream({
+    write: (text) => !gone.signal.aborted && response.write(text),
+    onDrain: (listener) => void response.on('drain', listener),
+    signal: gone.signal,
+  });
+  response.end();
 }

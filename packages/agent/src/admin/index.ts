@@ -9,5 +9,6 @@ export type {
   AdminRequest,
   AdminResponse,
   AdminRoute,
+  AdminSink,
   HealthReport,
 } from './types.js';

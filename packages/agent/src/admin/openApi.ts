@@ -46,7 +46,7 @@ export function openApi(
   };
 }
 
-function operation({ method, path, isOpen }: AdminRoute, doc: RouteDoc, schemas: Schemas): Json {
+function operation({ method, path, isOpen, isPrivate }: AdminRoute, doc: RouteDoc, schemas: Schemas): Json {
   const content = (schema: z.ZodType, type = 'application/json'): Json => ({
     content: { [type]: { schema: schemas.of(schema, 'output') } },
   });
@@ -80,7 +80,7 @@ function operation({ method, path, isOpen }: AdminRoute, doc: RouteDoc, schemas:
       ...(doc.unready !== undefined && { 503: { description: doc.unready, ...answer } }),
       ...Object.fromEntries(refusals),
     },
-    security: isOpen ? [] : changes ? [{ token: [] }, {}] : [{}, { token: [] }],
+    security: isOpen ? [] : changes || isPrivate ? [{ token: [] }, {}] : [{}, { token: [] }],
   };
 }
 

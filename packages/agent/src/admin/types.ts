@@ -37,6 +37,18 @@ export interface AdminResponse {
   readonly body: string | Uint8Array;
   /** Beside, or in place of, those that every answer has; names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Writes what follows the body, for as long as it takes; the answer ends when it has settled. Not called for HEAD. */
+  readonly stream?: (sink: AdminSink) => Promise<void>;
+}
+
+/** Where a stream writes. */
+export interface AdminSink {
+  /** Sends a text, or keeps it for a reader who is slow: false while so much is kept that no more should be written. */
+  write(text: string): boolean;
+  /** Called each time that more may be written. */
+  onDrain(listener: () => void): void;
+  /** Aborts when the reader has gone. */
+  readonly signal: AbortSignal;
 }
 
 /** What the API's description says of a route. */
@@ -64,6 +76,10 @@ export interface AdminRoute {
   readonly path: string;
   /** Whether other hosts may ask without a token. */
   readonly isOpen?: boolean;
+  /** Whether it takes the token over TCP, as what changes something does; where that is so, also from this host. */
+  readonly isPrivate?: boolean;
+  /** Whether asking has an effect, so that no other site may have a browser ask, not even with a link. */
+  readonly hasEffect?: boolean;
   /** Without it the route is in no description. */
   readonly doc?: RouteDoc;
   /** What it throws is logged and answered with 500, unless it is a Refusal. */

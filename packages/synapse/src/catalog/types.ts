@@ -1,5 +1,6 @@
 import type { Instance } from '@smartstack/registry';
 
+import type { TapSource } from '../tap/types.js';
 import type { Entrance } from '../topology/types.js';
 import type { TrafficView } from '../traffic/types.js';
 
@@ -113,6 +114,8 @@ export interface Generator {
   readonly traffic?: TrafficView;
   /** Where clients of its services connect to on this host, as far as these are IP addresses. */
   entrances?(): readonly Entrance[];
+  /** Where its requests can be looked at; absent where they cannot. */
+  readonly tap?: TapSource;
   /** Looks at what has become of services' instances in the consumer, in their order. Changes nothing; never rejects. */
   trace?(subjects: readonly TraceSubject[], signal: AbortSignal): Promise<readonly GeneratorTrace[]>;
   /** What `reconcile` would do for `view`. Changes nothing, and rejects where that cannot be told. */

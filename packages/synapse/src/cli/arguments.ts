@@ -6,12 +6,14 @@ import {
   type Files,
   filesOf,
   type Invocation,
+  type LiveQuestion,
   type OutputFormat,
   type Question,
   toRun,
 } from './invocation.js';
 import { checkupOptions, waitOf } from './checkupOptions.js';
 import { spanOf, statOptions, wideOptions } from './statOptions.js';
+import { tapOptions, tapPath } from './tapOptions.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -19,10 +21,10 @@ const exitCodes = `Exit codes:
    0  fine
    1  a failure; lint: an error (with --strict, a warning); diff: something differs;
       services, servers, why: something takes no traffic; plan: there is something to do;
-      stat: no such service; edges, graph: nobody calls it, and it nobody;
-      check: something failed
+      stat, tap, top: no such service; tap, top: it cannot be tapped;
+      edges, graph: nobody calls it, and it nobody; check: something failed
   64  wrong usage (check: 2)
-  69  the agent does not answer
+  69  the agent does not answer, or went away
   78  the configuration cannot be used`;
 
 const text = { type: 'string', requiresArg: true } as const;
@@ -38,6 +40,10 @@ const connectionFlags = connectionOptions(usual);
 const localOption = {
   local: { type: 'boolean', default: false, describe: 'this host only, not the fleet' },
 } as const;
+const caller = { type: 'string', describe: 'only what this one calls, and who calls it' } as const;
+const dotOption = {
+  dot: { type: 'boolean', default: false, describe: 'for Graphviz: | dot -Tsvg' },
+} as const;
 const catalogOption = {
   catalog: {
     ...text,
@@ -50,8 +56,8 @@ interface FileFlags {
   readonly 'agent-config'?: string | undefined;
 }
 
-/** Understands the command line. Never ends the process, and prints nothing. */
-export function parseArguments(argv: readonly string[], env: Environment): Invocation {
+/** Understands the command line; `isTerminal` says whether people watch what is printed. Never ends the process, and prints nothing. */
+export function parseArguments(argv: readonly string[], env: Environment, isTerminal = false): Invocation {
   let found: Invocation | undefined;
   const withFiles = (flags: FileFlags, make: (files: Files) => Invocation): void => {
     const files = filesOf(
@@ -72,6 +78,19 @@ export function parseArguments(argv: readonly string[], env: Environment): Invoc
     const { address, output } = flags;
     const connection = { address: nonEmpty(address), tokenFile: nonEmpty(flags['token-file']) };
     found = { kind: 'ask', question: { about, target, ...connection, output: format(output), ...more } };
+  };
+  const watch = (
+    about: LiveQuestion['about'],
+    service: string | undefined,
+    flags: Readonly<Record<string, unknown>>,
+    usual: Parameters<typeof tapPath>[2],
+  ): void => {
+    const asked = tapPath(service, flags, usual);
+    const connection = { address: nonEmpty(flags.address), tokenFile: nonEmpty(flags['token-file']) };
+    found =
+      'problem' in asked
+        ? { kind: 'usage', message: asked.problem }
+        : { kind: 'watch', question: { about, ...connection, ...asked, output: format(flags.output) } };
   };
   const parser = yargs()
     .scriptName('synapse')
@@ -214,24 +233,38 @@ export function parseArguments(argv: readonly string[], env: Environment): Invoc
     .command(
       'edges [name]',
       'show who calls whom, and how it is known: on this host, or in its fleet where that is told',
-      (y: Argv) =>
-        y
-          .positional('name', { type: 'string', describe: 'only what this one calls, and who calls it' })
-          .options({ ...wideOptions(usual), ...localOption }),
+      (y: Argv) => y.positional('name', caller).options({ ...wideOptions(usual), ...localOption }),
       (flags) => ask('edges', flags.name, flags, { wide: flags.output === 'wide', local: flags.local }),
     )
     .command(
       'graph [name]',
       'print who calls whom as a graph: JSON, or for Graphviz',
       (y: Argv) =>
-        y
-          .positional('name', { type: 'string', describe: 'only what this one calls, and who calls it' })
-          .options({
-            ...wideOptions(usual),
-            ...localOption,
-            dot: { type: 'boolean', default: false, describe: 'for Graphviz: | dot -Tsvg' },
-          }),
+        y.positional('name', caller).options({ ...wideOptions(usual), ...localOption, ...dotOption }),
       (flags) => ask('graph', flags.name, flags, { local: flags.local, dot: flags.dot }),
+    )
+    .command(
+      'tap <service>',
+      'show the requests of a service while they pass, each when it has ended',
+      (y: Argv) =>
+        y
+          .positional('service', { type: 'string', demandOption: true, describe: 'the service' })
+          .options(tapOptions(usual))
+          .option('limit', { ...text, describe: 'end after so many' }),
+      (flags) => watch('tap', flags.service, flags, { maxRps: 100 }),
+    )
+    .command(
+      'top [service]',
+      'show who sends what most: on a terminal until Ctrl-C, elsewhere for five seconds',
+      (y: Argv) =>
+        y
+          .positional('service', { type: 'string', describe: 'of this service only' })
+          .options(tapOptions(usual)),
+      (flags) =>
+        watch('top', flags.service, flags, {
+          maxRps: 1_000,
+          ...((!isTerminal || flags.output === 'json') && { forMs: 5_000 }),
+        }),
     )
     .epilogue(exitCodes)
     .help('help')

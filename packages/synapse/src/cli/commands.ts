@@ -23,6 +23,7 @@ import { version } from '../version.js';
 import { check } from './check.js';
 import { type Invocation, plainInvocation } from './invocation.js';
 import type { Output } from './output.js';
+import type { Screen } from './screen.js';
 import { type Environment, load, startable } from './load.js';
 import { printIssues, readCatalog, renderAll, viewOf } from './render.js';
 
@@ -37,6 +38,8 @@ export interface CommandHost extends Output {
   readonly isTerminal: boolean;
   /** Characters in a line of the terminal that is written to; undefined where it is none. */
   readonly width: number | undefined;
+  /** For commands that go on. */
+  readonly screen: () => Screen;
   /** Resolves when whatever was written has left the process. */
   readonly printed: () => Promise<void>;
   /** Loads modules that a configuration names. */
@@ -48,7 +51,7 @@ export interface CommandHost extends Output {
 export async function runCommandLine(host: CommandHost, generators: GeneratorTable): Promise<void> {
   const invocation =
     plainInvocation(host.argv, host.env) ??
-    (await import('./arguments.js')).parseArguments(host.argv, host.env);
+    (await import('./arguments.js')).parseArguments(host.argv, host.env, host.screen().size() !== undefined);
   const code = await carryOut(invocation, host, generators);
   if (code === undefined) return;
   await within(host.printed(), printingMs, systemClock);
@@ -91,6 +94,10 @@ async function carryOut(
     case 'ask': {
       const { ask } = await import('./ask.js');
       return ask(invocation.question, { clock: systemClock, output: host, width: host.width });
+    }
+    case 'watch': {
+      const { watch } = await import('./tap.js');
+      return watch(invocation.question, { clock: systemClock, screen: host.screen() });
     }
     case 'run':
       await start(invocation, host, generators);

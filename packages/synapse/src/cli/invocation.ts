@@ -34,6 +34,14 @@ export interface Question extends Connection {
   readonly dot?: boolean;
 }
 
+/** A look at requests while they pass. */
+export interface LiveQuestion extends Connection {
+  readonly about: 'tap' | 'top';
+  /** Of the agent's API, with what is asked for. */
+  readonly path: string;
+  readonly output: OutputFormat;
+}
+
 /** What the command line asks for. */
 export type Invocation =
   | { readonly kind: 'run'; readonly files: Files; readonly debug: boolean; readonly shadow: boolean }
@@ -73,6 +81,7 @@ export type Invocation =
       readonly waitMs: number;
     } & Connection)
   | { readonly kind: 'ask'; readonly question: Question }
+  | { readonly kind: 'watch'; readonly question: LiveQuestion }
   /** Help, or the version. */
   | { readonly kind: 'text'; readonly text: string }
   | {

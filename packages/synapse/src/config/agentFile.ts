@@ -66,9 +66,15 @@ export const agentFileSchema = z.strictObject({
         .max(11)
         .default(2)
         .describe("Which of HAProxy's stick counters these lines use: one that no other line uses."),
+      tap: z
+        .union([z.boolean(), z.literal('token')], 'must be true, false or `token`')
+        .default(true)
+        .describe(
+          'Let requests be looked at while they pass (`synapse tap`, `synapse top`, the dashboard): time, client, method, path, status. true: for whoever may read the API; token: over TCP for whoever has the token; false: HAProxy gets no lines for it.',
+        ),
     })
     .prefault({})
-    .describe('What is counted of the traffic of services.'),
+    .describe('What is counted of the traffic of services, and who may look at it.'),
   topology: topologySettings,
   zookeeper: z
     .strictObject({
@@ -96,6 +102,8 @@ export interface AgentSettings {
   readonly massLoss: MassLossSettings;
   readonly traffic: TrafficSettings;
   readonly topology: TopologySettings;
+  /** Whether looking at requests takes the token, also from this host. */
+  readonly tapNeedsToken: boolean;
   readonly zookeeper: {
     readonly sessionTimeoutMs: number;
     readonly auth: readonly { readonly scheme: string; readonly data: string }[];
@@ -115,8 +123,12 @@ function toSettings(read: z.output<typeof agentFileSchema>, location: Location):
     startupDeadlineMs: milliseconds(reconcile.startup_deadline),
     resyncMs: milliseconds(reconcile.resync_interval),
     massLoss,
-    traffic: { latencies: traffic.latencies, stickCounter: traffic.stick_counter },
+    traffic: {
+      ...{ latencies: traffic.latencies, stickCounter: traffic.stick_counter },
+      tap: traffic.tap !== false,
+    },
     topology: readTopology(read.topology),
+    tapNeedsToken: traffic.tap === 'token',
     zookeeper: {
       sessionTimeoutMs: milliseconds(zookeeper.session_timeout),
       auth: zookeeper.auth,
@@ -127,7 +139,7 @@ function toSettings(read: z.output<typeof agentFileSchema>, location: Location):
 
 /** What holds without a file: nothing that the Ruby pair's file does not say leads to other lines than the Ruby pair's. */
 export const defaultAgentSettings: AgentSettings = toSettings(
-  agentFileSchema.parse({ traffic: { latencies: false } }),
+  agentFileSchema.parse({ traffic: { latencies: false, tap: false } }),
   nowhere,
 );
 

@@ -6,6 +6,8 @@ export interface TrafficSettings {
   readonly latencies: boolean;
   /** Which of HAProxy's stick counters these lines use. */
   readonly stickCounter: number;
+  /** Whether requests can be looked at while they pass, which takes lines of ours as well. */
+  readonly tap?: boolean;
 }
 
 /** What was counted more than at the last look. */

@@ -1,5 +1,6 @@
 import type { Explanation, ServiceLine } from '../../explain/shapes.js';
 import type { ServiceDetail, TrafficAnswer } from '../../traffic/shapes.js';
+import type { TapServices } from '../../tap/shapes.js';
 import type { TopologyAnswer } from '../../topology/shapes.js';
 import type { About, Curves } from '../about.js';
 import type { HealthStatus } from './health.js';
@@ -51,5 +52,6 @@ export const api = {
     (await json<{ readonly services: readonly ServiceLine[] }>('/v1/services', signal)).services,
   service: (name: string, span: number, withPoints: boolean, signal: AbortSignal) =>
     json<ServiceDetail>(`/v1/traffic/${named(name)}?from=${span}&points=${withPoints}`, signal),
+  tapServices: async (signal: AbortSignal) => (await json<TapServices>('/v1/tap/services', signal)).services,
   why: (name: string, signal: AbortSignal) => json<Explanation>(`/v1/services/${named(name)}/why`, signal),
 };

@@ -5,7 +5,8 @@ const keys = [
   ['Enter', 'open it'],
   ['Esc', 'back, or clear the filter'],
   ['/', 'filter'],
-  ['1 2 3', 'services, topology, agent'],
+  ['1 2 3 4', 'services, topology, live requests, agent'],
+  ['p', 'live: pause, or go on'],
   ['t', 'light, dark or as the system'],
   ['?', 'this help'],
 ] as const;

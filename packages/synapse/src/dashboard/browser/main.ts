@@ -8,6 +8,7 @@ import { addressOf, parsePlace, type Place, type View } from './place.js';
 import { ThemeButton } from './theme.js';
 import type { Page, ViewPart } from './view.js';
 import { AgentView } from './views/agent.js';
+import { LiveView } from './views/live.js';
 import { ServiceView } from './views/service.js';
 import { ServicesView } from './views/services.js';
 import { TopologyView } from './views/topology.js';
@@ -15,6 +16,7 @@ import { TopologyView } from './views/topology.js';
 const tabs: readonly (readonly [View, string])[] = [
   ['services', 'Services'],
   ['topology', 'Topology'],
+  ['live', 'Live'],
   ['agent', 'Agent'],
 ];
 
@@ -143,7 +145,11 @@ class Dashboard {
     const before = this.#place;
     const place = parsePlace(location.hash);
     this.#place = place;
-    if (this.#view !== undefined && before.view === place.view && before.service === place.service) {
+    if (
+      this.#view !== undefined &&
+      before.view === place.view &&
+      (before.service === place.service || place.view === 'live')
+    ) {
       this.#view.moved(place);
       return;
     }
@@ -174,6 +180,8 @@ class Dashboard {
         return new ServiceView(page, place);
       case 'topology':
         return new TopologyView(page, place, () => this.#about?.host ?? 'this host');
+      case 'live':
+        return new LiveView(page, place);
       case 'agent':
         return new AgentView(page, () => this.#about?.version ?? '');
     }
@@ -185,7 +193,8 @@ class Dashboard {
 
   #key(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey || this.#help.open) return;
-    const isTyping = event.target instanceof HTMLInputElement;
+    const { target } = event;
+    const isTyping = target instanceof HTMLInputElement || target instanceof HTMLSelectElement;
     if (isTyping && !['Escape', 'Enter', 'ArrowDown'].includes(event.key)) return;
     if (this.#view?.key(event.key) || this.#general(event.key)) event.preventDefault();
   }

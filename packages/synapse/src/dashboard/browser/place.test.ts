@@ -9,6 +9,8 @@ describe('a place', () => {
     ['#/service/', { view: 'services' }],
     ['#/service/%zz', { view: 'service', service: '%zz' }],
     ['#/topology', { view: 'topology' }],
+    ['#/live', { view: 'live', service: '' }],
+    ['#/live/a%2Fb?filter=%2Fx', { view: 'live', service: 'a/b', filter: '/x' }],
     ['#/nowhere?span=7&filter=x', { view: 'services', span: 60, filter: 'x' }],
     [
       '#/services?span=3600&sort=rps&down=1&trouble=1',
@@ -20,7 +22,7 @@ describe('a place', () => {
     fc.assert(
       fc.property(
         fc.record({
-          view: fc.constantFrom('service', 'services'),
+          view: fc.constantFrom('service', 'services', 'live'),
           service: fc.string({ minLength: 1, unit: 'grapheme' }),
           span: fc.constantFrom(...spans.map(([seconds]) => seconds)),
           filter: fc.string(),
@@ -28,7 +30,7 @@ describe('a place', () => {
           local: fc.boolean(),
         }),
         (made) => {
-          const place = { ...made, service: made.view === 'service' ? made.service : '' } as Place;
+          const place = { ...made, service: made.view === 'services' ? '' : made.service } as Place;
           expect(parsePlace(addressOf(place))).toEqual(place);
         },
       ),

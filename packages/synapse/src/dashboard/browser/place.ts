@@ -1,9 +1,9 @@
 /** Where one is in the dashboard: what stands behind the # of its address. */
-export type View = 'services' | 'service' | 'topology' | 'agent';
+export type View = 'services' | 'service' | 'topology' | 'live' | 'agent';
 
 export interface Place {
   readonly view: View;
-  /** Of the view `service`. */
+  /** Of the view `service`; of `live` empty for all. */
   readonly service: string;
   /** How long the span that is shown is, in seconds. */
   readonly span: number;
@@ -27,13 +27,17 @@ export function parsePlace(hash: string): Place {
   const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?', 2);
   const [first, rest] = cutAt(path, '/');
   const view: View =
-    first === 'service' && rest ? 'service' : first === 'topology' || first === 'agent' ? first : 'services';
+    first === 'service' && rest
+      ? 'service'
+      : first === 'topology' || first === 'live' || first === 'agent'
+        ? first
+        : 'services';
   const values = new URLSearchParams(query);
   const asked = Number(values.get('span'));
   const usual = view === 'service' ? 600 : 60;
   return {
     view,
-    service: view === 'service' ? decoded(rest ?? '') : '',
+    service: view === 'service' || view === 'live' ? decoded(rest ?? '') : '',
     span: spans.some(([seconds]) => seconds === asked) ? asked : usual,
     filter: values.get('filter') ?? '',
     sort: values.get('sort') ?? 'service',
@@ -55,7 +59,8 @@ export function addressOf(place: Partial<Place>): string {
   if (trouble) values.set('trouble', '1');
   if (local) values.set('local', '1');
   const query = values.toString();
-  const path = view === 'service' ? `service/${encodeURIComponent(service)}` : view;
+  const has = view === 'service' || (view === 'live' && service !== '');
+  const path = has ? `${view}/${encodeURIComponent(service)}` : view;
   return `#/${path}${query === '' ? '' : `?${query}`}`;
 }
 

@@ -9,7 +9,7 @@ import { isAddress, serverName } from '../names.js';
 import type { SectionCache } from './desired/sectionCache.js';
 import { type Memory, serviceMemory } from './desired/memory.js';
 import { withPrepared } from './desired/prepared.js';
-import { withLatencyLines } from './desired/latencyState.js';
+import { withOwnLines } from './desired/ownLines.js';
 import { ownerOf } from './desired/tierNames.js';
 import { withoutLostTiers } from './desired/tiers.js';
 import type { SharedLines } from './file/quarantineStore.js';
@@ -142,7 +142,7 @@ export async function desire(discovered: CatalogView, context: DesireContext): P
   const keep = new Set([...result.refused, ...unknown.map(({ name }) => name), ...(view.unreadable ?? [])]);
   const kept = withoutLostTiers(keepLastGood(result.desired, keep, context, view));
   const whole = { desired: kept, issues: result.issues };
-  const { desired, issues } = withLatencyLines(whole, config, view, counterArrays);
+  const { desired, issues } = withOwnLines(whole, config, view, counterArrays);
   return {
     desired: separateNames ? withSeparateNames(desired) : desired,
     shared: sharedLinesOf(view),

@@ -1,7 +1,7 @@
 import type { Clock } from '@smartstack/agent';
 import type { BlockIssue, CatalogView } from '../../catalog/types.js';
 import { desiredState } from './desired/desired.js';
-import { withLatencyLines } from './desired/latencyState.js';
+import { withOwnLines } from './desired/ownLines.js';
 import { emptyMemory } from './desired/memory.js';
 import { withPrepared } from './desired/prepared.js';
 import { descriptorNeed, descriptorProblem } from './file/descriptorNeed.js';
@@ -27,7 +27,7 @@ export async function examine(
 ): Promise<readonly BlockIssue[]> {
   const all = withPrepared(view, config);
   const wanted = desiredState(config, all, emptyMemory, new Map(), 0);
-  const { desired, issues } = withLatencyLines(wanted, config, all);
+  const { desired, issues } = withOwnLines(wanted, config, all);
   // What is wrong with a block by itself was found when it was read.
   const together = issues.filter(({ reason }) => !/^haproxy[.:]/.test(reason));
   const warnings = together.map(({ service, instance, reason }) =>

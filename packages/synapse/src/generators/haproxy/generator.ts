@@ -18,13 +18,15 @@ import { traceServices } from './generatorTrace.js';
 import { statusOf } from './generatorStatus.js';
 import { HaproxyWatch } from './process/haproxyWatch.js';
 import { hardStopAfterMs } from './process/oldWorkers.js';
+import type { TapSource } from '../../tap/types.js';
 import type { TrafficView } from '../../traffic/types.js';
 import { HostResolver, type Lookup } from '../hosts.js';
 import { noLatencies } from './desired/latencyIssues.js';
 import { foreignIds } from './loaded/strangers.js';
 import { addLastKnown, type Memory } from './desired/memory.js';
 import { SectionCache } from './desired/sectionCache.js';
-import { capabilitiesOf } from './plan/capabilities.js';
+import { whyNotTapped } from './desired/tapClashes.js';
+import { commonAbilities } from './plan/capabilities.js';
 import type { HaproxyConfig } from './block/schema.js';
 import { Timeline } from './trace/timeline.js';
 import { wire, type Wiring, type WiringContext, wiringKey } from './wiring.js';
@@ -43,8 +45,6 @@ interface Parts {
   readonly converger: Converger;
   readonly watch: HaproxyWatch;
 }
-
-type Abilities = Pick<DesireContext, 'separateNames' | 'counterArrays'>;
 
 /** Keeps HAProxy in step with the catalog: servers through its Runtime API, everything else through its file. */
 export class HaproxyGenerator implements Generator {
@@ -110,6 +110,9 @@ export class HaproxyGenerator implements Generator {
   }
 
   readonly entrances = () => entrancesOf(this.#desire?.desired);
+  get tap(): TapSource {
+    return this.#options.tap;
+  }
 
   status(): unknown {
     const { wiring, watch, converger } = this.#ready ?? {};
@@ -159,6 +162,7 @@ export class HaproxyGenerator implements Generator {
           (inner) => watch.run(inner),
           (inner) => wiring.process.run(wake, inner),
           (inner) => wiring.counters.run(wake, inner),
+          (inner) => wiring.taps.run(inner),
           (inner) => wiring.steering.run(wake, inner),
           (inner) => this.#refreshState(wiring, inner),
         ],
@@ -186,6 +190,7 @@ export class HaproxyGenerator implements Generator {
       this.#memory = wanted.memory;
       this.#desire = wanted;
       this.#options.traffic.serve(wanted.desired.services, (service) => noLatencies(wanted.issues, service));
+      this.#options.tap.serve(wanted.desired.services, whyNotTapped(wanted.desired, this.#config));
       this.#reportIssues(wanted.issues);
       this.#options.steering.serve(wanted.desired.services);
       const pass = converger.converge(wanted, this.#config, signal);
@@ -217,25 +222,20 @@ export class HaproxyGenerator implements Generator {
       seen === undefined ? [] : [{ state: seen.state, loaded: beliefs.running(socketPath, seen.identity) }],
     );
     return {
-      ...{ config: this.#config, memory, hosts: this.#hosts },
+      ...{ config: this.#config, memory, hosts: this.#hosts, now: this.#options.clock.now() },
       ...{ lastGood: keeper.written?.desired, toldLast: (service) => beliefs.serversOf(service) },
-      now: this.#options.clock.now(),
       ...(await this.#abilities(wiring)),
       foreignIds: foreignIds(running),
     };
   }
 
   /** The file must suit the process that runs, and the one that the next start brings. */
-  async #abilities({ installed, targets }: Wiring): Promise<Abilities> {
+  async #abilities({ installed, targets }: Wiring): Promise<ReturnType<typeof commonAbilities>> {
     const versions = [
       await installed.current(),
       ...targets.map(({ observation }) => observation?.state.process.version),
     ].filter((version) => version !== undefined);
-    const abilities = versions.map(capabilitiesOf);
-    return {
-      separateNames: abilities.some(({ separateNames }) => separateNames),
-      counterArrays: abilities.length > 0 && abilities.every(({ counterArrays }) => counterArrays),
-    };
+    return commonAbilities(versions);
   }
 
   #wire(): Promise<Parts> {

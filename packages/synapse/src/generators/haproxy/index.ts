@@ -10,6 +10,8 @@ import { HaproxyGenerator } from './generator.js';
 import { alsoToStatsd, createHaproxyMetrics } from './haproxyMetrics.js';
 import type { Lookup } from '../hosts.js';
 import { preview } from './preview.js';
+import { TapHub } from './tap/tapHub.js';
+import { createTapMetrics } from './tap/tapMetrics.js';
 import { Turn } from './process/turn.js';
 import type { HaproxyConfig } from './block/schema.js';
 import { Traffic } from './traffic.js';
@@ -53,6 +55,7 @@ export function createHaproxyGenerator(options: CreateHaproxyGeneratorOptions): 
   traffic.view.listen((gains) => steering.hear(gains));
   return new HaproxyGenerator({
     ...{ clock, logger, random, traffic, steering, turn: new Turn() },
+    tap: new TapHub(createTapMetrics(metrics)),
     config: configOf(block, hostname, options),
     readConfig: (next) => readHaproxyBlock(next, hostname, options).config,
     metrics: alsoToStatsd(createHaproxyMetrics(metrics), options.events),

@@ -3,7 +3,7 @@ import type { CatalogView } from '../../catalog/types.js';
 import type { Rendered } from '../types.js';
 import type { HaproxyConfig } from './block/schema.js';
 import { desiredState } from './desired/desired.js';
-import { withLatencyLines } from './desired/latencyState.js';
+import { withOwnLines } from './desired/ownLines.js';
 import { emptyMemory } from './desired/memory.js';
 import { withPrepared } from './desired/prepared.js';
 import { render } from './desired/render.js';
@@ -19,7 +19,7 @@ export async function preview(
   const unresolved = [...problems].map(([host, problem]) => `warning: cannot resolve ${host}: ${problem}`);
   const all = withPrepared(view, config);
   const wanted = desiredState(config, all, emptyMemory, addresses, 0);
-  const { desired, issues } = withLatencyLines(wanted, config, all);
+  const { desired, issues } = withOwnLines(wanted, config, all);
   const notes = issues.map(({ severity, reason, service, instance }) =>
     [severity, service, instance, reason].filter((part) => part !== undefined).join(': '),
   );

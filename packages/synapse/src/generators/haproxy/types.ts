@@ -56,6 +56,14 @@ export interface DesiredState {
   readonly separateNames?: true;
   /** Its backends have lines that count latencies, where they can (`withLatencies`). */
   readonly latencies?: LatencySettings;
+  /** Its frontends have the lines of the tap, where they can (`withTap`). */
+  readonly tap?: TapSettings;
+}
+
+/** How requests are tapped. */
+export interface TapSettings {
+  /** Services that do without. */
+  readonly except: readonly string[];
 }
 
 /** How latencies are counted in HAProxy. */

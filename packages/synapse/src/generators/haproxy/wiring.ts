@@ -20,6 +20,8 @@ import { RuntimeTarget } from './runtime/runtimeTarget.js';
 import type { HaproxyConfig } from './block/schema.js';
 import { StateFile } from './file/stateFile.js';
 import type { Steering } from './balance/steering.js';
+import type { TapHub } from './tap/tapHub.js';
+import { TapRunner } from './tap/tapRunner.js';
 import type { Traffic } from './traffic.js';
 import { Validator } from './file/validate.js';
 
@@ -63,6 +65,7 @@ export interface WiringContext {
   readonly metrics: HaproxyMetrics;
   readonly traffic: Traffic;
   readonly steering: Steering;
+  readonly tap: TapHub;
   readonly timing: GeneratorTiming;
   readonly random: () => number;
   /** One start or reload at a time, also while parts are replaced. */
@@ -80,6 +83,7 @@ export interface Wiring {
   readonly stateFile: StateFile;
   readonly beliefs: BeliefStore;
   readonly counters: CounterReader;
+  readonly taps: TapRunner;
   readonly steering: Steering;
 }
 
@@ -156,6 +160,7 @@ export async function wire(config: HaproxyConfig, context: WiringContext): Promi
     ...{ targets, keeper, beliefs, process, steering },
     installed: new InstalledHaproxy(config.haproxyBinary, { clock, timeoutMs: timing.checkMs }),
     counters: new CounterReader({ clock, logger, targets, process, traffic, countMs, latencyMs }),
+    taps: new TapRunner({ clock, hub: context.tap, targets }),
     ownStart: new OwnStart(clock),
     gate: new ReloadGate({ clock, intervalMs, jitter, random }),
     stateFile: new StateFile(config.stateFilePath, clock),

@@ -87,6 +87,11 @@ export class ServiceView implements ViewPart {
         'div',
         { class: 'bar' },
         h('div', { class: 'title' }, back, h('h1', {}, place.service), this.#pill),
+        h(
+          'a',
+          { href: addressOf({ view: 'live', service: place.service }), class: 'button' },
+          'Live requests',
+        ),
         this.#span.element,
       ),
       this.#problem,

@@ -35,7 +35,7 @@ export function readHaproxyBlock(
     (block as Record<string, unknown>).server_order_seed !== undefined;
   if (config === undefined) return { config, issues };
   const latencyCounter = traffic?.latencies === true ? traffic.stickCounter : undefined;
-  const placed = { ...config, location, latencyCounter };
+  const placed = { ...config, location, latencyCounter, tap: traffic?.tap === true };
   return { config: seeded ? placed : { ...placed, serverOrderSeed: seedOfHost(hostname) }, issues };
 }
 

@@ -164,6 +164,8 @@ export interface HaproxyConfig {
   readonly location: Location;
   /** The stick counter with which latencies are counted, also from there; undefined where they are not. */
   readonly latencyCounter: number | undefined;
+  /** Whether requests can be looked at while they pass, also from there. */
+  readonly tap: boolean;
 }
 
 /** True when synapse knows the paths itself: its own global section, or an HAProxy that it starts. */
@@ -229,6 +231,7 @@ function toConfig(keys: Keys): HaproxyConfig {
     sharedFrontend: keys.shared_frontend,
     location: nowhere,
     latencyCounter: undefined,
+    tap: false,
     bindAddress: keys.bind_address ?? 'localhost',
     preparedServices: keys.prepared_services ?? {},
     doWrites: keys.do_writes,

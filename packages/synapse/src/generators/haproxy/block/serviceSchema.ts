@@ -76,6 +76,9 @@ export const haproxyServiceKeys = z.strictObject({
   latencies: flag
     .default(true)
     .describe('Have HAProxy count how long its servers take to answer, where agent.yaml asks for that.'),
+  tap: flag
+    .default(true)
+    .describe('Let its requests be looked at while they pass (`synapse tap`), where agent.yaml does.'),
   balance: z
     .literal('latency', 'must be `latency`; any other balancing is a `balance` line of `backend` or `listen`')
     .nullable()
@@ -106,6 +109,8 @@ export interface HaproxyServiceConfig {
   readonly serverPortOverride: number | undefined;
   /** Whether HAProxy may count latencies of it. */
   readonly latencies: boolean;
+  /** Whether its requests may be looked at. */
+  readonly tap: boolean;
   /** Weights follow from latencies. */
   readonly byLatency: boolean;
   /** Timeouts, retries and circuit breaking. */
@@ -134,6 +139,7 @@ export const haproxyServiceSchema = haproxyServiceKeys.transform((keys): Haproxy
   cookieValue: keys.cookie_value_method === 'hash' ? 'hash' : 'name',
   serverPortOverride: keys.server_port_override ?? undefined,
   latencies: keys.latencies,
+  tap: keys.tap,
   byLatency: keys.balance === 'latency',
   policy: keys.policy ?? undefined,
   locality: keys.locality ?? undefined,

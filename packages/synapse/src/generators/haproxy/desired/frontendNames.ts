@@ -45,7 +45,7 @@ export function withSeparateNames(state: DesiredState): DesiredState {
     return renamed(frontend, `frontend ${name}`);
   };
   return {
-    base,
+    ...state,
     separateNames: true,
     services: services.map((sections) =>
       sections.frontend === undefined ? sections : withFrontend(sections, rename(sections.frontend)),

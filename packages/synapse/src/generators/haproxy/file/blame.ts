@@ -1,4 +1,5 @@
 import { isLatencyLine } from '../desired/latencyLines.js';
+import { isTapLine } from '../desired/tapLines.js';
 import type { ConfigMessage } from './configMessages.js';
 import type { DesiredState } from '../types.js';
 
@@ -14,6 +15,8 @@ export type Culprit =
   | { readonly kind: 'bind'; readonly section: string; readonly line: string }
   /** The lines with which synapse counts latencies, in whosever section: they are no service's fault. */
   | { readonly kind: 'latencies' }
+  /** The same of those of the tap. */
+  | { readonly kind: 'tap' }
   | { readonly kind: 'base'; readonly isLimit?: true };
 
 /** Answers which service added a line to the shared frontend. */
@@ -80,6 +83,7 @@ export function blame(
   if (title === undefined) return base;
   const line = lines[number - 1] ?? '';
   if (isLatencyLine(line)) return { kind: 'latencies' };
+  if (isTapLine(line)) return { kind: 'tap' };
   const service = ownersByTitle(desired).get(title);
   if (service !== undefined) {
     if (isAddress === true) return { kind: 'frontend', service };

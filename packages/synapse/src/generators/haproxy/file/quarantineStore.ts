@@ -1,6 +1,7 @@
 import type { Culprit } from './blame.js';
 import { withSeparateNames } from '../desired/frontendNames.js';
 import { withLatencies } from '../desired/latencyLines.js';
+import { withTap } from '../desired/tapLines.js';
 import { withoutLostTiers } from '../desired/tiers.js';
 import type { DesiredState, Section, Server, ServiceSections } from '../types.js';
 
@@ -55,6 +56,7 @@ function keyOf(culprit: Culprit): string {
     case 'bind':
       return `bind ${culprit.section} ${culprit.line}`;
     case 'latencies':
+    case 'tap':
     case 'base':
       return culprit.kind;
   }
@@ -66,7 +68,10 @@ function fingerprintOf(
   shared: SharedLines,
   linesAlone: boolean,
 ): string | undefined {
-  if (culprit.kind === 'latencies') return desired.latencies && JSON.stringify(desired.latencies);
+  if (culprit.kind === 'latencies' || culprit.kind === 'tap') {
+    const settings = desired[culprit.kind];
+    return settings && JSON.stringify(settings);
+  }
   if (culprit.kind === 'base') return JSON.stringify([desired.base, desired.sharedFrontend]);
   if (culprit.kind === 'bind') {
     const section = sectionOf(desired, culprit.section);
@@ -175,8 +180,9 @@ export class Quarantine {
     });
     // What was good before an upgrade of HAProxy may have names that the new one refuses.
     const named = desired.separateNames === true ? withSeparateNames(cleared) : cleared;
-    // Nor need it count latencies as is wanted now: its lines and the table go together.
-    return withLatencies(named, this.#held.has('latencies') ? undefined : desired.latencies);
+    // Nor need it have lines of ours as is wanted now: they and their tables go together.
+    const counted = withLatencies(named, this.#held.has('latencies') ? undefined : desired.latencies);
+    return withTap(counted, this.#held.has('tap') ? undefined : desired.tap);
   }
 
   /** The section without the lines on whose addresses nobody can listen, with the last good ones in their place. */

@@ -6,6 +6,7 @@ import { type CommandResult, runCommand, runShell } from '@smartstack/agent/comm
 import { type ConfigMessage, parseConfigMessages } from './configMessages.js';
 import type { Quarantine, SharedLines } from './quarantineStore.js';
 import { withoutLatencies } from '../desired/latencyLines.js';
+import { withoutTap } from '../desired/tapLines.js';
 import { render } from '../desired/render.js';
 import type { DesiredState } from '../types.js';
 
@@ -164,7 +165,7 @@ function blameAll(
   });
 }
 
-/** The lines that count latencies if they alone are at fault, or the first service with which the file becomes invalid, or the base when it is so without any. */
+/** The lines that count latencies, or those of the tap, if they alone are at fault, or the first service with which the file becomes invalid, or the base when it is so without any. */
 async function bisect(
   candidate: DesiredState,
   shared: SharedLines,
@@ -173,6 +174,8 @@ async function bisect(
   const { services } = candidate;
   const plain = withoutLatencies(candidate);
   if (plain !== candidate && (await check(render(plain), plain)).valid) return { kind: 'latencies' };
+  const untapped = withoutTap(candidate);
+  if (untapped !== candidate && (await check(render(untapped), untapped)).valid) return { kind: 'tap' };
   const validWith = async (count: number): Promise<boolean> => {
     const dropped = new Set(services.slice(count).flatMap(({ service }) => shared.get(service) ?? []));
     const sharedFrontend = candidate.sharedFrontend && {

@@ -6,7 +6,7 @@ import { readServiceBlock } from '../block/blocks.js';
 import type { HaproxyConfig } from '../block/schema.js';
 import { desiredState } from '../desired/desired.js';
 import { whoTakes } from '../desired/keywords.js';
-import { withLatencyLines } from '../desired/latencyState.js';
+import { withOwnLines } from '../desired/ownLines.js';
 import { emptyMemory, type Memory, parseMemory, serviceMemory } from '../desired/memory.js';
 import { withPrepared } from '../desired/prepared.js';
 import { render } from '../desired/render.js';
@@ -36,7 +36,7 @@ export async function diffLive(
   const { addresses, problems } = await resolveOnce(shown, clock);
   const all = withPrepared(shown, config);
   const wanted = desiredState(config, all, memory, addresses, writtenAt(memory, clock));
-  const result = withLatencyLines(wanted, config, all);
+  const result = withOwnLines(wanted, config, all);
   const after = parseSections(render(result.desired));
   const { changes, harmless } = withoutHarmless(compareSections(sections, after));
   return {

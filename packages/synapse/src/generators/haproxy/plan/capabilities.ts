@@ -39,3 +39,14 @@ export function capabilitiesOf(version: string): Capabilities {
     counterArrays: since(2, 6),
   };
 }
+
+/** What a file may hold that processes of all these versions are to read. */
+export function commonAbilities(
+  versions: readonly string[],
+): Pick<Capabilities, 'separateNames' | 'counterArrays'> {
+  const abilities = versions.map(capabilitiesOf);
+  return {
+    separateNames: abilities.some(({ separateNames }) => separateNames),
+    counterArrays: abilities.length > 0 && abilities.every(({ counterArrays }) => counterArrays),
+  };
+}

@@ -1,5 +1,7 @@
 import { latencyLinesOf, withoutLatencies } from '../desired/latencyLines.js';
 import { isLatencyTable } from '../desired/latencyTable.js';
+import { tapLinesOf, withoutTap } from '../desired/tapLines.js';
+import { isTapSection } from '../desired/tapNames.js';
 import type { DesiredState, ReloadReason, Section, ServiceSections } from '../types.js';
 
 function sameLines(a: readonly string[], b: readonly string[]): boolean {
@@ -41,7 +43,7 @@ function changedLines(desired: ServiceSections, loaded: ServiceSections): string
 
 /** Differences that only a new file brings: sections and lines, servers aside. */
 export function structureReasons(desired: DesiredState, loaded: DesiredState): readonly ReloadReason[] {
-  const [wanted, had] = [withoutLatencies(desired), withoutLatencies(loaded)];
+  const [wanted, had] = [withoutTap(withoutLatencies(desired)), withoutTap(withoutLatencies(loaded))];
   const reasons: ReloadReason[] = changedBase(wanted.base, had.base).map((detail) => ({
     kind: 'base-changed',
     detail,
@@ -64,19 +66,27 @@ export function structureReasons(desired: DesiredState, loaded: DesiredState): r
   if (!sameSection(desired.sharedFrontend, loaded.sharedFrontend)) {
     reasons.push({ kind: 'lines-changed', detail: 'the shared frontend changed' });
   }
-  return countsOtherwise(desired, loaded)
-    ? [...reasons, { kind: 'lines-changed', detail: 'the lines that count latencies changed' }]
-    : reasons;
+  const ours = [
+    ['the lines that count latencies changed', isLatencyTable, latencyLinesOf],
+    ['the lines of the tap changed', isTapSection, tapLinesOf],
+  ] as const;
+  for (const [detail, isOurs, linesOf] of ours)
+    if (differs(desired, loaded, isOurs, linesOf)) reasons.push({ kind: 'lines-changed', detail });
+  return reasons;
 }
 
-/** Whether lines of ours that count latencies differ, of sections that both have: one reason for all of them. */
-function countsOtherwise(desired: DesiredState, loaded: DesiredState): boolean {
-  if (changedBase(desired.base.filter(isLatencyTable), loaded.base.filter(isLatencyTable)).length > 0)
-    return true;
+/** Whether lines of ours differ, of sections that both have: one reason for all of them. */
+function differs(
+  desired: DesiredState,
+  loaded: DesiredState,
+  isOurs: (section: Section) => boolean,
+  linesOf: (sections: ServiceSections) => readonly string[],
+): boolean {
+  if (changedBase(desired.base.filter(isOurs), loaded.base.filter(isOurs)).length > 0) return true;
   const before = new Map(loaded.services.map((sections) => [sections.service, sections]));
   return desired.services.some((sections) => {
     const old = before.get(sections.service);
-    return old !== undefined && !sameLines(latencyLinesOf(sections), latencyLinesOf(old));
+    return old !== undefined && !sameLines(linesOf(sections), linesOf(old));
   });
 }
 

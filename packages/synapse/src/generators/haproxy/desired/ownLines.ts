@@ -1,0 +1,29 @@
+import type { CatalogView } from '../../../catalog/types.js';
+import { readServiceBlock } from '../block/blocks.js';
+import type { HaproxyConfig } from '../block/schema.js';
+import { type StateWithIssues, withLatencyLines } from './latencyState.js';
+import { withTap } from './tapLines.js';
+import type { TapSettings } from '../types.js';
+
+/** How services can be tapped; undefined where they cannot. */
+function tapSettings({ tap }: Pick<HaproxyConfig, 'tap'>, view: CatalogView): TapSettings | undefined {
+  if (!tap) return undefined;
+  const except = view.services
+    .filter(({ blocks }) => readServiceBlock(blocks.haproxy).config?.tap === false)
+    .map(({ name }) => name);
+  return { except };
+}
+
+/**
+ * The state with the lines that count latencies and those of the tap, where this HAProxy takes them (`isAble`), and
+ * what is in the way of the former. That of a tap is told to whoever asks for one.
+ */
+export function withOwnLines(
+  plain: StateWithIssues,
+  config: Pick<HaproxyConfig, 'latencyCounter' | 'tap'>,
+  view: CatalogView,
+  isAble = true,
+): StateWithIssues {
+  const { desired, issues } = withLatencyLines(plain, config, view, isAble);
+  return { desired: withTap(desired, isAble ? tapSettings(config, view) : undefined), issues };
+}
