@@ -4,7 +4,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { latency, percent, rate } from '../../packages/synapse/src/dashboard/browser/format.ts';
 import { readPage } from '../../packages/synapse/src/dashboard/page.ts';
 import type { Explanation, ServiceLine } from '../../packages/synapse/src/explain/shapes.ts';
-import type { TopologyAnswer, TopologyEdge } from '../../packages/synapse/src/topology/shapes.ts';
 import type { ServiceDetail, TrafficAnswer } from '../../packages/synapse/src/traffic/shapes.ts';
 import { cleanUp, onCleanUp, prepareVm, registrar, register, upstream, type Vm } from '../discovery/bed.ts';
 import { openPage, startBrowser, whyNoBrowser } from '../harness/browser.ts';
@@ -12,6 +11,7 @@ import { eventually } from '../harness/eventually.ts';
 import { startLoad } from '../harness/load.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 import { prepareZooKeeper } from '../harness/zookeeper.ts';
+import { fleet, overlapping } from './fleet.ts';
 
 const why = whyNoBrowser();
 const hostile = '<img src=x onerror=alert(1)>';
@@ -56,66 +56,6 @@ async function shows(
       cause: error,
     });
   });
-}
-
-interface DOMRectLike {
-  readonly left: number;
-  readonly right: number;
-  readonly top: number;
-  readonly bottom: number;
-}
-
-/** Five layers of services that call those of the layers below, two callers that are none, and somebody who is malicious. */
-function fleet(): TopologyAnswer {
-  const layers = [['storefront', 'admin', 'mobile-api', 'partner-api'], 16, 30, 30, 20].map((layer, depth) =>
-    typeof layer === 'number'
-      ? Array.from({ length: layer }, (_, index) => `service-${depth}-${index}`)
-      : layer,
-  );
-  layers[4]![0] = 'web';
-  layers[3]![0] = 'orders';
-  const edge = (source: string, destination: string, more: Partial<TopologyEdge> = {}): TopologyEdge => ({
-    ...{
-      source,
-      destination,
-      identity: 'listener',
-      hosts: 1 + ((source.length * 7) % 12),
-      onHosts: ['vm-1'],
-    },
-    ...{ numbersOf: 0, rps: null, successRate: null, p95: null },
-    ...more,
-  });
-  const edges = layers.slice(1).flatMap((layer, above) =>
-    layer.flatMap((name, index) => {
-      const callers = layers[above]!;
-      const by = [callers[index % callers.length]!, callers[(index * 5 + 2) % callers.length]!];
-      return [...new Set(by)].map((caller) => edge(caller, name));
-    }),
-  );
-  return {
-    ...{
-      scope: 'fleet',
-      now: 60_000,
-      hasFleet: true,
-      notes: ['without the nodes of 2 hosts written by a newer agent'],
-    },
-    hosts: [
-      { instanceId: 'vm-1', isThis: true, services: ['mobile-api', 'partner-api'] },
-      { instanceId: 'vm-2', isThis: false, services: [] },
-    ],
-    edges: [
-      ...edges,
-      edge('nginx', 'storefront', {
-        identity: 'unit',
-        rps: 120,
-        successRate: 0.999,
-        p95: 0.02,
-        numbersOf: 1,
-      }),
-      edge('cron', 'admin', { identity: 'user', rps: 0.5, successRate: 0.9, p95: 1, numbersOf: 1 }),
-      edge('storefront', hostile, { identity: 'unknown' }),
-    ],
-  };
 }
 
 const overflow = (page: Page): Promise<number> =>
@@ -331,7 +271,7 @@ describe.skipIf(why !== undefined)(`the dashboard${why === undefined ? '' : ` (s
 
   it('draws a fleet of a hundred services, with a table beside, whatever their names are', async () => {
     const { page, complaints } = await openPage(browser);
-    const answer = fleet();
+    const answer = fleet(hostile);
     await page.route('**/v1/topology?fleet=true', (route) => route.fulfill({ json: answer }));
     await page.goto(`${base}#/topology`);
     await page.locator('.node.caller').first().waitFor();
@@ -340,23 +280,7 @@ describe.skipIf(why !== undefined)(`the dashboard${why === undefined ? '' : ` (s
     expect(await page.locator('table.calls tbody tr').count()).toBe(answer.edges.length);
     await page.getByText('without the nodes of 2 hosts').waitFor();
     // Nothing is upon something else.
-    const boxes = await page.locator('.node').evaluateAll((all) =>
-      all.map((each) => {
-        const { left, right, top, bottom } = (
-          each as unknown as { getBoundingClientRect(): DOMRectLike }
-        ).getBoundingClientRect();
-        return { left, right, top, bottom };
-      }),
-    );
-    const over = boxes.filter((one, index) =>
-      boxes
-        .slice(index + 1)
-        .some(
-          (two) =>
-            one.left < two.right && two.left < one.right && one.top < two.bottom && two.top < one.bottom,
-        ),
-    );
-    expect(over).toEqual([]);
+    expect(await overlapping(page)).toEqual([]);
     await page.locator('.frame').screenshot({ path: join(pictures, 'fleet.png') });
     // Those that this host has a page for lead there. What has the focus stands out with whom it has to do with.
     await page.locator('a.node', { hasText: 'orders' }).waitFor();

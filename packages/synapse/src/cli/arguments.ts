@@ -40,6 +40,7 @@ const connectionFlags = connectionOptions(usual);
 const localOption = {
   local: { type: 'boolean', default: false, describe: 'this host only, not the fleet' },
 } as const;
+const ofService = { type: 'string', describe: 'of this service only' } as const;
 const caller = { type: 'string', describe: 'only what this one calls, and who calls it' } as const;
 const dotOption = {
   dot: { type: 'boolean', default: false, describe: 'for Graphviz: | dot -Tsvg' },
@@ -192,10 +193,7 @@ export function parseArguments(argv: readonly string[], env: Environment, isTerm
     .command(
       'servers [service]',
       'show servers: their state, weight, and why one takes no traffic',
-      (y: Argv) =>
-        y
-          .positional('service', { type: 'string', describe: 'of this service only' })
-          .options(connectionFlags),
+      (y: Argv) => y.positional('service', ofService).options(connectionFlags),
       (flags) => ask('servers', flags.service, flags),
     )
     .command(
@@ -256,10 +254,7 @@ export function parseArguments(argv: readonly string[], env: Environment, isTerm
     .command(
       'top [service]',
       'show who sends what most: on a terminal until Ctrl-C, elsewhere for five seconds',
-      (y: Argv) =>
-        y
-          .positional('service', { type: 'string', describe: 'of this service only' })
-          .options(tapOptions(usual)),
+      (y: Argv) => y.positional('service', ofService).options(tapOptions(usual)),
       (flags) =>
         watch('top', flags.service, flags, {
           maxRps: 1_000,

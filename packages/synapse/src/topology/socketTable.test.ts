@@ -27,7 +27,11 @@ describe('a line of /proc/net/tcp', () => {
   });
 
   it('has IPv6 addresses as they are written, and IPv4 ones for those that are mapped', () => {
-    const line = (local: string): string => client.replace('0100007F:C350', `${local}:C350`);
+    // Both ends are of one family, as the kernel has them.
+    const line = (local: string): string => {
+      const remote = local.length === 8 ? '0100007F' : '0000000000000000FFFF00000100007F';
+      return client.replace('0100007F:C350', `${local}:C350`).replace('0100007F:0C8D', `${remote}:0C8D`);
+    };
     const hostOf = (hex: string) => read(line(hex))?.local.host;
     expect(hostOf('0000000000000000FFFF00000100007F')).toBe('127.0.0.1');
     expect(hostOf('00000000000000000000000001000000')).toBe('::1');

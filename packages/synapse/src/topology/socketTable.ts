@@ -48,7 +48,21 @@ function ipv6(bytes: readonly number[]): string {
   return `${words.slice(0, best).join(':')}::${words.slice(best + length).join(':')}`;
 }
 
+/** The same few addresses come again and again. */
+const known = new Map<string, string>();
+const maxKnown = 10_000;
+
 function hostOf(hex: string, order: Endianness): string {
+  const key = `${order}${hex}`;
+  const before = known.get(key);
+  if (before !== undefined) return before;
+  if (known.size >= maxKnown) known.clear();
+  const host = readHost(hex, order);
+  known.set(key, host);
+  return host;
+}
+
+function readHost(hex: string, order: Endianness): string {
   const bytes = bytesOf(hex, order);
   if (bytes.length === 4) return bytes.join('.');
   const isMapped = bytes.slice(0, 10).every((byte) => byte === 0) && bytes[10] === 255 && bytes[11] === 255;
@@ -60,11 +74,22 @@ const line = new RegExp(
   `^ *\\d+: ${end} ${end} ([0-9A-F]{2}) [0-9A-F]+:[0-9A-F]+ [0-9A-F]+:[0-9A-F]+ [0-9A-F]+ +(\\d{1,10}) +\\d+ +(\\d+) `,
 );
 
+/** Most lines are of no interest: their ports stand at known places. */
+function mayHave(text: string, ports: ReadonlySet<number>): boolean {
+  const local = text.indexOf(':') + 2;
+  const width = text.charAt(local + 8) === ':' ? 8 : 32;
+  const remote = local + width + 6;
+  const portAt = (start: number): number =>
+    Number.parseInt(text.slice(start + width + 1, start + width + 5), 16);
+  return ports.has(portAt(local)) || ports.has(portAt(remote));
+}
+
 /**
  * A line of /proc/net/tcp or tcp6, if one of its ports is among `ports`. Undefined for any other, for the header, and
  * for what no process has any more: the kernel has forgotten whose it was, and says 0.
  */
 export function readSocket(text: string, ports: ReadonlySet<number>, order: Endianness): Socket | undefined {
+  if (!mayHave(text, ports)) return undefined;
   const found = line.exec(text);
   if (found === null) return undefined;
   const [, localHost = '', localPort = '', remoteHost = '', remotePort = '', code = '', uid = '', inode] =
