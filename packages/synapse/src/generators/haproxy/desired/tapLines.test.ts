@@ -109,7 +109,7 @@ describe('what keeps a service from being tapped', () => {
     ['the level of defaults', [], ['http-request set-log-level silent if x']],
     ['the level of its backend', [], [], [], ['http-response set-log-level err if x']],
     ['mode tcp', ['mode tcp']],
-  ])('%s', (_, ...lines) => expect(reason(...(lines as Parameters<typeof reason>))).toMatch(/\w/));
+  ])('%s', (_, ...lines) => expect(reason(...(lines as unknown as Parameters<typeof reason>))).toMatch(/\w/));
 
   it.each([
     ['a global log that nobody uses', [], [], [local]],
@@ -117,7 +117,9 @@ describe('what keeps a service from being tapped', () => {
     ['with a length and a format', [], ['log global'], ['log stderr len 99 format raw daemon warning']],
     ['no log', ['no log'], ['log global'], [local]],
     ['a format for nobody', [], ['option httplog', 'log global'], []],
-  ])('not %s', (_, ...lines) => expect(reason(...(lines as Parameters<typeof reason>))).toBeUndefined());
+  ])('not %s', (_, ...lines) =>
+    expect(reason(...(lines as unknown as Parameters<typeof reason>))).toBeUndefined(),
+  );
 
   it('is said for people', () => {
     const plain = aState([service('web', [local]), service('api')]);
