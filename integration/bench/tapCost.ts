@@ -136,7 +136,7 @@ const subjects = [
   { name: 'one tap of everything', of: silent, permille: 1000 },
 ];
 const results = new Map(
-  subjects.map(({ name }) => [
+  subjects.map(({ name }): [string, Record<string, number[]>] => [
     name,
     { rps: [], cpu: [], p50: [], p99: [], told: [], lost: [] },
   ]),
