@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TapEvent } from '../../packages/synapse/src/tap/shapes.ts';
 import { cleanUp, onCleanUp, prepareVm, type Vm } from '../discovery/bed.ts';
-import { startBuiltAgent } from '../harness/agents.ts';
+import { startAgent } from '../harness/agents.ts';
 import { eventually } from '../harness/eventually.ts';
 import { get, startLoad } from '../harness/load.ts';
 import { startHttpUpstream } from '../harness/upstream.ts';
@@ -27,7 +27,7 @@ const run = (args: string) =>
   shell(`'${process.execPath}' '${synapse}' ${args} --address 127.0.0.1:${vm.adminPort}`);
 /** A command that goes on. */
 const start = (...args: string[]) => {
-  const child = startBuiltAgent('synapse', [...args, '--address', `127.0.0.1:${vm.adminPort}`]);
+  const child = startAgent('synapse', [...args, '--address', `127.0.0.1:${vm.adminPort}`]);
   onCleanUp(() => child.stop());
   return child;
 };
@@ -39,7 +39,7 @@ const nobodyLooks = () =>
 beforeAll(async () => {
   const upstream = await startHttpUpstream({ identity: 'a', host: '127.0.0.1' });
   onCleanUp(() => upstream.stop());
-  vm = await prepareVm('127.0.0.1:1', ['web', 'db'], { built: true, agent: [] });
+  vm = await prepareVm('127.0.0.1:1', ['web', 'db'], { agent: [] });
   for (const [name, mode] of [
     ['web', 'http'],
     ['db', 'tcp'],

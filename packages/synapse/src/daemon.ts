@@ -18,7 +18,6 @@ import type { Generator } from './catalog/types.js';
 import type { AgentSettings } from './config/agentFile.js';
 import type { Synapse } from './synapse.js';
 import type { Topology } from './topology/topology.js';
-import type { TrafficView } from './traffic/types.js';
 import { version } from './version.js';
 
 export interface DaemonOptions {
