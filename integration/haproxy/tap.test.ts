@@ -15,7 +15,7 @@ import { get, startLoad } from '../harness/load.ts';
 import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 import { startHttpUpstream, type Upstream } from '../harness/upstream.ts';
-import { Listener, sendRaw } from './tapBed.ts';
+import { Listener, linesIn, sendRaw } from './tapBed.ts';
 import { type GeneratorBed, instanceOf, type Services, startGenerator, topLevel } from './bed.ts';
 
 const patience = { timeoutMs: 20_000, intervalMs: 20 };
@@ -49,8 +49,8 @@ describe('requests, looked at while they pass', () => {
 
   async function firstConfig(): Promise<string> {
     const { global, defaults } = testBase(dir);
-    const idle = ['listen idle', `bind 127.0.0.1:${await freePort()}`, ''];
-    return ['global', ...global, 'defaults', ...defaults, ...idle].join('\n');
+    const idle = `listen idle\nbind 127.0.0.1:${await freePort()}\n`;
+    return ['global', ...global, 'defaults', ...defaults, idle].join('\n');
   }
   function start(block: object = {}): void {
     const traffic = { latencies: true, stickCounter: 2, tap: true };
@@ -63,8 +63,7 @@ describe('requests, looked at while they pass', () => {
       api: { instances, haproxy: { port: ports.api, ...api } },
     };
   };
-  const written = async (): Promise<readonly string[]> =>
-    (await haproxy.ask('show events synapse-tap')).split('\n').filter((line) => line.startsWith('tap1'));
+  const written = async () => linesIn(await haproxy.ask('show events synapse-tap'));
   const ask = (path: string, port = ports.web) => get({ port, path });
 
   async function open(names: readonly string[], permille = 1000): Promise<{ heard: Listener; tap: Tap }> {
@@ -152,12 +151,8 @@ describe('requests, looked at while they pass', () => {
     await ask('/last');
     await hears(heard, '/last');
     expect(heard.paths).toEqual([...requests.map(([, path]) => path), '/last']);
-    expect(heard.requests.at(-2)).toMatchObject({
-      status: 400,
-      method: null,
-      server: null,
-      termination: 'PR',
-    });
+    const refused = { status: 400, method: null, server: null, termination: 'PR' };
+    expect(heard.requests.at(-2)).toMatchObject(refused);
     expect(heard.losses).toBe(0);
   });
 
@@ -204,7 +199,7 @@ describe('requests, looked at while they pass', () => {
     const again = await startHaproxy({ dir, configFile: haproxyPaths(dir).configFile });
     cleanUps.push(() => again.stop());
     await goesOn('/after-death');
-    expect(heard.states).toEqual([false, true, false, true].slice(-heard.states.length));
+    expect(heard.states.slice(-2)).toEqual([false, true]);
     expect(heard.losses).toBe(0);
   });
 

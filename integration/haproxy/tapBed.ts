@@ -38,3 +38,8 @@ export class Listener implements TapListener {
     return this.requests.map(({ path }) => path);
   }
 }
+
+/** The lines about requests in what HAProxy says of its ring. */
+export function linesIn(events: string): readonly string[] {
+  return events.split('\n').filter((line) => line.startsWith('tap1'));
+}

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { latency, percent, rate } from '../../packages/synapse/src/dashboard/browser/format.ts';
 import { readPage } from '../../packages/synapse/src/dashboard/page.ts';
@@ -12,6 +12,7 @@ import { startLoad } from '../harness/load.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 import { prepareZooKeeper } from '../harness/zookeeper.ts';
 import { fleet, overlapping } from './fleet.ts';
+import { focused, overflow, shows } from './pageReading.ts';
 
 const why = whyNoBrowser();
 const hostile = '<img src=x onerror=alert(1)>';
@@ -20,46 +21,6 @@ let vm: Vm;
 let browser: Browser;
 let base: string;
 let pictures: string;
-
-const focused = (page: Page): Promise<string> => page.evaluate<string>('document.activeElement?.textContent');
-
-/** The texts of the cells of a row. */
-async function cells(page: Page, row: string): Promise<readonly string[]> {
-  const texts = await page
-    .locator('tr', { has: page.locator('.name', { hasText: row }) })
-    .locator('td')
-    .allInnerTexts();
-  return texts.map((text) => text.trim());
-}
-
-/** Waits until a row has what an answer that comes meanwhile says. */
-async function shows(
-  page: Page,
-  path: string,
-  row: string,
-  expected: (answer: unknown) => readonly string[],
-): Promise<void> {
-  let seen: readonly string[] = [];
-  let wanted: readonly string[] = [];
-  await eventually(
-    async () => {
-      const response = await page.waitForResponse((one) =>
-        one.url().startsWith(`${new URL(base).origin}${path}`),
-      );
-      wanted = expected(await response.json());
-      seen = await cells(page, row);
-      return wanted.every((text) => seen.includes(text));
-    },
-    { what: `${row} shows what ${path} answers`, timeoutMs: 10_000 },
-  ).catch((error: unknown) => {
-    throw new Error(`${String(error)}: it shows ${seen.join(' ')}, not ${wanted.join(' ')}`, {
-      cause: error,
-    });
-  });
-}
-
-const overflow = (page: Page): Promise<number> =>
-  page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth');
 
 describe.skipIf(why !== undefined)(`the dashboard${why === undefined ? '' : ` (skipped: ${why})`}`, () => {
   beforeAll(async () => {

@@ -212,5 +212,7 @@ async function sendStream(
     onDrain: (listener) => void response.on('drain', listener),
     signal: gone.signal,
   });
-  response.end();
+  // The end of one who reads nothing never comes: his connection is one of few.
+  if (response.writableNeedDrain) response.destroy();
+  else response.end();
 }

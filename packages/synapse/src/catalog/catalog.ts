@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Instance } from '@smartstack/registry';
 
 import type { CatalogRules } from './definition.js';
+import { maxInstances } from './limit.js';
 import { applyFallback, mergeBlocks, rememberKnown, selectInstances } from './resolve.js';
 import type { NoLeader } from './select.js';
 import type { CatalogView, ServiceView, Snapshot, SnapshotPart, SourceProblem } from './types.js';
@@ -43,6 +44,8 @@ export interface CatalogStatus extends ServiceView {
 interface EntryView {
   readonly view: ServiceView;
   readonly noLeader: NoLeader | undefined;
+  /** Instances beyond those that a service can have. */
+  readonly leftOut: number;
 }
 
 const pending: Snapshot = { status: 'pending' };
@@ -152,11 +155,13 @@ export class Catalog {
   /** Every service, waited for or not. */
   status(now: number): readonly CatalogStatus[] {
     return [...this.#entries].map(([name, entry]) => {
-      const { view, noLeader } = this.#view(name, entry);
+      const { view, noLeader, leftOut } = this.#view(name, entry);
       const told = entry.snapshot.status === 'pending' ? [] : entry.snapshot.instances;
       const discovered = told.length;
       const held = told.filter((instance) => instance.held).length;
-      const problems = entry.snapshot.status === 'pending' ? [] : (entry.snapshot.problems ?? []);
+      const known = entry.snapshot.status === 'pending' ? [] : (entry.snapshot.problems ?? []);
+      const reason = `More than ${maxInstances} instances: ${leftOut} are left out`;
+      const problems = leftOut > 0 ? [{ path: name, reason }, ...known] : known;
       const staleMs = entry.staleSince === undefined ? 0 : now - entry.staleSince;
       const parts = entry.snapshot.parts ?? [];
       return { ...view, discovered, held, staleMs, noLeader, problems, parts };
@@ -174,10 +179,10 @@ export class Catalog {
     if (known !== undefined) return known;
     const { snapshot, rules } = entry;
     const resolved = applyFallback(snapshot, entry.known, rules);
-    const { instances, noLeader } = selectInstances(resolved.instances, rules);
+    const { instances, noLeader, leftOut = 0 } = selectInstances(resolved.instances, rules);
     const told = snapshot.status === 'pending' ? undefined : snapshot.generatorConfig;
     const view = { name, source: resolved.source, instances, blocks: mergeBlocks(rules.blocks, told) };
-    const computed = { view, noLeader };
+    const computed = { view, noLeader, leftOut };
     this.#views.set(entry, computed);
     return computed;
   }

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import type { CatalogRules } from './definition.js';
+import { maxInstances } from './limit.js';
 import { applyFallback, mergeBlocks, rememberKnown, selectInstances } from './resolve.js';
 import type { Snapshot } from './types.js';
 
@@ -108,6 +109,20 @@ describe('selectInstances', () => {
     expect(selectInstances([labelled, other], { leaderElection: true, labelFilters })).toEqual({
       instances: [other],
     });
+  });
+
+  it('takes no more than a service can have of those that pass the filters, always the same ones', () => {
+    const many = Array.from({ length: maxInstances + 2_000 }, (_, port): Instance => {
+      const wanted = port >= maxInstances - 500;
+      return { host: '10.0.0.1', port: port + 1, labels: { az: wanted ? 'b' : 'a' } };
+    });
+    const labelFilters = [{ label: 'az', value: 'b', condition: 'equals' } as const];
+    const filtered = selectInstances(many, { leaderElection: false, labelFilters });
+    expect([filtered.instances.length, filtered.leftOut]).toEqual([2_500, 0]);
+    const all = selectInstances(many, { leaderElection: false, labelFilters: [] });
+    expect([all.instances.length, all.leftOut]).toEqual([maxInstances, 2_000]);
+    const turned = selectInstances(many.toReversed(), { leaderElection: false, labelFilters: [] });
+    expect(new Set(turned.instances)).toEqual(new Set(all.instances));
   });
 
   it('says why nobody leads', () => {

@@ -1,6 +1,7 @@
 import type { Instance } from '@smartstack/registry';
 
 import type { CatalogRules } from './definition.js';
+import { withinLimit } from './limit.js';
 import { discoveredInstances, electLeader, filterByLabels, type NoLeader } from './select.js';
 import type { GeneratorBlocks, Snapshot, ViewSource } from './types.js';
 
@@ -30,13 +31,22 @@ export function applyFallback(snapshot: Snapshot, known: readonly Instance[], ru
   return { source: snapshot.status, instances: [] };
 }
 
-/** Those of the resolved instances that should serve, and why a leader election chose nobody. */
+/** What `selectInstances` chose. */
+export interface Selection {
+  readonly instances: readonly Instance[];
+  /** Why a leader election chose nobody. */
+  readonly noLeader?: NoLeader;
+  /** More than a service can have. */
+  readonly leftOut?: number;
+}
+
+/** Those of the resolved instances that should serve. */
 export function selectInstances(
   resolved: readonly Instance[],
   rules: Pick<CatalogRules, 'labelFilters' | 'leaderElection'>,
-): { readonly instances: readonly Instance[]; readonly noLeader?: NoLeader } {
+): Selection {
   const filtered = filterByLabels(resolved, rules.labelFilters);
-  if (!rules.leaderElection) return { instances: filtered };
+  if (!rules.leaderElection) return withinLimit(filtered);
   const election = electLeader(filtered);
   return 'leader' in election
     ? { instances: [election.leader] }

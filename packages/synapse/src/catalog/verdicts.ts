@@ -1,6 +1,7 @@
 import type { Instance } from '@smartstack/registry';
 
 import type { CatalogRules } from './definition.js';
+import { maxInstances } from './limit.js';
 import { applyFallback, selectInstances } from './resolve.js';
 import { dedupe, discoveredInstances, filterByLabels, identityOf } from './select.js';
 import type { Snapshot, ViewSource } from './types.js';
@@ -54,7 +55,7 @@ function selected(everyone: readonly Verdict[], rules: CatalogRules): readonly V
   const candidates = dedupe(
     everyone.filter(({ leftOut }) => leftOut === undefined).map((one) => one.instance),
   );
-  const { instances, noLeader } = selectInstances(candidates, rules);
+  const { instances, noLeader, leftOut = 0 } = selectInstances(candidates, rules);
   const chosen = new Set(instances);
   const leader = rules.leaderElection ? instances[0] : undefined;
   return everyone.map((one) => {
@@ -69,6 +70,7 @@ function selected(everyone: readonly Verdict[], rules: CatalogRules): readonly V
       const verb = condition === 'equals' ? 'has to be' : 'must not be';
       return { ...one, leftOut: `label_filters: ${label} is ${has} and ${verb} ${JSON.stringify(value)}` };
     }
+    if (leftOut > 0) return { ...one, leftOut: `a service has ${maxInstances} instances at most` };
     const why =
       leader !== undefined
         ? `leader_election: ${leader.host}:${leader.port} leads, with the id ${String(leader.id)}`

@@ -1,6 +1,6 @@
 import type { ApiClient } from '@smartstack/agent/apiClient';
 import { AgentError } from '@smartstack/agent';
-import { age, reader, table } from '@smartstack/agent/cli';
+import { age, plainText, reader, table } from '@smartstack/agent/cli';
 
 import { type TopologyAnswer, topologyShape } from '../topology/shapes.js';
 import { latency, percent, rate } from './units.js';
@@ -49,7 +49,7 @@ export function edgesTable(
   ]);
   return [
     ...table(wide ? [...columns, ...wideColumns] : columns, rows, width),
-    ...notes.map((note) => `note: ${note}`),
+    ...notes.map((note) => `note: ${plainText(note)}`),
   ];
 }
 

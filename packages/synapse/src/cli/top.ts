@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '@smartstack/agent';
-import { cut, table } from '@smartstack/agent/cli';
+import { cut, plainText, table } from '@smartstack/agent/cli';
 
 import { Busiest, type TopRow } from '../tap/busiest.js';
 import type { TapCounts, TapEvent } from '../tap/shapes.js';
@@ -59,10 +59,10 @@ export class TopPage implements LiveView {
       this.#busiest.add(event);
     } else if (event.type === 'status') {
       this.#counts = event;
-      this.#note = event.attached ? '' : `waiting for HAProxy: ${event.reason ?? ''}`;
+      this.#note = event.attached ? '' : `waiting for HAProxy: ${plainText(event.reason ?? '')}`;
     } else if (event.type === 'start') {
       for (const { service, reason } of event.notTapped)
-        if (!this.#isLive) this.#screen.err(`synapse: ${service} cannot be tapped: ${reason}`);
+        if (!this.#isLive) this.#screen.err(`synapse: ${service} cannot be tapped: ${plainText(reason)}`);
     }
     if (this.#isLive) this.#timer ??= this.#show();
   }

@@ -96,7 +96,7 @@ export class TapStream implements TapListener {
     if (permille < this.#tap.permille && this.#context.random() >= permille / this.#tap.permille) return;
     if (!this.#fits(request)) return;
     this.#seen += 1;
-    this.#matched += 1;
+    if (request.method !== null) this.#matched += 1;
     const { clock, source } = this.#context;
     if (this.#blockedAt !== undefined) {
       this.#dropped.reader += 1;

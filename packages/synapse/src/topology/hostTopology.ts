@@ -26,6 +26,8 @@ export interface HostTopologyOptions {
 
 /** Looking takes at most this share of the time. */
 const share = 0.01;
+/** And is never further apart, in milliseconds: waiting for a name server is counted too. */
+const longestMs = 60_000;
 
 /** Who calls whom on this host. Looks at its sockets now and then, never because somebody asks. */
 export class HostTopology {
@@ -67,7 +69,7 @@ export class HostTopology {
       const since = clock.monotonic();
       await this.look(signal).catch((error: unknown) => this.#failed(error, signal));
       const took = clock.monotonic() - since;
-      await clock.sleep(Math.max(everyMs, took / share), signal).catch(() => undefined);
+      await clock.sleep(Math.min(Math.max(everyMs, took / share), longestMs), signal).catch(() => undefined);
     }
   };
 

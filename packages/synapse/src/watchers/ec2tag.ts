@@ -5,7 +5,7 @@ import type { BlockIssue } from '../catalog/types.js';
 import { discoveryBase } from '../config/fields.js';
 import { openEc2 } from './aws/ec2.js';
 import { pollSource } from './source/poll.js';
-import { maxInstances } from './source/sourceState.js';
+import { maxInstances } from '../catalog/limit.js';
 import { defineWatcher } from './types.js';
 
 const usualInterval = 15;

@@ -144,21 +144,6 @@ describe('file_toggle', () => {
   });
 });
 
-it('takes no more than a service can have, however many its watchers have', () => {
-  bed = new MultiBed({ method: 'union' }, ['a', 'b']);
-  const hosts = (prefix: string): string =>
-    Array.from({ length: 6_000 }, (_, n) => `${prefix}${n}`).join(' ');
-  bed.live('a', hosts('x'));
-  bed.live('b', hosts('y'));
-  expect(bed.snapshots.at(-1)).toMatchObject({
-    status: 'live',
-    problems: [{ path: 'all watchers together', reason: 'More than 10000 instances: 2000 are left out' }],
-  });
-  expect(bed.last.split(' ')).toHaveLength(10_001);
-  bed.live('b', 'y0');
-  expect(bed.snapshots.at(-1)).not.toHaveProperty('problems');
-});
-
 it('says from which watcher each instance comes: the first of those that are used', () => {
   bed = new MultiBed({ method: 'union' }, ['a', 'b']);
   expect(bed.watcher.origins?.()).toEqual(new Map());

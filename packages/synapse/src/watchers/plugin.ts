@@ -7,7 +7,7 @@ import type { Snapshot, SourceProblem, Watcher } from '../catalog/types.js';
 import { configuredInstance, discoveryBase } from '../config/fields.js';
 import { moduleKind, type ModuleKind } from '../plugins/kit.js';
 import type { ModuleUse } from '../plugins/use.js';
-import { maxInstances } from './source/sourceState.js';
+import { maxInstances } from '../catalog/limit.js';
 import type { WatcherContext } from './types.js';
 
 /** What a module's watcher is given. */

@@ -141,6 +141,15 @@ const servers: Point<Facts> = {
         absent.slice(0, shown).map(({ service, server, reason }) => `${service}/${server}: ${reason ?? ''}`),
         'synapse why SERVICE/SERVER says at which step it stands',
       );
+    const { services } = await facts.ask('/v1/services', readServices);
+    const empty = services.filter(({ instances }) => instances === 0);
+    if (empty.length > 0)
+      return failed(
+        empty
+          .slice(0, shown)
+          .map(({ service, reason }) => `${service}: ${reason ?? 'nobody is to serve it'}`),
+        'nobody is registered, or all are left out (label_filters, leader_election): synapse why SERVICE',
+      );
     const out = all.filter(({ takesTraffic }) => !takesTraffic);
     const names = [...new Set(all.map(({ service }) => service))];
     const dead = names.filter((name) => all.every((one) => one.service !== name || !one.takesTraffic));

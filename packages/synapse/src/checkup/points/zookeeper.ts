@@ -39,8 +39,9 @@ const paths: Point<Facts> = {
     const lines = (some: readonly PathReading[], why: string): readonly string[] =>
       some.map(({ service, path, problem }) => `${service}: ${path}: ${problem ?? why}`);
     const broken = all.filter(({ problem, isForbidden }) => problem !== undefined && !isForbidden);
-    const silent = broken.length === all.length && all.every(({ exists }) => !exists);
-    if (silent) return unknown('there is no session to ask through');
+    const { ensembles } = await facts.registry();
+    if (ensembles.every(({ problem }) => problem !== undefined))
+      return unknown('there is no session to ask through');
     if (broken.length > 0)
       return failed(lines(broken, ''), 'the error says why; synapse goes on with what it knew before');
     const missing = all.filter(({ exists, problem }) => !exists && problem === undefined);

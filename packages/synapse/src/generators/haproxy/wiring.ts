@@ -137,7 +137,8 @@ export async function wire(config: HaproxyConfig, context: WiringContext): Promi
         observeAgainMs: timing.observeAgainMs,
       }),
   );
-  const beliefs = await BeliefStore.open(doWrites ? `${configPath}.loaded.json` : undefined);
+  const sockets = targets.map(({ socketPath }) => socketPath);
+  const beliefs = await BeliefStore.open(doWrites ? `${configPath}.loaded.json` : undefined, sockets);
   const validator = new Validator({
     ...{ clock, candidatePath, haproxyBinary: config.haproxyBinary, timeoutMs: timing.checkMs },
     checkCommand: config.doChecks ? config.checkCommand : undefined,

@@ -93,6 +93,7 @@ export class FleetReader {
     this.#isReading = false;
     // They would be old when somebody asks again, and are many.
     this.#known = new Map();
+    this.#last = undefined;
   }
 
   async #readAll(signal: AbortSignal): Promise<Fleet> {

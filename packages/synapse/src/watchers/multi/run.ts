@@ -6,7 +6,6 @@ import { filterByLabels, identityOf } from '../../catalog/select.js';
 import type { Snapshot, SnapshotPart, SourceEntry, SourceProblem, Watcher } from '../../catalog/types.js';
 import type { Resolver } from '../../resolvers/index.js';
 import type { Resolution, ResolverInput, ResolverSource, Weights } from '../../resolvers/types.js';
-import { withinLimit } from '../source/sourceState.js';
 import { supervise } from '../supervise.js';
 import type { WatcherContext } from '../types.js';
 import { describePlace, followWeights } from './weights.js';
@@ -202,12 +201,9 @@ class MultiRun {
       this.#emit({ status: 'pending', parts });
       return;
     }
-    // Each has no more than a service can have; all together may.
-    const { instances, problem } = withinLimit(this.#last.snapshot.instances, 'all watchers together');
-    const problems = [...(problem ? [problem] : []), ...this.#problems()];
+    const problems = this.#problems();
     this.#emit({
       ...this.#last.snapshot,
-      instances,
       // What was decided before stays, but nobody says that it is still so.
       ...(resolution.kind === 'wait' && { status: 'stale' }),
       ...(problems.length > 0 && { problems }),

@@ -4,7 +4,7 @@ import type { Instance } from '@smartstack/registry';
 import type { Snapshot } from '../../catalog/types.js';
 import { LossLog } from '../source/lossLog.js';
 import { Repeater } from '../source/repeater.js';
-import { maxInstances } from '../source/sourceState.js';
+import { maxInstances } from '../../catalog/limit.js';
 import type { WatcherContext } from '../types.js';
 import type { OpenNameServer } from './nameServer.js';
 import type { NamedServer } from './resolution.js';

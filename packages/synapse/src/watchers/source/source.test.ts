@@ -1,9 +1,10 @@
 import { FakeClock } from '@smartstack/agent/testing';
 import { describe, expect, it } from 'vitest';
 
+import { maxInstances } from '../../catalog/limit.js';
 import { WatcherBed } from '../../testing/index.js';
 import { Repeater } from './repeater.js';
-import { maxInstances, SourceState } from './sourceState.js';
+import { SourceState } from './sourceState.js';
 
 describe('Repeater', () => {
   it('looks after the time that it was told, or at once when triggered, and never twice at once', async () => {

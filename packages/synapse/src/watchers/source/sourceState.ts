@@ -1,14 +1,12 @@
 import type { Instance } from '@smartstack/registry';
 
+import { maxInstances } from '../../catalog/limit.js';
 import type { Snapshot, SourceProblem } from '../../catalog/types.js';
 import type { WatcherContext } from '../types.js';
 import { LossLog } from './lossLog.js';
 
-/** No service of ours has more, and whatever shows them must go on working. */
-export const maxInstances = 10_000;
-
 /** So many of a source's instances as a service can have, the first ones, and what is wrong where there are more. */
-export function withinLimit(
+function withinLimit(
   instances: readonly Instance[],
   source: string,
 ): { readonly instances: readonly Instance[]; readonly problem: SourceProblem | undefined } {

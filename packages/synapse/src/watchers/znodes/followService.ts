@@ -13,7 +13,6 @@ import {
 import type { GeneratorBlocks, Snapshot, SourceProblem, Watcher } from '../../catalog/types.js';
 import type { WatcherContext } from '../types.js';
 import { ChildReader } from '../source/childReader.js';
-import { withinLimit } from '../source/sourceState.js';
 import { parseGeneratorConfig } from './generatorConfig.js';
 import { jitterMsOf, type ZnodeOptions } from './keys.js';
 
@@ -118,7 +117,6 @@ class ZookeeperSnapshot {
   readonly #given: ZnodeOptions;
   readonly #context: WatcherContext;
   #instances: Extract<Snapshot, { status: 'live' | 'stale' }>['instances'] | undefined;
-  #tooMany: SourceProblem | undefined;
   #configKnown: boolean;
   #config: GeneratorBlocks | undefined;
   /** Problem of the configuration told last, so that it is told once. */
@@ -133,17 +131,12 @@ class ZookeeperSnapshot {
   }
 
   takeInstances({ children }: ChildrenSnapshot): void {
-    const { instances: all, newlyBad } = this.reader.read(children);
-    const { path } = this.#given;
-    const { instances, problem } = withinLimit(all, path);
+    const { instances, newlyBad } = this.reader.read(children);
     this.#instances = instances;
-    if (problem !== undefined && this.#tooMany === undefined)
-      this.#context.logger.warn('bad registration', { ...problem });
-    this.#tooMany = problem;
     for (const { name, reason, kept } of newlyBad) {
       this.#context.metrics.undecodable(this.#context.service);
       this.#context.logger.warn(kept ? 'bad registration, its last good version stays' : 'bad registration', {
-        path: `${path}/${name}`,
+        path: `${this.#given.path}/${name}`,
         reason,
       });
     }
@@ -187,10 +180,7 @@ class ZookeeperSnapshot {
 
   #problems(): readonly SourceProblem[] {
     const { path } = this.#given;
-    const bad = [
-      ...(this.#tooMany ? [this.#tooMany] : []),
-      ...[...this.reader.bad].map(([name, reason]) => ({ path: `${path}/${name}`, reason })),
-    ];
+    const bad = [...this.reader.bad].map(([name, reason]) => ({ path: `${path}/${name}`, reason }));
     return this.#toldConfig === '' ? bad : [{ path: this.#configPath, reason: this.#toldConfig }, ...bad];
   }
 

@@ -50,7 +50,14 @@ export type Presets = z.output<typeof presetsSchema>;
  * HAProxy's own HTTP client, which serves Lua, ACME and OCSP, has it read all the CA certificates of the system at
  * each start, reload and check: half of what a small file takes (haproxy 2.6.12: 28 of 55 ms, 0.9 MiB).
  */
-const noCertificates = ['.if version_atleast(2.6)', 'httpclient.ssl.verify none', '.endif'];
+const noCertificates = [
+  '.if version_atleast(2.6)',
+  // One that was built without TLS does not know the keyword.
+  '.if feature(OPENSSL)',
+  'httpclient.ssl.verify none',
+  '.endif',
+  '.endif',
+];
 /** Lines and sections of those that use that client: it is left alone then. */
 const asksOthers = /^\s*(lua|httpclient|acme|ocsp)\b/;
 

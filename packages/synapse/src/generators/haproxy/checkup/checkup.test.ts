@@ -125,7 +125,7 @@ const row = (pid: number, reloads: number, uptime: string): string =>
 describe('the master', () => {
   it.each([
     ['is well', showProc(0, [row(11, 0, '0d00h05m00s')], []), 'passed', 'passed'],
-    ['failed to reload', showProc(2, [row(11, 2, '0d00h05m00s')], []), 'warning', 'passed'],
+    ['failed to reload', showProc(2, [row(11, 2, '0d00h05m00s')], []), 'failed', 'passed'],
     ['has no worker', showProc(0, [], []), 'failed', 'passed'],
     [
       'has old workers that hard-stop-after should have ended',

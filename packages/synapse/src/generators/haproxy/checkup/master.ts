@@ -46,7 +46,7 @@ export const masterAnswers: HaproxyPoint = {
       const hint = 'journalctl -u synapse-haproxy has what it said';
       if (workers.length === 0) return failed([`the master (pid ${pid}) has no worker`], hint);
       if (failures > 0)
-        return warning(
+        return failed(
           [`its last ${failures} of ${reloads} reloads failed: the worker before serves on`],
           hint,
         );

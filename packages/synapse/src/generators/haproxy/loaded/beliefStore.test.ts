@@ -14,8 +14,8 @@ const service = state.services[0]!.service;
 
 const stores: BeliefStore[] = [];
 
-async function open(path: string): Promise<BeliefStore> {
-  const store = await BeliefStore.open(path);
+async function open(path: string, sockets: readonly string[] = ['/sock']): Promise<BeliefStore> {
+  const store = await BeliefStore.open(path, sockets);
   stores.push(store);
   return store;
 }
@@ -80,6 +80,13 @@ describe('BeliefStore', () => {
     expect(next.lastServers).toEqual([{ service, backend: { servers: [aServer('b')] } }]);
     expect(next.serversOf(service)).toEqual([aServer('b')]);
     expect(next.serversOf('other')).toBeUndefined();
+    expect((await open(path, ['/another'])).serversOf(service)).toBeUndefined();
+    // More is known now: it runs without.
+    next.setRunning('/sock', process, state);
+    expect(next.serversOf(service)).toEqual([aServer('a')]);
+    await next.save();
+    expect((await open(path)).lastServers).toEqual(state.services);
+    expect((await open(path, ['/another'])).lastServers).toEqual([]);
   });
 
   it('does not know which one runs of a server that was being replaced when it was killed', async () => {

@@ -52,6 +52,17 @@ function confirmed(server: Server): Server {
   return unconfirmed === undefined ? server : rest;
 }
 
+/** A state is a value: its services are put in a table once. */
+const tables = new WeakMap<DesiredState, ReadonlyMap<string, readonly Server[]>>();
+
+function serversByService(state: DesiredState): ReadonlyMap<string, readonly Server[]> {
+  const known = tables.get(state);
+  if (known !== undefined) return known;
+  const made = new Map(state.services.map(({ service, backend }) => [service, backend.servers]));
+  tables.set(state, made);
+  return made;
+}
+
 type Generation = 0 | 1;
 const generations: readonly Generation[] = [0, 1];
 
@@ -67,8 +78,10 @@ export class BeliefStore {
   readonly #path: string | undefined;
   #written: WrittenConfig | undefined;
   readonly #running = new Map<string, RunningConfig>();
-  /** What was intended of a process of which no snapshot was written yet. */
-  readonly #unplaced: KnownServers[] = [];
+  /** What was intended of a process of which no snapshot was written, until more is known of its socket. */
+  #unplaced: readonly Intent[] = [];
+  /** Sockets that are configured: what is known of others is of no use, until they are again. */
+  readonly #sockets: ReadonlySet<string>;
   #turn: Promise<void> = Promise.resolve();
   #stored: Beliefs = noBeliefs;
   #generation: Generation = 0;
@@ -76,13 +89,14 @@ export class BeliefStore {
   readonly #journals = new Map<Generation, Promise<FileHandle | undefined>>();
   #closed = false;
 
-  private constructor(path: string | undefined) {
+  private constructor(path: string | undefined, sockets: readonly string[]) {
     this.#path = path;
+    this.#sockets = new Set(sockets);
   }
 
-  /** Reads what an earlier run knew; without a path nothing outlives the process. */
-  static async open(path: string | undefined): Promise<BeliefStore> {
-    const store = new BeliefStore(path);
+  /** Reads what an earlier run knew of these `sockets`; without a path nothing outlives the process. */
+  static async open(path: string | undefined, sockets: readonly string[]): Promise<BeliefStore> {
+    const store = new BeliefStore(path, sockets);
     if (path === undefined) return store;
     const { written, running } = await readBeliefs(path);
     store.#written = written;
@@ -110,25 +124,40 @@ export class BeliefStore {
 
   /** Servers of a service that HAProxy was told of last, which the file may not have yet; undefined where nobody knows. */
   serversOf(service: string): readonly Server[] | undefined {
-    const states = [...this.#running.values()].map(({ desired }) => desired.services);
-    const ofService = [...states, this.#unplaced].map((all) =>
-      all.filter((each) => each.service === service),
+    const unplaced = this.#unplaced.filter(
+      (each) => each.service === service && this.#sockets.has(each.socket),
     );
-    if (ofService.every((each) => each.length === 0)) return undefined;
-    const servers = ofService.flat().flatMap(({ backend }) => backend.servers);
+    const told = this.#lastRunning.flatMap((desired) => {
+      const servers = serversByService(desired).get(service);
+      return servers === undefined ? [] : [servers];
+    });
+    if (told.length === 0 && unplaced.length === 0) return undefined;
+    // What a process is known to run says more than what another was about to be told.
+    const servers = [...unplaced.map(({ server }) => server), ...told.flat()];
     return [...new Map(servers.map((server) => [server.name, confirmed(server)])).values()];
   }
 
   /** Servers that an earlier run had in the file, in HAProxy, or was about to add, whoever runs there now. */
   get lastServers(): readonly KnownServers[] {
-    const states = [this.#written, ...this.#running.values()];
-    return [...states.flatMap((each) => each?.desired.services ?? []), ...this.#unplaced];
+    const states = [this.#written?.desired, ...this.#lastRunning];
+    const unplaced = this.#unplaced.filter(({ socket }) => this.#sockets.has(socket));
+    return [
+      ...states.flatMap((each) => each?.services ?? []),
+      ...unplaced.map(({ service, server }) => ({ service, backend: { servers: [server] } })),
+    ];
+  }
+
+  get #lastRunning(): readonly DesiredState[] {
+    const ofSockets = [...this.#running].filter(([socket]) => this.#sockets.has(socket));
+    return ofSockets.map(([, { desired }]) => desired);
   }
 
   setRunning(socket: string, process: ProcessIdentity, desired: DesiredState): void {
     const known = this.#running.get(socket);
     if (known?.desired === desired && sameProcess(known.process, process)) return;
     this.#running.set(socket, { process, desired });
+    // Of what it was told before, this says more.
+    if (this.#unplaced.length > 0) this.#unplaced = this.#unplaced.filter((each) => each.socket !== socket);
   }
 
   /** Notes servers before they are added. Failing to note them is no reason not to serve: it only risks a leftover. */
@@ -202,7 +231,7 @@ export class BeliefStore {
       const intent: Intent = storedIntent.parse(JSON.parse(line));
       const known = this.#running.get(intent.socket);
       if (known === undefined || !sameProcess(known.process, intent.process)) {
-        this.#unplaced.push({ service: intent.service, backend: { servers: [intent.server] } });
+        this.#unplaced = [...this.#unplaced, intent];
         return;
       }
       this.#running.set(intent.socket, withIntent(known, intent));

@@ -45,7 +45,7 @@ describe('a process that becomes another version behind its socket', () => {
       }
       return '';
     });
-    const beliefs = await BeliefStore.open(undefined);
+    const beliefs = await BeliefStore.open(undefined, []);
     const sha256 = hashOf(render(loaded));
     // In place before any of the processes began.
     beliefs.written = { desired: loaded, sha256, at: now - 1_000_000 };
@@ -94,7 +94,7 @@ describe('a pass that nobody answers', () => {
       const row = [3, 'web', a.id, a.name, a.address, 2, 0, 1, 0, a.port].join(' ');
       return command.startsWith('show servers state') ? `1\n# ${columns}\n${row}` : '';
     });
-    const beliefs = await BeliefStore.open(undefined);
+    const beliefs = await BeliefStore.open(undefined, []);
     const process = { pid: 100, startedAt };
     beliefs.setRunning(cli.path, process, loaded);
     const target = new RuntimeTarget({
@@ -123,7 +123,7 @@ describe('a worker that began in the second in which the file was written', () =
       const row = [3, 'web', a.id, a.name, a.address, 2, 0, 1, 0, a.port].join(' ');
       return command.startsWith('show servers state') ? `1\n# ${columns}\n${row}` : '';
     });
-    const beliefs = await BeliefStore.open(undefined);
+    const beliefs = await BeliefStore.open(undefined, []);
     const sha256 = hashOf(render(loaded));
     beliefs.written = { desired: loaded, sha256, at: Date.now() };
     const diskHash = () => Promise.resolve(onDisk === 'ours' ? sha256 : 'another');

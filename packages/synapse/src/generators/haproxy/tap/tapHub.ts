@@ -123,7 +123,8 @@ export class TapHub implements TapSource {
     this.#metrics.lines(1);
     for (const tap of this.#taps) {
       if (!tap.services.has(service)) continue;
-      tap.lines += 1;
+      // What HAProxy refused unread comes whatever share is asked for: it says nothing of that.
+      if (request.method !== null) tap.lines += 1;
       tap.listener.request({ ...request, service });
     }
   }
