@@ -8,7 +8,7 @@ const shared = {
   ssr: { resolve: { conditions, externalConditions: conditions } },
 };
 
-/** Files that wait for servers more than they work: two at a time. What measures, or loads a core, is not among them. */
+/** Files that wait for servers more than they work: three at a time. What measures, or loads a core, is not among them. */
 const waiting = [
   'integration/{zookeeper,nerve,synapse,prometheus}/!(scale).test.ts',
   'integration/pair/{badInput,instanceLists,instances,mixedFleet,operator,registry,tls}.test.ts',
@@ -48,7 +48,7 @@ export default defineConfig({
           name: 'integration-waiting',
           include: waiting,
           exclude: ['**/node_modules/**'],
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },

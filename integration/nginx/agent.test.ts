@@ -89,7 +89,15 @@ it('an agent without HAProxy has nginx serve what is in ZooKeeper, and a znode t
 
   const page = async <T>(path: string): Promise<T> =>
     JSON.parse((await get({ port: admin, path })).body) as T;
-  const { servers } = await page<Explanation>('/v1/services/web/why');
+  const why = () => page<Explanation>('/v1/services/web/why');
+  // Its worker answers a moment before its master says that it has loaded the file.
+  await eventually(
+    async () => (await why()).servers.some((each) => each.port === b.port && each.takesTraffic),
+    {
+      what: 'synapse knows that it serves',
+    },
+  );
+  const { servers } = await why();
   const one = servers.find(({ port }) => port === b.port);
   expect(one).toMatchObject({ state: 'listed', takesTraffic: true, address: `127.0.0.1:${b.port}` });
   const steps = one!.steps.filter(({ generator }) => generator === 'nginx');

@@ -73,7 +73,7 @@ export const haproxyKind: GeneratorKind = {
   portOverride: (block) => readServiceBlock(block).config?.serverPortOverride,
   create: (block, context) => createHaproxyGenerator({ ...context, block }),
   createShadow: async (block, { clock, logger, gauge, location }) => {
-    // Whether latencies are counted is left out of the comparison: most others do not.
+    // What is counted and what is tapped is left out of the comparison: most others do neither.
     const host = { ...(location && { location }) };
     const { ShadowGenerator } = await import('./shadow/shadowGenerator.js');
     const hostname = systemHostname();

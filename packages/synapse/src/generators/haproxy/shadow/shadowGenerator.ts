@@ -15,6 +15,7 @@ import { type Desire, desire } from '../desire.js';
 import { emptyMemory, parseMemory } from '../desired/memory.js';
 import { withoutLatencyText } from '../desired/latencyLines.js';
 import { render } from '../desired/render.js';
+import { withoutTapText } from '../desired/tapLines.js';
 import { HostResolver } from '../../hosts.js';
 import { compareSections } from '../live/compare.js';
 import { withoutHarmless } from '../live/harmless.js';
@@ -164,7 +165,7 @@ export class ShadowGenerator implements Generator {
   async #changes({ desired }: Desire) {
     const { configFilePath: path } = this.#config;
     try {
-      const live = withoutLatencyText(await readFile(path, 'utf8'));
+      const live = withoutTapText(withoutLatencyText(await readFile(path, 'utf8')));
       this.#problem = undefined;
       return withoutHarmless(compareSections(parseSections(live), parseSections(render(desired)))).changes;
     } catch (error) {
