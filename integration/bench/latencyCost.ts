@@ -1,6 +1,5 @@
 // What counting latencies in HAProxy costs: the same HAProxy without the lines, with them, and read every second.
 // Usage: npm run bench:latencies [-- --requests 60000 --rounds 5 --servers 20000]
-import { connect } from 'node:net';
 import { parseArgs } from 'node:util';
 import { systemClock } from '@smartstack/agent';
 import { Histograms } from '../../packages/synapse/src/generators/haproxy/counters/histograms.ts';
@@ -16,6 +15,7 @@ import { type Haproxy, startHaproxy, testBase } from '../harness/haproxy.ts';
 import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 import { between, costOf, residentMiB } from './processCost.ts';
+import { keptLoad } from './keptLoad.ts';
 import { percentile, summarize } from './statistics.ts';
 
 const { values } = parseArgs({
@@ -62,34 +62,6 @@ async function proxy(name: string, counts: boolean): Promise<{ haproxy: Haproxy;
   return { haproxy: await start(name, (dir) => render(withLatencies(stateIn(dir), settings))), port };
 }
 
-/** Requests on kept connections, one at a time on each; latencies in milliseconds. */
-function load(port: number): Promise<{ readonly ms: number; readonly latencies: readonly number[] }> {
-  const request = Buffer.from('GET /a/b HTTP/1.1\r\nHost: bench\r\n\r\n');
-  const latencies: number[] = [];
-  let sent = 0;
-  const begun = performance.now();
-  return new Promise((resolve, reject) => {
-    for (let client = 0; client < clients; client += 1) {
-      const socket = connect(port, '127.0.0.1');
-      let at = 0;
-      const next = (): void => {
-        if (sent >= requests) return void socket.end();
-        sent += 1;
-        at = performance.now();
-        socket.write(request);
-      };
-      socket.setNoDelay();
-      socket.on('connect', next);
-      socket.on('error', reject);
-      socket.on('data', () => {
-        latencies.push(performance.now() - at);
-        if (latencies.length === requests) resolve({ ms: performance.now() - begun, latencies });
-        next();
-      });
-    }
-  });
-}
-
 const median = (samples: readonly number[]): number => summarize(samples).median;
 const open = (haproxy: Haproxy): Promise<RuntimeSession> =>
   RuntimeSession.open(haproxy.adminSocket, { clock: systemClock, deadlineMs: 10_000 });
@@ -130,7 +102,7 @@ for (let round = 0; round < rounds; round += 1) {
     }, 1_000);
     const worker = await haproxy.workerPid();
     const before = await costOf(worker);
-    const { ms, latencies } = await load(port);
+    const { ms, latencies } = await keptLoad({ port, path: '/a/b', clients, requests });
     const { cpuMs } = between(before, await costOf(worker));
     clearInterval(timer);
     session.close();

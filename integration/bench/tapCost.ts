@@ -1,6 +1,5 @@
 // What the tap costs: the same HAProxy without its lines, with them and nobody looking, with one tap of everything, and with
 // a tap that shows a hundred a second. Usage: npm run bench:tap [-- --requests 60000 --rounds 5]
-import { connect } from 'node:net';
 import { parseArgs } from 'node:util';
 import { createMetrics, systemClock } from '@smartstack/agent';
 import { withTap } from '../../packages/synapse/src/generators/haproxy/desired/tapLines.ts';
@@ -14,6 +13,7 @@ import { eventually } from '../harness/eventually.ts';
 import { type Haproxy, startHaproxy, testBase } from '../harness/haproxy.ts';
 import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
+import { keptLoad } from './keptLoad.ts';
 import { between, costOf } from './processCost.ts';
 import { percentile, summarize } from './statistics.ts';
 
@@ -58,34 +58,6 @@ async function proxy(name: string, isTapped: boolean) {
   return { haproxy, port, services: made('').services };
 }
 
-/** Requests on kept connections, one at a time on each; latencies in milliseconds. */
-function load(port: number): Promise<{ readonly ms: number; readonly latencies: readonly number[] }> {
-  const request = Buffer.from('GET /a/b?c=d HTTP/1.1\r\nHost: bench\r\n\r\n');
-  const latencies: number[] = [];
-  let sent = 0;
-  const begun = performance.now();
-  return new Promise((resolve, reject) => {
-    for (let client = 0; client < clients; client += 1) {
-      const socket = connect(port, '127.0.0.1');
-      let at = 0;
-      const next = (): void => {
-        if (sent >= requests) return void socket.end();
-        sent += 1;
-        at = performance.now();
-        socket.write(request);
-      };
-      socket.setNoDelay();
-      socket.on('connect', next);
-      socket.on('error', reject);
-      socket.on('data', () => {
-        latencies.push(performance.now() - at);
-        if (latencies.length === requests) resolve({ ms: performance.now() - begun, latencies });
-        next();
-      });
-    }
-  });
-}
-
 /** Taps while a load is on; resolves with what was told of, and what was lost. */
 async function tapped<T>(
   { haproxy, services }: Awaited<ReturnType<typeof proxy>>,
@@ -111,8 +83,15 @@ async function tapped<T>(
   });
   await eventually(() => state.isAttached, { what: 'the tap is attached', timeoutMs: 10_000 });
   const result = await work();
-  // Lines and losses that are still on their way.
-  await new Promise((done) => setTimeout(done, 1_500));
+  // Losses are told twice a second: what did not grow between two looks is all.
+  let before = -1;
+  const isAll = (): boolean => {
+    const now = state.told + state.lost;
+    const isSame = now === before;
+    before = now;
+    return isSame;
+  };
+  await eventually(isAll, { what: 'all was told of', timeoutMs: 20_000, intervalMs: 700 });
   tap.close();
   stop.abort();
   await runner;
@@ -146,7 +125,7 @@ for (let round = 0; round < rounds; round += 1) {
     const worker = await of.haproxy.workerPid();
     const measured = async () => {
       const before = await costOf(worker);
-      const { ms, latencies } = await load(of.port);
+      const { ms, latencies } = await keptLoad({ port: of.port, path: '/a/b?c=d', clients, requests });
       return { ms, latencies, ...between(before, await costOf(worker)) };
     };
     const { result, told, lost } =

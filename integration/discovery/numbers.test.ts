@@ -126,11 +126,11 @@ it('over a reload and the drain of a worker', async () => {
     ...patience,
   });
 
-  // An HAProxy that ends throws away its stick tables at once: what it counted since the last look at them is in no
-  // histogram, though in all other numbers.
-  const isMost = (count: number, name: Name): void => {
+  // An HAProxy that is told to end throws away its stick tables at once: what was under way then (two requests of
+  // either thread), and what came since a look a moment before, is in no histogram, though in all other numbers.
+  const isNearlyAll = (count: number, name: Name): void => {
     expect(count, name).toBeLessThanOrEqual(total(name));
-    expect(count, name).toBeGreaterThan(total(name) / 2);
+    expect(count, name).toBeGreaterThanOrEqual(Math.floor(total(name) * 0.9) - 4);
   };
   // Requests: exactly, everywhere.
   const total = (name: Name): number => before.get(name)! + 2 * services[name].each;
@@ -143,10 +143,10 @@ it('over a reload and the drain of a worker', async () => {
         const of = (metric: string): number => read(said, metric, `"${name}"`);
         expect(of('smartstack_request_total'), name).toBe(total(name));
         expect(of('smartstack_response_total'), name).toBe(total(name));
-        isMost(of('smartstack_response_latency_seconds_count'), name);
+        isNearlyAll(of('smartstack_response_latency_seconds_count'), name);
         for (const summary of [told.get(name)!, shown.find((line) => line.name === name)!.summary]) {
           expect(summary, name).toMatchObject({ requests: total(name), failure: 0, aborted: 0 });
-          isMost(
+          isNearlyAll(
             summary.latencies!.reduce((sum, count) => sum + count, 0),
             name,
           );

@@ -24,8 +24,8 @@ const put = (key: string, value: string, server = etcd) =>
   server.ask('/v3/kv/put', { key: base64(key), value: base64(value) });
 const remove = (key: string) => etcd.ask('/v3/kv/deleterange', { key: base64(key) });
 const plain = (host: string, port = 80): string => JSON.stringify({ host, port });
-const turns = (synapse: TestSynapse, source: string): Promise<unknown> =>
-  eventually(() => sourceOf(synapse, 'web') === source, { what: `it is ${source}`, timeoutMs: 30_000 });
+const turns = (synapse: TestSynapse, source: string, timeoutMs = 15_000): Promise<unknown> =>
+  eventually(() => sourceOf(synapse, 'web') === source, { what: `it is ${source}`, timeoutMs });
 
 describe('method: etcd against a real etcd', () => {
   it('follows what nerve registers, and what anyone else puts there', async () => {
@@ -113,7 +113,8 @@ describe('method: etcd against a real etcd', () => {
     await synapse.sees('web', ['10.0.0.1:80']);
     // The member that is watched lives, keeps its connections, and would say nothing for ever.
     await second!.kill();
-    await turns(synapse, 'stale');
+    // Elections, and the member's own patience, come first.
+    await turns(synapse, 'stale', 30_000);
     expect(synapse.generator.addresses('web')).toEqual(['10.0.0.1:80']);
     await second!.start();
     await put('/s/web/b', plain('10.0.0.2'), second);

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../clock.js';
 import { demandToken, isReading, type Origin } from './authorise.js';
 import { type Asker, isOwnHost, mayRead, mayWrite } from './hostGuard.js';
 import { Refusal } from './refusal.js';
@@ -8,6 +9,8 @@ import type { AdminOptions, AdminResponse, AdminRoute } from './types.js';
 
 /** Longest body of a request that changes something, in bytes. */
 const maxBody = 64 * 1024;
+/** How long the reader of a stream that has ended may take for what is left of it, in milliseconds. */
+const lastWordsMs = 30_000;
 
 /** Answers a request that came in so. Rejects when the answer could not be sent. */
 export type Handler = (request: IncomingMessage, response: ServerResponse, origin: Origin) => Promise<void>;
@@ -25,7 +28,7 @@ export function createHandler(options: AdminOptions): Handler {
       if (origin !== 'socket') guard(request, names);
       const reply = await answer(request, origin, table, tokenFile);
       if (reply.stream === undefined) send(response, reply);
-      else await sendStream(request, response, reply);
+      else await sendStream(request, response, reply, clock);
     } catch (error) {
       if (request.destroyed && !request.complete) return;
       if (error instanceof Refusal) {
@@ -190,6 +193,7 @@ async function sendStream(
   request: IncomingMessage,
   response: ServerResponse,
   { status, contentType, body, headers, stream }: AdminResponse,
+  clock: Clock,
 ): Promise<void> {
   // A reader over a proxy must not wait for a buffer to fill.
   response.writeHead(status, {
@@ -212,7 +216,9 @@ async function sendStream(
     onDrain: (listener) => void response.on('drain', listener),
     signal: gone.signal,
   });
+  response.end();
+  if (response.writableFinished || response.destroyed) return;
   // The end of one who reads nothing never comes: his connection is one of few.
-  if (response.writableNeedDrain) response.destroy();
-  else response.end();
+  const timer = clock.setTimeout(() => response.destroy(), lastWordsMs);
+  response.once('close', () => timer.cancel());
 }

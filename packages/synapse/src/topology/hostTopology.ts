@@ -36,6 +36,8 @@ export class HostTopology {
   /** Local connections without a client that the last look found. */
   #orphans: ReadonlySet<string> = new Set();
   #hosted: readonly HostedService[] = [];
+  /** Monotonic milliseconds. */
+  #lookedAt = Infinity;
   #problem: string | undefined;
 
   constructor(options: HostTopologyOptions) {
@@ -77,8 +79,8 @@ export class HostTopology {
   async look(signal: AbortSignal): Promise<void> {
     const { clock, instanceId, entrances, declared, hosted } = this.#options;
     this.#hosted = await hosted();
-    const active = this.#active();
     const now = clock.monotonic();
+    const active = this.#active(now);
     const known = entrances();
     const services = new Set([...known.map(({ service }) => service), ...active]);
     this.#edges.age(now, (service) => services.has(service));
@@ -92,10 +94,12 @@ export class HostTopology {
       if (!found.has(service)) this.#edges.note(callerUnseen(service, unseen), service, now);
   }
 
-  /** Services that were called lately. */
-  #active(): readonly string[] {
+  /** Services that were called since the last look. */
+  #active(now: number): readonly string[] {
     const { traffic, everyMs } = this.#options;
-    const span = { fromMs: everyMs, toMs: 0, withPoints: false };
+    const fromMs = Math.max(everyMs, Math.min(now - this.#lookedAt, longestMs));
+    this.#lookedAt = now;
+    const span = { fromMs, toMs: 0, withPoints: false };
     const { services = [] } = traffic()?.services(span) ?? {};
     return services
       .filter(({ open, summary }) => open > 0 || summary.requests > 0)

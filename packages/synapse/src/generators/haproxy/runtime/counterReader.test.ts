@@ -1,13 +1,13 @@
 import { createMetrics, systemClock } from '@smartstack/agent';
 import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { histogramWidth } from '../counters/histograms.js';
 import type { HaproxyProcess } from '../process/process.js';
 import { type Answer, FakeCli } from '../testing/fakeCli.js';
 import { Traffic } from '../traffic.js';
 import { createTrafficMetrics } from '../trafficMetrics.js';
 import type { ServiceSections } from '../types.js';
 import { CounterReader } from './counterReader.js';
-import { Pace } from './pace.js';
 import { defaultProbe, Prober } from './probe.js';
 import { RuntimeTarget } from './runtimeTarget.js';
 
@@ -36,6 +36,9 @@ const info = ({ pid, uptime, stopping, connections }: Worker): string =>
 const stat = ({ requests }: Worker): string =>
   [`# ${columns},`, `web,BACKEND,0,${requests},0,0,,0,0,0,0,UP,0,1,0,${requests},0,0,0,0,0,`].join('\n');
 
+const lines = ['http-request set-var(txn.synapse_t0) date(0,us) # latencies'];
+const servers = [{ name: 'a', address: '10.0.0.1', port: 80, id: 7, options: [], disabled: false }];
+const served: ServiceSections = { service: 'web', backend: { name: 'web', lines, servers } };
 const sections: ServiceSections = { service: 'web', backend: { name: 'web', lines: [], servers: [] } };
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -48,7 +51,7 @@ async function start(
   answer: Answer,
   process: Partial<HaproxyProcess> = {},
   commandMs = 2_000,
-  served: ServiceSections = sections,
+  all: ServiceSections = sections,
 ) {
   const cli = await FakeCli.start(answer);
   cleanups.push(() => cli.stop());
@@ -56,7 +59,7 @@ async function start(
   const metrics = createMetrics();
   const clock = new FakeClock();
   const traffic = new Traffic(clock, createTrafficMetrics(metrics));
-  traffic.serve([served]);
+  traffic.serve([all]);
   const target = new RuntimeTarget({
     ...{ clock: systemClock, socketPath: cli.path, deadlineMs: commandMs, observeAgainMs: 10_000 },
     prober: new Prober({ ...defaultProbe, mode: 'off' }, systemClock),
@@ -104,9 +107,6 @@ describe('CounterReader', () => {
   });
 
   it('tells whoever hears of latencies what is under way by the same look', async () => {
-    const lines = ['http-request set-var(txn.synapse_t0) date(0,us) # latencies'];
-    const server = { name: 'a', address: '10.0.0.1', port: 80, id: 7, options: [], disabled: false };
-    const served = { service: 'web', backend: { name: 'web', lines, servers: [server] } };
     const answer: Answer = (command) => {
       if (command === 'show info') return info(worker(1));
       if (command.startsWith('show table')) return '# table: synapse-latencies, type: string, size:1, used:0';
@@ -140,6 +140,48 @@ describe('CounterReader', () => {
       expect(wakes()).toBe(wanted);
     }
     expect(invalidated).toHaveBeenCalledTimes(2);
+  });
+
+  it('looks closely at latencies while a reload is under way, until the worker was told to end', async () => {
+    const one = worker(1);
+    let [answered, looks] = [0, 0];
+    const { clock, read, value } = await start(
+      (command) => {
+        if (command === 'show info') return info(one);
+        if (!command.startsWith('show table')) return stat(one);
+        looks += 1;
+        const counts = Array.from(
+          { length: histogramWidth },
+          (_, index) => `gpc${index}=${index ? 0 : answered}`,
+        );
+        // One that was told to end has thrown it away.
+        return one.stopping ? '# table: t' : `0x1: key=web/7 use=0 exp=0 ${counts.join(' ')}`;
+      },
+      {},
+      undefined,
+      served,
+    );
+    await read();
+    const since = clock.monotonic();
+    const after = async (): Promise<number> => {
+      await clock.advance(25);
+      return value('smartstack_response_latency_seconds_count');
+    };
+    for (const count of [3, 8, 20]) {
+      answered = count;
+      await expect.poll(after, { interval: 5 }).toBe(count);
+    }
+    // Without a reload, once a second.
+    expect(clock.monotonic() - since).toBeLessThan(1_000);
+    one.stopping = true;
+    one.connections = 1;
+    const settled = async (): Promise<boolean> => {
+      const before = looks;
+      await clock.advance(25);
+      return looks === before;
+    };
+    await expect.poll(settled, { interval: 20 }).toBe(true);
+    expect(await value('smartstack_response_latency_seconds_count')).toBe(20);
   });
 
   it('leaves out what a worker that is older than synapse had counted before', async () => {
@@ -252,23 +294,5 @@ describe('CounterReader', () => {
     expect(clock.pending).toBe(before + 1);
     await clock.advance(200);
     await reading;
-  });
-});
-
-describe('Pace', () => {
-  it('is due at once, then after the interval or as long as its share asks for', async () => {
-    const clock = new FakeClock();
-    const pace = new Pace(clock, 2_000, 0.005);
-    expect(pace.isDue).toBe(true);
-    pace.took(5);
-    await clock.advance(1_999);
-    expect(pace.isDue).toBe(false);
-    await clock.advance(1);
-    expect(pace.isDue).toBe(true);
-    pace.took(400);
-    await clock.advance(79_999);
-    expect(pace.isDue).toBe(false);
-    await clock.advance(1);
-    expect(pace.isDue).toBe(true);
   });
 });

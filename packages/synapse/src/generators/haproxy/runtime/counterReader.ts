@@ -4,6 +4,7 @@ import type { HaproxyProcess } from '../process/process.js';
 import type { Traffic } from '../traffic.js';
 import { CounterFailures } from './counterFailures.js';
 import { CounterLosses } from './counterLosses.js';
+import { isDear, lookClosely } from './lookClosely.js';
 import { Pace } from './pace.js';
 import type { RuntimeSession } from './runtimeClient.js';
 import { RuntimeApiError } from './runtimeError.js';
@@ -121,6 +122,19 @@ export class CounterReader {
     const reading = this.#exclusively(() => this.#round(round));
     await unlessAborted(reading, AbortSignal.any([signal, patience.signal]));
     timer.cancel();
+    // Never rejects.
+    if (hasLatencies) this.#followToTheEnd(running).catch(() => undefined);
+  }
+
+  /** Reads latencies again and again until the workers of now have been told to end. */
+  async #followToTheEnd(signal: AbortSignal): Promise<void> {
+    const workers = [...this.#held].filter(([, { vitals }]) => !vitals.isStopping);
+    const live = (): boolean =>
+      workers.some(([name, held]) => this.#held.get(name) === held && !held.vitals.isStopping);
+    await lookClosely(this.#options.clock, signal, {
+      isWorthIt: () => live() && !isDear(this.#latencies.costMs),
+      look: () => this.#exclusively(() => this.#readAllLatencies(signal)),
+    });
   }
 
   #exclusively(action: () => Promise<void>): Promise<void> {
@@ -142,8 +156,10 @@ export class CounterReader {
       // Not the time that passed: on a busy machine that is mostly the time of others.
       const { user, system } = process.cpuUsage(before);
       const cpuMs = (user + system) / 1000;
-      if (hasServers) this.#servers.took(cpuMs);
-      this.#sections.took(hasServers ? 0 : cpuMs);
+      if (hasServers) {
+        this.#servers.took(cpuMs);
+        this.#sections.wasIncluded();
+      } else this.#sections.took(cpuMs);
     }
     // Before the latencies: who hears of those looks at what is under way, too.
     traffic.publish([...this.#held.keys(), ...this.#others], hasServers);
@@ -156,6 +172,7 @@ export class CounterReader {
     await Promise.all(
       [...this.#held].map(async ([name, held]) => {
         try {
+          held.vitals = await readVitals((command) => held.session.ask(command));
           await this.#readLatencies(held);
         } catch (error) {
           this.#dismiss(name, held, error, signal);
@@ -211,7 +228,8 @@ export class CounterReader {
         if (hasServers) this.#noteHealth(held, rows);
         held.readAt = this.#options.clock.monotonic();
       }
-      if (isDrained && traffic.hasLatencies) await this.#readLatencies(held);
+      // Its table is emptied once a second from now on.
+      if (held.vitals.isStopping && traffic.hasLatencies) await this.#readLatencies(held);
       this.#failures.over(name);
       if (!isDrained) return;
       traffic.forget(name);

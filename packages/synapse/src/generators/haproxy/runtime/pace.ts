@@ -1,11 +1,15 @@
 import type { Clock } from '@smartstack/agent';
 
-/** Lets something costly happen at most every `intervalMs`, and so rarely that it takes at most `share` of a core. */
+/**
+ * Lets something costly happen at most every `intervalMs`, and so rarely that it takes at most `share` of a core. What
+ * it costs is the lesser of the last two times: the process does other things meanwhile, which count in one of them.
+ */
 export class Pace {
   readonly #clock: Clock;
   readonly #intervalMs: number;
   readonly #share: number;
   #notBefore = -Infinity;
+  #lastMs: number | undefined;
 
   constructor(clock: Clock, intervalMs: number, share: number) {
     this.#clock = clock;
@@ -17,8 +21,20 @@ export class Pace {
     return this.#clock.monotonic() >= this.#notBefore;
   }
 
+  /** What it costs, in milliseconds of processor time; undefined before the first time. */
+  get costMs(): number | undefined {
+    return this.#lastMs;
+  }
+
   /** It took so many milliseconds of processor time, and ends now. */
   took(ms: number): void {
-    this.#notBefore = this.#clock.monotonic() + Math.max(this.#intervalMs, ms / this.#share);
+    const costMs = Math.min(ms, this.#lastMs ?? ms);
+    this.#lastMs = ms;
+    this.#notBefore = this.#clock.monotonic() + Math.max(this.#intervalMs, costMs / this.#share);
+  }
+
+  /** It was done along with something else, which pays for it. */
+  wasIncluded(): void {
+    this.#notBefore = this.#clock.monotonic() + this.#intervalMs;
   }
 }
