@@ -1,3 +1,6 @@
+// Before any module that makes a schema.
+import './schemas.js';
+
 export * from './admin/index.js';
 export * from './atomicFile.js';
 export * from './backoff.js';

@@ -1,6 +1,6 @@
 // The first that an executable loads, and alone: whatever else takes a while, and a SIGHUP meanwhile would end it.
 import './hangups.js';
-import { readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { Script } from 'node:vm';
@@ -13,9 +13,25 @@ export function cachePath(file: string, source: string): string {
   return `${file}.${/^\/\/ (\w+)\n/.exec(source)?.[1] ?? 'none'}.cache`;
 }
 
-function read(path: string): Buffer | undefined {
+/** Reads a file, into the memory of one that was read before where it fits: fresh memory is dear at a start. */
+function read(path: string, used: Buffer = Buffer.alloc(0)): Buffer {
+  const file = openSync(path, 'r');
   try {
-    return readFileSync(path);
+    const { size } = fstatSync(file);
+    const into: Buffer = size <= used.length ? used.subarray(0, size) : Buffer.allocUnsafeSlow(size);
+    let length = 0;
+    for (let got = -1; got !== 0 && length < size; length += got) {
+      got = readSync(file, into, length, size - length, null);
+    }
+    return into.subarray(0, length);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function readIfThere(path: string, used: Buffer): Buffer | undefined {
+  try {
+    return read(path, used);
   } catch {
     return undefined;
   }
@@ -27,8 +43,9 @@ function read(path: string): Buffer | undefined {
  */
 export function startBundle(file: string): Script {
   // The bundle is plain ASCII, which needs no decoding.
-  const source = readFileSync(file, 'latin1');
-  const cachedData = read(cachePath(file, source));
+  const bytes = read(file);
+  const source = bytes.toString('latin1');
+  const cachedData = readIfThere(cachePath(file, source), bytes);
   const script = new Script(source, { filename: file, ...(cachedData && { cachedData }) });
   const module = { exports: {} };
   const main = script.runInThisContext() as (...commonJs: unknown[]) => void;

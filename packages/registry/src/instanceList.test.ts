@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Instance } from './instance.js';
-import { instanceList, instanceListSchema } from './instanceList.js';
+import { instanceList } from './instanceList.js';
+import { instanceListSchema } from './instanceListSchema.js';
 
 const instance = (host: string, port: number, more: object = {}): Instance => ({ host, port, ...more });
 

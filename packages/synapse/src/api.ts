@@ -1,5 +1,6 @@
 import { type AdminRoute, defineRoute, notFound } from '@smartstack/agent';
-import { type InstanceList, instanceListSchema } from '@smartstack/registry';
+import type { InstanceList } from '@smartstack/registry';
+import { instanceListSchema } from '@smartstack/registry/instanceListSchema';
 import * as z from 'zod';
 
 import type { Explainer } from './explain/explainer.js';

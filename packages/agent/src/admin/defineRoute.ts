@@ -47,7 +47,6 @@ export type Reply<T> =
 
 type NoKeys = Readonly<Record<string, never>>;
 
-const nothing = z.undefined();
 /** One JSON text a line. */
 const ndjson = 'application/x-ndjson; charset=utf-8';
 
@@ -61,7 +60,7 @@ export function defineRoute<
   const { method, path, handle, isPrivate, hasEffect, ...rest } = definition;
   const params = z.object((definition.params ?? {}) as P);
   const query = z.strictObject((definition.query ?? {}) as Q);
-  const body = (definition.body ?? nothing) as B;
+  const body = (definition.body ?? z.undefined()) as B;
   return {
     method,
     path,

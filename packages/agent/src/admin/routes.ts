@@ -8,9 +8,6 @@ export function jsonResponse(value: unknown, status = 200): AdminResponse {
   return { status, contentType: 'application/json; charset=utf-8', body: `${toJson(value, 2)}\n` };
 }
 
-const healthReport = z.object({ ok: z.boolean() }).meta({ id: 'HealthReport' });
-const versionShape = z.object({ agent: z.string(), version: z.string() });
-
 /** The routes that every agent has. `all` are those of the whole table, for its description. */
 export function standardRoutes(
   options: Pick<AdminOptions, 'name' | 'version' | 'health' | 'ready' | 'status' | 'metrics' | 'compat'>,
@@ -19,6 +16,7 @@ export function standardRoutes(
   const report = ({ ok, ...details }: HealthReport): AdminResponse =>
     jsonResponse({ ok, ...details }, ok ? 200 : 503);
   const { name, version } = options;
+  const healthReport = z.object({ ok: z.boolean() }).meta({ id: 'HealthReport' });
   return [
     {
       method: 'GET',
@@ -80,7 +78,7 @@ export function standardRoutes(
     {
       method: 'GET',
       path: '/version',
-      doc: { summary: 'Which agent it is', response: versionShape },
+      doc: { summary: 'Which agent it is', response: z.object({ agent: z.string(), version: z.string() }) },
       handle: () => jsonResponse({ agent: name, version }),
     },
     {

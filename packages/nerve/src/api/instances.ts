@@ -1,5 +1,5 @@
 import { type AdminRoute, defineRoute } from '@smartstack/agent';
-import { instanceListSchema } from '@smartstack/registry';
+import { instanceListSchema } from '@smartstack/registry/instanceListSchema';
 import { type ApiDeps, definitionOf } from './deps.js';
 import { serviceParam } from './shapes.js';
 

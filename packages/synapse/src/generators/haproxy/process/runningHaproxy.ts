@@ -1,5 +1,5 @@
-import { readlinkSync } from 'node:fs';
-import { open, readdir } from 'node:fs/promises';
+import { closeSync, openSync, read, readlinkSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 
 /** An HAProxy as its command line tells: the kernel knows what a socket may not say. */
 export interface RunningHaproxy {
@@ -29,17 +29,28 @@ export function parseCommandLine(pid: number, cmdline: string): RunningHaproxy |
 /** Bytes that hold nearly every command line: a whole read of a file without a size takes sixteen times as much. */
 const usualLength = 4096;
 
+function readSome(file: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const into = Buffer.allocUnsafe(usualLength);
+    read(file, into, 0, usualLength, null, (error, length) => {
+      if (error === null) resolve(into.subarray(0, length));
+      else reject(error);
+    });
+  });
+}
+
+/** Only what the kernel may have to wait for is left to a thread: a machine has many processes, and a start asks for all. */
 async function readCommandLine(pid: number): Promise<string> {
-  const file = await open(`/proc/${pid}/cmdline`);
+  const file = openSync(`/proc/${pid}/cmdline`, 'r');
   try {
     const parts: Buffer[] = [];
     for (;;) {
-      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(usualLength), 0, usualLength, null);
-      parts.push(buffer.subarray(0, bytesRead));
-      if (bytesRead < usualLength) return Buffer.concat(parts).toString();
+      const part = await readSome(file);
+      parts.push(part);
+      if (part.length < usualLength) return Buffer.concat(parts).toString();
     }
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
 
