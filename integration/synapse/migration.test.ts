@@ -7,9 +7,10 @@ import { diffLiveFiles } from '../../packages/synapse/src/cli/diff.ts';
 import { filesOf } from '../../packages/synapse/src/cli/invocation.ts';
 import { lintConfiguration } from '../../packages/synapse/src/cli/lint.ts';
 import { load, startable } from '../../packages/synapse/src/cli/load.ts';
-import { renderAll, viewOf } from '../../packages/synapse/src/cli/render.ts';
+import { renderAll } from '../../packages/synapse/src/cli/render.ts';
 import { generators } from '../../packages/synapse/src/generators/index.ts';
 import type { GeneratorDiff } from '../../packages/synapse/src/generators/types.ts';
+import { viewOf } from '../../packages/synapse/src/viewOf.ts';
 
 /** What Ruby's synapse wrote, and from what. */
 const golden = resolve(import.meta.dirname, '../../packages/synapse/src/generators/haproxy/testdata');
