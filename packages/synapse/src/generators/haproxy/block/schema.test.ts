@@ -158,7 +158,14 @@ describe('the top-level haproxy block', () => {
     expect(global({})).toContain(line);
     for (const each of ['lua-load /etc/x.lua', 'httpclient.retries 3', 'ocsp-update.mindelay 300'])
       expect(global({ presets: { extra_global: each } })).not.toContain(line);
+    const asking = [
+      'bind :443 ssl crt /etc/a.pem ocsp-update on',
+      'bind :443 ssl crt-list /etc/certificates',
+    ];
     expect(global({ extra_sections: { 'acme le': ['directory https://ca.example/'] } })).not.toContain(line);
+    for (const bind of asking)
+      expect(global({ extra_sections: { 'frontend tls': ['mode http', bind] } })).not.toContain(line);
+    expect(global({ extra_sections: { 'frontend tls': ['bind :443 ssl crt /etc/a.pem'] } })).toContain(line);
     expect(global(ruby)).not.toContain(line);
   });
 
