@@ -228,7 +228,11 @@ describe('s3_toggle', () => {
     expect(weightsFailed).toHaveBeenCalledWith('invalid_schema');
     answer = () => ({ body: 'other: 0\nprimary: 1\n' });
     await chosen('primary');
-    expect(resolverSwitched).toHaveBeenCalledWith('s3_toggle', 'primary');
+    expect(resolverSwitched).toHaveBeenCalledWith('s3_toggle', { failed: 'nil_weights' });
+    expect(resolverSwitched).toHaveBeenCalledWith('s3_toggle', { watcher: 'primary' });
+    await vi.waitFor(() => expect(resolverSwitched).toHaveBeenLastCalledWith('s3_toggle', 'skip'), {
+      timeout: 5_000,
+    });
     expect(snapshots.at(-1)).not.toHaveProperty('problems');
   });
 });
