@@ -81,6 +81,20 @@ describe('synapse lint and synapse diff on the golden inputs', () => {
     expect(plain(made[0]!.text)).toBe(plain(ruby));
   });
 
+  it('4-file-output is rendered to the file of web, too', async () => {
+    const name = '4-file-output';
+    const files = filesOf({ config: join(golden, name, 'synapse.json') }, {})!;
+    const { configuration, settings } = startable(await load(files, {}, generators, undefined));
+    const catalog = JSON.parse(readFileSync(join(golden, name, 'catalog.json'), 'utf8')) as object;
+    const view = viewOf(configuration, new Map(Object.entries(catalog)));
+    const { lines, context } = console();
+    const asked = { generators, only: 'file_output', output: 'json', settings } as const;
+    expect(await renderAll(configuration, view, asked, context.output)).toBe(0);
+    const { files: made } = JSON.parse(lines.join('\n')) as { files: { text: string }[] };
+    const written = resolve(golden, '../../fileOutput/testdata/ruby.web.json');
+    expect(made[0]!.text).toBe(`# /run/synapse-test/fo/web.json\n${readFileSync(written, 'utf8')}\n`);
+  });
+
   it('trap 21: the time in the first line of the file is no difference', async () => {
     const file = join(golden, '1-plain-tcp', 'synapse.json');
     const text = readFileSync(join(golden, '1-plain-tcp', 'ruby.haproxy.cfg'), 'utf8');
