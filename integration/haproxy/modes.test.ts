@@ -118,25 +118,31 @@ describe("the operator's switches", () => {
     await expect(stat(`${haproxy.configFile}.loaded.json`)).rejects.toThrow(/ENOENT/);
   });
 
-  onDynamic('a check_command that says no keeps the old file, and says what it printed', async () => {
-    bed = startGenerator(topLevel(dir, { do_checks: true, check_command: 'true' }));
-    await bed.settle(web([1]));
-    const before = await readFile(haproxy.configFile, 'utf8');
-    bed.generator.configure(topLevel(dir, { do_checks: true, check_command: 'echo never && false' }));
-    await bed.settle(web([1, 2]));
-    // Servers go on through the Runtime API; the file waits for somebody to mend the check.
-    expect(await inRotation(haproxy.adminSocket, 'web')).toHaveLength(2);
-    await eventually(
-      () => bed?.logger.records.some(({ message }) => message.includes('the old file stays')),
-      { what: 'it is told' },
-    );
-    expect(await readFile(haproxy.configFile, 'utf8')).toBe(before);
-    bed.generator.configure(topLevel(dir));
-    await bed.settle(web([1, 2]));
-    await eventually(async () => (await serverLines(haproxy.configFile, 'web')).length === 2, {
-      what: 'the file follows again',
-    });
-  });
+  onDynamic(
+    'a check_command that says no keeps the old file, says what it printed, and reloads nothing (trap 20)',
+    async () => {
+      bed = startGenerator(topLevel(dir, { do_checks: true, check_command: 'true' }));
+      await bed.settle(web([1]));
+      const before = await readFile(haproxy.configFile, 'utf8');
+      const worker = await haproxy.workerPid();
+      bed.generator.configure(topLevel(dir, { do_checks: true, check_command: 'echo never && false' }));
+      // The line alone would be a reason to reload.
+      await bed.settle(web([1, 2], { backend: ['timeout server 3s'] }));
+      // Servers go on through the Runtime API; the file waits for somebody to mend the check.
+      expect(await inRotation(haproxy.adminSocket, 'web')).toHaveLength(2);
+      await eventually(
+        () => bed?.logger.records.some(({ message }) => message.includes('the old file stays')),
+        { what: 'it is told' },
+      );
+      expect(await readFile(haproxy.configFile, 'utf8')).toBe(before);
+      expect(await haproxy.workerPid()).toBe(worker);
+      bed.generator.configure(topLevel(dir));
+      await bed.settle(web([1, 2]));
+      await eventually(async () => (await serverLines(haproxy.configFile, 'web')).length === 2, {
+        what: 'the file follows again',
+      });
+    },
+  );
 
   onDynamic('a file that cannot be written does not hold servers up, and is made up for', async () => {
     const folder = join(dir, 'cfg');

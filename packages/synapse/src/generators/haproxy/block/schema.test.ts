@@ -195,7 +195,7 @@ describe('the top-level haproxy block', () => {
 describe("a service's haproxy block", () => {
   const service = (block: unknown) => readServiceBlock(block);
 
-  it('tells an absent port from a null one', () => {
+  it('tells an absent port from a null one (trap 11)', () => {
     expect(service({}).config?.port).toBeUndefined();
     expect(service({ port: null }).config?.port).toBeNull();
     expect(service({ port: 80 }).config?.port).toBe('80');
@@ -214,7 +214,7 @@ describe("a service's haproxy block", () => {
     expect(service({ [key]: value }).issues).toEqual([{ path: [key], message, severity: 'error' }]);
   });
 
-  it('takes a single line for a list', () => {
+  it('takes a single line for a list (trap 13)', () => {
     expect(service({ listen: 'mode tcp', frontend: null }).config).toMatchObject({
       listen: ['mode tcp'],
       frontend: [],
@@ -234,7 +234,7 @@ describe("a service's haproxy block", () => {
     expect(service({ backend: ['mode tcp\n'] }).config?.backend).toEqual(['mode tcp']);
   });
 
-  it('warns of what has no effect, as in Ruby', () => {
+  it('warns of what has no effect, as in Ruby (trap 14)', () => {
     expect(service({ use_nerve_weights: true }).issues).toMatchObject([{ severity: 'warning' }]);
     expect(service({ backend_order: 'alphabetical' })).toMatchObject({
       config: { backendOrder: 'shuffle' },
