@@ -144,6 +144,21 @@ describe("the operator's switches", () => {
     },
   );
 
+  it('candidate_config_file_path is where check_command finds the new file, before it takes the place of the old', async () => {
+    const [candidate, seen, old] = ['next.cfg', 'seen.cfg', 'old.cfg'].map((name) => join(dir, name));
+    const { configFile } = haproxy;
+    const before = await readFile(configFile, 'utf8');
+    const check_command = `cp ${configFile} ${old} && cp ${candidate} ${seen}`;
+    const block = { do_checks: true, check_command, candidate_config_file_path: candidate };
+    bed = startGenerator(topLevel(dir, block));
+    await bed.settle(web([1]));
+    const now = await readFile(configFile, 'utf8');
+    expect(now).not.toBe(before);
+    expect(await readFile(seen!, 'utf8')).toBe(now);
+    expect(await readFile(old!, 'utf8')).toBe(before);
+    await expect(stat(candidate!)).rejects.toThrow(/ENOENT/);
+  });
+
   onDynamic('a file that cannot be written does not hold servers up, and is made up for', async () => {
     const folder = join(dir, 'cfg');
     await mkdir(folder);

@@ -15,6 +15,18 @@ function changed(base: readonly Section[]): readonly Section[] {
   return made;
 }
 
+/** A frontend that did not change is the same value: it is read once, however many there are. */
+const asking = new WeakMap<Section, boolean>();
+
+function asks(frontend: Section | undefined): boolean {
+  if (frontend === undefined) return false;
+  const known = asking.get(frontend);
+  if (known !== undefined) return known;
+  const found = frontend.lines.some(mayAskOthers);
+  asking.set(frontend, found);
+  return found;
+}
+
 /**
  * The base for these frontends: where one of them has HAProxy ask for OCSP answers, our `global` lets it verify with
  * whom it speaks.
@@ -24,8 +36,6 @@ export function baseFor(
   services: readonly ServiceSections[],
   sharedFrontend: readonly string[],
 ): readonly Section[] {
-  const asks =
-    sharedFrontend.some(mayAskOthers) ||
-    services.some(({ frontend }) => frontend?.lines.some(mayAskOthers) === true);
-  return asks ? changed(base) : base;
+  const isAsked = sharedFrontend.some(mayAskOthers) || services.some(({ frontend }) => asks(frontend));
+  return isAsked ? changed(base) : base;
 }
