@@ -118,24 +118,45 @@ describe("the operator's switches", () => {
     await expect(stat(`${haproxy.configFile}.loaded.json`)).rejects.toThrow(/ENOENT/);
   });
 
-  onDynamic('a check_command that says no keeps the old file, and says what it printed', async () => {
-    bed = startGenerator(topLevel(dir, { do_checks: true, check_command: 'true' }));
+  onDynamic(
+    'a check_command that says no keeps the old file, says what it printed, and reloads nothing (trap 20)',
+    async () => {
+      bed = startGenerator(topLevel(dir, { do_checks: true, check_command: 'true' }));
+      await bed.settle(web([1]));
+      const before = await readFile(haproxy.configFile, 'utf8');
+      const worker = await haproxy.workerPid();
+      bed.generator.configure(topLevel(dir, { do_checks: true, check_command: 'echo never && false' }));
+      // The line alone would be a reason to reload.
+      await bed.settle(web([1, 2], { backend: ['timeout server 3s'] }));
+      // Servers go on through the Runtime API; the file waits for somebody to mend the check.
+      expect(await inRotation(haproxy.adminSocket, 'web')).toHaveLength(2);
+      await eventually(
+        () => bed?.logger.records.some(({ message }) => message.includes('the old file stays')),
+        { what: 'it is told' },
+      );
+      expect(await readFile(haproxy.configFile, 'utf8')).toBe(before);
+      expect(await haproxy.workerPid()).toBe(worker);
+      bed.generator.configure(topLevel(dir));
+      await bed.settle(web([1, 2]));
+      await eventually(async () => (await serverLines(haproxy.configFile, 'web')).length === 2, {
+        what: 'the file follows again',
+      });
+    },
+  );
+
+  it('candidate_config_file_path is where check_command finds the new file, before it takes the place of the old', async () => {
+    const [candidate, seen, old] = ['next.cfg', 'seen.cfg', 'old.cfg'].map((name) => join(dir, name));
+    const { configFile } = haproxy;
+    const before = await readFile(configFile, 'utf8');
+    const check_command = `cp ${configFile} ${old} && cp ${candidate} ${seen}`;
+    const block = { do_checks: true, check_command, candidate_config_file_path: candidate };
+    bed = startGenerator(topLevel(dir, block));
     await bed.settle(web([1]));
-    const before = await readFile(haproxy.configFile, 'utf8');
-    bed.generator.configure(topLevel(dir, { do_checks: true, check_command: 'echo never && false' }));
-    await bed.settle(web([1, 2]));
-    // Servers go on through the Runtime API; the file waits for somebody to mend the check.
-    expect(await inRotation(haproxy.adminSocket, 'web')).toHaveLength(2);
-    await eventually(
-      () => bed?.logger.records.some(({ message }) => message.includes('the old file stays')),
-      { what: 'it is told' },
-    );
-    expect(await readFile(haproxy.configFile, 'utf8')).toBe(before);
-    bed.generator.configure(topLevel(dir));
-    await bed.settle(web([1, 2]));
-    await eventually(async () => (await serverLines(haproxy.configFile, 'web')).length === 2, {
-      what: 'the file follows again',
-    });
+    const now = await readFile(configFile, 'utf8');
+    expect(now).not.toBe(before);
+    expect(await readFile(seen!, 'utf8')).toBe(now);
+    expect(await readFile(old!, 'utf8')).toBe(before);
+    await expect(stat(candidate!)).rejects.toThrow(/ENOENT/);
   });
 
   onDynamic('a file that cannot be written does not hold servers up, and is made up for', async () => {

@@ -8,12 +8,16 @@ import { eventually } from './eventually.ts';
 import { makeTempDir, removeTempDir } from './tempDir.ts';
 
 const execute = promisify(execFile);
-const binary = '/usr/bin/podman';
+const usualBinary = '/usr/bin/podman';
 
 /** Why this machine has no Podman to ask, or undefined where it has. */
 export function whyNoPodman(): string | undefined {
   if (process.getuid?.() !== 0) return 'needs root';
-  return existsSync(binary) ? undefined : 'needs the package podman';
+  return existsSync(usualBinary) ? undefined : 'needs the package podman';
+}
+
+function lastLine(text: string): string {
+  return text.trim().split('\n').at(-1) ?? '';
 }
 
 /**
@@ -25,6 +29,11 @@ export class Podman {
   readonly #images = new Map<string, string>();
   #service: Child | undefined;
   #front: Server | undefined;
+  readonly #binary: string;
+
+  constructor(binary = usualBinary) {
+    this.#binary = binary;
+  }
 
   /** Where the service listens for whoever wants running containers only. */
   get ownSocket(): string {
@@ -35,12 +44,30 @@ export class Podman {
     return join(this.#folder, 'docker.sock');
   }
 
-  async start(): Promise<void> {
-    this.#service = startProcess(
-      binary,
+  /** Undefined when it is ready; else why Podman, as it is on this machine, cannot do what a test needs of it. */
+  async start(): Promise<string | undefined> {
+    const service = startProcess(
+      this.#binary,
       this.#args('system', 'service', '--time', '0', `unix://${this.ownSocket}`),
     );
-    await eventually(() => existsSync(this.ownSocket), { what: 'Podman listens', timeoutMs: 15_000 });
+    this.#service = service;
+    await eventually(() => existsSync(this.ownSocket) || !service.running, {
+      ...{ what: 'Podman listens', timeoutMs: 15_000 },
+    });
+    if (!service.running) return `Podman's service does not run here: ${lastLine(service.output)}`;
+    try {
+      // With a published port, as those of tests.
+      await this.create('probe', 'localhost/probe:1', ['80']);
+      await this.remove('probe');
+    } catch (error) {
+      return `Podman cannot create containers here: ${lastLine((error as { stderr?: string }).stderr ?? String(error))}`;
+    }
+    this.#listen();
+    await eventually(() => this.#front?.listening, { what: 'the front listens' });
+    return undefined;
+  }
+
+  #listen(): void {
     this.#front = createServer((asked, response) => {
       const path = `${asked.url ?? ''}?all=true`;
       const passed = request({ socketPath: this.ownSocket, path }, (answer) => {
@@ -50,7 +77,7 @@ export class Podman {
       passed.on('error', () => response.destroy());
       passed.end();
     });
-    await new Promise<void>((resolve) => this.#front?.listen(this.socket, resolve));
+    this.#front.listen(this.socket);
   }
 
   /** Creates a container of an image (an empty one) with these published ports, `host:container`. */
@@ -58,15 +85,15 @@ export class Podman {
     if (!this.#images.has(image)) {
       const archive = join(this.#folder, 'image.tar');
       await execute('tar', ['--create', '--file', archive, '--files-from', '/dev/null']);
-      const { stdout } = await execute(binary, this.#args('import', '--quiet', archive, image));
+      const { stdout } = await execute(this.#binary, this.#args('import', '--quiet', archive, image));
       this.#images.set(image, stdout.trim());
     }
     const published = ports.flatMap((port) => ['--publish', port]);
-    await execute(binary, this.#args('create', '--name', name, ...published, image, '/none'));
+    await execute(this.#binary, this.#args('create', '--name', name, ...published, image, '/none'));
   }
 
   async remove(name: string): Promise<void> {
-    await execute(binary, this.#args('rm', name));
+    await execute(this.#binary, this.#args('rm', name));
   }
 
   /** Ends the service, and leaves its containers. */

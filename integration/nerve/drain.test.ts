@@ -155,7 +155,7 @@ describe('drain_on_stop', () => {
     services: { web: service(path, { drain: { min_time: 0.3, done_command: command, done_interval: 0.1 } }) },
   });
 
-  it('withdraws at once, and ends when callers have let go', async () => {
+  it('withdraws at once, and ends when callers have let go (trap 27: only where it is asked to)', async () => {
     const [path, folder] = [freshPath(), home()];
     const session = observe(bed.address);
     const gone = join(folder, 'gone');

@@ -97,7 +97,7 @@ async function startPrometheus(): Promise<(job: string) => Promise<readonly stri
   };
 }
 
-it('synapse serves the instances of every registrar, and Prometheus reads ours among them', async () => {
+it('synapse serves the instances of every registrar (trap 29), and Prometheus reads ours among them', async () => {
   const plain = await upstream('ruby');
   const encoded = await upstream('ruby-encoded');
   const goes = await upstream('go');

@@ -208,6 +208,11 @@ describe('the process', () => {
     const port = await start();
     await ready(port);
     expect(readFileSync(join(folder, 'haproxy.cfg'), 'utf8')).toContain('server spare_10.0.0.1:80');
+    // go-synapse's names for the same. Of web's registry nothing is known.
+    expect(await get({ port, path: '/ready' })).toMatchObject({ status: 200, body: 'true' });
+    const { body } = await get({ port, path: '/metrics?compat=go-synapse' });
+    expect(body).toContain('synapse_router_update_failure{type="haproxy"} 0\n');
+    expect(body).not.toContain('web');
     synapse!.signal('SIGTERM');
     expect(await synapse!.exited).toBe(0);
     expect(synapse!.output).toContain('synapse has exited');

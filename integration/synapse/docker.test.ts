@@ -8,10 +8,11 @@ stopAfterEach();
 const why = whyNoPodman();
 
 describe.skipIf(why !== undefined)(`method: docker${why === undefined ? '' : ` (skipped: ${why})`}`, () => {
-  it("follows a real Podman's containers over its socket, and keeps them while it is away", async () => {
+  it("follows a real Podman's containers over its socket, and keeps them while it is away", async (context) => {
     const podman = new Podman();
     onTestFinished(() => podman.dispose());
-    await podman.start();
+    const unable = await podman.start();
+    if (unable !== undefined) return context.skip(unable);
     await podman.create('one', 'localhost/web:1', ['127.0.0.1:18080:80', '18443:443']);
     await podman.create('other', 'localhost/api:1', ['18081:80']);
     const discovery = (socket: string): string =>

@@ -7,9 +7,10 @@ import { diffLiveFiles } from '../../packages/synapse/src/cli/diff.ts';
 import { filesOf } from '../../packages/synapse/src/cli/invocation.ts';
 import { lintConfiguration } from '../../packages/synapse/src/cli/lint.ts';
 import { load, startable } from '../../packages/synapse/src/cli/load.ts';
-import { renderAll, viewOf } from '../../packages/synapse/src/cli/render.ts';
+import { renderAll } from '../../packages/synapse/src/cli/render.ts';
 import { generators } from '../../packages/synapse/src/generators/index.ts';
 import type { GeneratorDiff } from '../../packages/synapse/src/generators/types.ts';
+import { viewOf } from '../../packages/synapse/src/viewOf.ts';
 
 /** What Ruby's synapse wrote, and from what. */
 const golden = resolve(import.meta.dirname, '../../packages/synapse/src/generators/haproxy/testdata');
@@ -78,6 +79,20 @@ describe('synapse lint and synapse diff on the golden inputs', () => {
         .replaceAll(/^\tserver .*$/gm, (line) => line.replaceAll(/ cookie \S+/g, ''));
     const ruby = readFileSync(join(golden, name, 'ruby.haproxy.cfg'), 'utf8');
     expect(plain(made[0]!.text)).toBe(plain(ruby));
+  });
+
+  it('4-file-output is rendered to the file of web, too', async () => {
+    const name = '4-file-output';
+    const files = filesOf({ config: join(golden, name, 'synapse.json') }, {})!;
+    const { configuration, settings } = startable(await load(files, {}, generators, undefined));
+    const catalog = JSON.parse(readFileSync(join(golden, name, 'catalog.json'), 'utf8')) as object;
+    const view = viewOf(configuration, new Map(Object.entries(catalog)));
+    const { lines, context } = console();
+    const asked = { generators, only: 'file_output', output: 'json', settings } as const;
+    expect(await renderAll(configuration, view, asked, context.output)).toBe(0);
+    const { files: made } = JSON.parse(lines.join('\n')) as { files: { text: string }[] };
+    const written = resolve(golden, '../../fileOutput/testdata/ruby.web.json');
+    expect(made[0]!.text).toBe(`# /run/synapse-test/fo/web.json\n${readFileSync(written, 'utf8')}\n`);
   });
 
   it('trap 21: the time in the first line of the file is no difference', async () => {

@@ -25,6 +25,10 @@ describe('statsd', () => {
         web: zookeeper(server.address, 'web'),
         missing: zookeeper(server.address, 'missing'),
         gone: 'discovery: {method: base}\n',
+        polled: zookeeper(server.address, 'web').replace('method: zookeeper', 'method: zookeeper_poll'),
+        // Nobody listens there.
+        named: 'discovery: {method: dns, servers: [{host: a.test, port: 80}], nameserver: "127.0.0.1:1"}\n',
+        both: `discovery: {method: multi, watchers: {a: {method: base}, b: {method: zookeeper, hosts: ['${server.address}'], path: /s/web}}, resolver: {method: sequential, sequential_order: [a, b]}}\n`,
       },
       { zookeeper: { sessionTimeoutMs: 400, auth: [] } },
       `haproxy: {}\nstatsd: {port: '${port}', sample_rate: ${rates}}`,
@@ -34,6 +38,10 @@ describe('statsd', () => {
     synapse.generator.behaviour = () => Promise.reject(new Error('no'));
     synapse.service('gone', undefined);
     await eventually(() => said('synapse.config.update_failed'), { what: 'the failure', timeoutMs: 15_000 });
+    await eventually(() => said('synapse.watcher.dns.resolve_failed'), {
+      what: 'the name server that is none',
+      timeoutMs: 15_000,
+    });
     await server.stop();
     await eventually(() => said('synapse.watcher.ping.count:1|c|#watcher_name:web,ping_result:failure'), {
       what: 'the loss',
@@ -63,6 +71,12 @@ describe('statsd', () => {
       `synapse.watcher.zk.children.bytes:N|g|#${cluster},zk_path:/s/web`,
       `synapse.watcher.zk.children.failed:1|c|#${cluster},service_name:missing`,
       'synapse.watcher.zk.parse_child_failed:1|c',
+      'synapse.watcher.zookeeper_poll.discover:1|c',
+      `synapse.watcher.zk.discovery:1|c|#${cluster},zk_path:/s/web,service_name:polled`,
+      'synapse.watcher.dns.resolve_failed:1|c|#service_name:named',
+      'synapse.watcher.multi.start:1|c',
+      'synapse.watcher.multi.resolver.sequential.switch:1|c|#result:success,watcher:b',
+      'synapse.watcher.multi.stop:1|c',
       'synapse.watcher.zk.get_config_failed:1|c',
       `synapse.watcher.zk.session.expired:1|c|#${cluster},service_name:web`,
       'synapse.main_loop.elapsed_time:N|ms',

@@ -35,31 +35,34 @@ describe('any mode', () => {
     ['ephemeral_sequential', 'i_0000000000'],
     ['persistent', 'i_'],
     ['persistent_sequential', 'i_0000000000'],
-  ] as const)('%s: created with its parents, rewritten in place, renamed, deleted', async (mode, node) => {
-    const registration = session.register({ parent, mode });
-    const states: RegistrationState['kind'][] = [];
-    registration.onState(({ kind }) => states.push(kind));
-    expect(await other.exists(parent)).toBeUndefined();
-    registration.want({ name: 'i_', data: instance('h', 1) });
-    await settled(registration);
-    expect(await children()).toEqual([node]);
-    const { stat } = await other.getData(`${parent}/${node}`);
-    expect(stat.ephemeralOwner).toBe(mode.startsWith('ephemeral') ? sessionIdOf(session) : 0n);
-    registration.want({ name: 'i_', data: instance('h', 1, { weight: 2 }) });
-    await settled(registration);
-    const changed = await other.getData(`${parent}/${node}`);
-    expect(changed.data).toEqual(instance('h', 1, { weight: 2 }));
-    expect(changed.stat.czxid).toBe(stat.czxid);
-    registration.want({ name: 'renamed_', data: instance('h', 1) });
-    await settled(registration);
-    const [renamed, ...more] = await children();
-    expect(more).toEqual([]);
-    expect(renamed).toMatch(mode.endsWith('sequential') ? /^renamed_\d{10}$/ : /^renamed_$/);
-    registration.want(undefined);
-    await settled(registration);
-    expect(await children()).toEqual([]);
-    expect(states).toEqual(['pending', 'present', 'present', 'absent']);
-  });
+  ] as const)(
+    '%s: created with its parents (trap 9: a bare _ ends what has no number), rewritten in place, renamed, deleted',
+    async (mode, node) => {
+      const registration = session.register({ parent, mode });
+      const states: RegistrationState['kind'][] = [];
+      registration.onState(({ kind }) => states.push(kind));
+      expect(await other.exists(parent)).toBeUndefined();
+      registration.want({ name: 'i_', data: instance('h', 1) });
+      await settled(registration);
+      expect(await children()).toEqual([node]);
+      const { stat } = await other.getData(`${parent}/${node}`);
+      expect(stat.ephemeralOwner).toBe(mode.startsWith('ephemeral') ? sessionIdOf(session) : 0n);
+      registration.want({ name: 'i_', data: instance('h', 1, { weight: 2 }) });
+      await settled(registration);
+      const changed = await other.getData(`${parent}/${node}`);
+      expect(changed.data).toEqual(instance('h', 1, { weight: 2 }));
+      expect(changed.stat.czxid).toBe(stat.czxid);
+      registration.want({ name: 'renamed_', data: instance('h', 1) });
+      await settled(registration);
+      const [renamed, ...more] = await children();
+      expect(more).toEqual([]);
+      expect(renamed).toMatch(mode.endsWith('sequential') ? /^renamed_\d{10}$/ : /^renamed_$/);
+      registration.want(undefined);
+      await settled(registration);
+      expect(await children()).toEqual([]);
+      expect(states).toEqual(['pending', 'present', 'present', 'absent']);
+    },
+  );
 
   it('a rename has both nodes before it has one', async () => {
     const seen: string[][] = [];

@@ -36,7 +36,7 @@ async function rounds(service: Service, clock: FakeClock, count: number): Promis
 }
 
 describe('Service', () => {
-  it('registers a service without checks at once', async () => {
+  it('registers a service without checks at once (trap 7)', async () => {
     const { clock, reporter, start } = setUp();
     const service = start({ weight: '7', labels: { az: 'a' } });
     await clock.advance(0);
@@ -79,7 +79,7 @@ describe('Service', () => {
     expect(service.status.transitions.map(({ to }) => to)).toEqual(['up', 'down']);
   });
 
-  it('does not execute the checks behind one that is down', async () => {
+  it('does not execute the checks behind one that is down (trap 6)', async () => {
     const { clock, start } = setUp();
     const { open, closed } = await ports();
     const check = (port: number) => ({ type: 'tcp', host: '127.0.0.1', port });

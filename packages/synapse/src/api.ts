@@ -1,10 +1,11 @@
-import { type AdminRoute, defineRoute, notFound } from '@smartstack/agent';
+import { type AdminRoute, defineRoute, type HealthReport, notFound } from '@smartstack/agent';
 import type { InstanceList } from '@smartstack/registry';
 import { instanceListSchema } from '@smartstack/registry/instanceListSchema';
 import * as z from 'zod';
 
 import type { Explainer } from './explain/explainer.js';
 import { explanationShape, planShape, serverShape, serviceShape } from './explain/shapes.js';
+import { readyRoute } from './goSynapse/ready.js';
 import { topologyRoutes } from './topology/routes.js';
 import type { Topology } from './topology/topology.js';
 import { trafficRoutes } from './traffic/routes.js';
@@ -16,6 +17,8 @@ import type { Discovery } from './watchers/index.js';
 export interface ApiDeps {
   /** All services, each with its instances. */
   readonly instances: () => readonly InstanceList[];
+  /** Whether the generators are in step with what is known. */
+  readonly ready: () => HealthReport;
   /** What generators count; undefined where none does. */
   readonly traffic: () => TrafficView | undefined;
   readonly topology: () => Pick<Topology, 'host' | 'fleet'>;
@@ -27,7 +30,14 @@ const serviceName = { name: z.string().describe('The name of the service.') };
 const noService = { 404: 'There is no such service; the body names one like it.' };
 
 /** The routes of synapse's API, beside those that every agent has. */
-export function apiRoutes({ instances, traffic, tap, topology, explainer }: ApiDeps): readonly AdminRoute[] {
+export function apiRoutes({
+  instances,
+  ready,
+  traffic,
+  tap,
+  topology,
+  explainer,
+}: ApiDeps): readonly AdminRoute[] {
   const missing = (name: string): Error =>
     notFound(
       'service',
@@ -97,5 +107,6 @@ export function apiRoutes({ instances, traffic, tap, topology, explainer }: ApiD
       () => instances().map(({ service }) => service),
     ),
     ...tapRoutes(tap),
+    readyRoute(() => ready()),
   ];
 }

@@ -126,6 +126,10 @@ function admin(
         const { linkerdMetrics, linkerdLabels } = await import('./traffic/linkerd.js');
         return linkerdMetrics(text, linkerdLabels(query, about.host));
       },
+      'go-synapse': async (text: string) => {
+        const { goSynapseMetrics, registryCounts } = await import('./goSynapse/metrics.js');
+        return goSynapseMetrics(text, registryCounts(synapse.evidence.catalog, clock.monotonic()));
+      },
     },
     health: () => synapse.health(),
     ready: () => synapse.ready(),
@@ -143,7 +147,7 @@ function admin(
       const tap = { tap: source, clock, needsToken: settings.tapNeedsToken };
       return [
         ...apiRoutes({
-          ...{ instances: () => synapse.instances(), traffic, tap },
+          ...{ instances: () => synapse.instances(), ready: () => synapse.ready(), traffic, tap },
           ...{ topology: () => made, explainer: () => explainer },
         }),
         ...dashboardRoutes({ about, traffic }),

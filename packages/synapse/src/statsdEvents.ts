@@ -121,9 +121,14 @@ export class StatsdEvents {
     this.#statsd.increment('synapse.watcher.multi.stop');
   }
 
-  /** A resolver of Ruby's went over to another watcher. */
-  resolverSwitched(resolver: 'sequential' | 's3_toggle', watcher: string): void {
-    const tags = ['result:success', `watcher:${watcher}`];
+  /** A resolver of Ruby's decided for a watcher, or for none: `result:skip`, or `result:fail` with a reason. */
+  resolverSwitched(resolver: 'sequential' | 's3_toggle', outcome: SwitchOutcome): void {
+    const tags =
+      outcome === 'skip'
+        ? ['result:skip']
+        : 'watcher' in outcome
+          ? ['result:success', `watcher:${outcome.watcher}`]
+          : ['result:fail', `reason:${outcome.failed}`];
     this.#statsd.increment(`synapse.watcher.multi.resolver.${resolver}.switch`, tags);
   }
 
@@ -139,29 +144,14 @@ export class StatsdEvents {
   dnsFailed(service: string): void {
     this.#statsd.increment('synapse.watcher.dns.resolve_failed', [`service_name:${service}`]);
   }
-
-  multi(what: 'start' | 'stop'): void {
-    this.#statsd.increment(`synapse.watcher.multi.${what}`);
-  }
-
-  /** A resolver went over to `watcher`, or did not: `result:skip`, or `result:fail` with a reason. */
-  multiSwitched(
-    resolver: 'sequential' | 's3_toggle',
-    outcome: { readonly watcher: string } | { readonly failed: string } | 'skip',
-  ): void {
-    const tags =
-      outcome === 'skip'
-        ? ['result:skip']
-        : 'watcher' in outcome
-          ? ['result:success', `watcher:${outcome.watcher}`]
-          : ['result:fail', `reason:${outcome.failed}`];
-    this.#statsd.increment(`synapse.watcher.multi.resolver.${resolver}.switch`, tags);
-  }
-
-  s3FetchFailed(reason: 'parse_error' | 's3_error' | 'invalid_schema'): void {
-    this.#statsd.increment('synapse.watcher.multi.resolver.s3_toggle.fetch_failure', [`reason:${reason}`]);
-  }
 }
+
+/** What a resolver came to. Nobody is chosen where nothing can be read, no weight is above 0, or nobody has the name. */
+export type SwitchOutcome =
+  | { readonly watcher: string }
+  | { readonly failed: 'nil_weights' | 'zero_sum' | 'no_choice' | 'unknown_watcher' }
+  /** The weights are those of before. */
+  | 'skip';
 
 /** Whose ZooKeeper it is. */
 export interface ZkPlace {

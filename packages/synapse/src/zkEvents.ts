@@ -1,11 +1,5 @@
 import type { Clock } from '@smartstack/agent';
-import type {
-  ChildrenSnapshot,
-  ChildrenWatchOptions,
-  SessionLease,
-  ZkPath,
-  ZkSession,
-} from '@smartstack/registry';
+import type { ChildrenSnapshot, ChildrenWatchOptions, SessionLease, ZkPath } from '@smartstack/registry';
 
 import type { StatsdEvents, ZkPlace } from './statsdEvents.js';
 
@@ -27,17 +21,8 @@ export function notedLease(
     else if (now.epoch > epoch) events.zkExpired(place);
     epoch = now.epoch;
   });
-  const watchChildren: ZkSession['watchChildren'] = (path, options) =>
-    session.watchChildren(path, noted(path, options, place, { events, clock }));
-  const noting = new Proxy(session, {
-    get: (target, key) => {
-      if (key === 'watchChildren') return watchChildren;
-      const value: unknown = Reflect.get(target, key, target);
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-    },
-  });
   return {
-    session: noting,
+    session,
     release: (options) => {
       forget();
       return lease.release(options);
@@ -45,12 +30,13 @@ export function notedLease(
   };
 }
 
-function noted(
+/** What is told of the children of a service's path, noted for `events` as well; `onLook` begins a reading that no event led to. */
+export function notedChildren(
   path: ZkPath,
   options: ChildrenWatchOptions,
   place: ZkPlace,
   { events, clock }: { readonly events: StatsdEvents; readonly clock: Clock },
-): ChildrenWatchOptions {
+): ChildrenWatchOptions & { readonly onLook: () => void } {
   let since: number | undefined = clock.monotonic();
   const tell = (snapshot: ChildrenSnapshot): void => {
     events.zkDiscovered(since === undefined ? undefined : clock.monotonic() - since, place, path);
@@ -64,6 +50,10 @@ function noted(
   };
   return {
     ...options,
+    onLook: () => {
+      since = clock.monotonic();
+      events.zkPolled();
+    },
     onEvent: () => {
       since ??= clock.monotonic();
       options.onEvent?.();

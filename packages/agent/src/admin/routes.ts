@@ -58,7 +58,10 @@ export function standardRoutes(
         summary: 'Metrics, as Prometheus wants them',
         contentType: 'text/plain',
         query: z.object({
-          compat: z.string().optional().describe('Under the names of others: `linkerd` (synapse only).'),
+          compat: z
+            .string()
+            .optional()
+            .describe('Under the names of others: `linkerd`, `go-synapse` (synapse only).'),
         }),
         response: z.string(),
       },

@@ -174,7 +174,7 @@ describe('http check', () => {
     await vi.waitFor(() => expect(server.open.size).toBe(0));
   });
 
-  it('gives open, TLS and read phases their own limits, as airbnb does', () => {
+  it('gives open, TLS and read phases their own limits, as airbnb does (trap 7)', () => {
     expect(checkOf({ type: 'http', uri: '/' }).deadlineMs).toBeCloseTo(300);
     expect(checkOf({ type: 'http', uri: '/', timeout: 5 }).deadlineMs).toBeCloseTo(5200);
     expect(

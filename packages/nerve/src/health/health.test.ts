@@ -31,7 +31,7 @@ function ringBufferStatuses(results: readonly boolean[], { rise, fall }: Thresho
 }
 
 describe('nextHealth', () => {
-  it('takes the first result at once, whatever rise and fall are', () => {
+  it('takes the first result at once, whatever rise and fall are (trap 6)', () => {
     expect(statuses([true], { rise: 3, fall: 2 })).toEqual(['up']);
     expect(statuses([false], { rise: 3, fall: 2 })).toEqual(['down']);
   });

@@ -134,7 +134,7 @@ describe('selectInstances', () => {
 });
 
 describe('mergeBlocks', () => {
-  it('lays the source over the local block and keeps generators that it does not name', () => {
+  it('lays the source over the local block and keeps generators that it does not name (trap 18)', () => {
     const local = { haproxy: { port: 1, listen: ['mode tcp'] }, file_output: {} };
     expect(mergeBlocks(local, { haproxy: { port: 2 } })).toEqual({
       haproxy: { port: 2, listen: ['mode tcp'] },

@@ -53,7 +53,7 @@ describe('dedupe', () => {
 });
 
 describe('discoveredInstances', () => {
-  it('leaves out those that say that they take no requests', () => {
+  it('leaves out those that say that they take no requests (trap 29)', () => {
     const rules = { keepDefaultServers: false, defaultServers: [] };
     expect(discoveredInstances([a, { ...b, available: false }, c], rules)).toEqual([a, c]);
     expect(discoveredInstances([{ ...b, available: false }], rules)).toEqual([]);
@@ -75,7 +75,7 @@ describe('electLeader', () => {
     expect(electLeader([{ ...a, id: 10 }, { ...b, id: 9 }, c])).toEqual({ leader: c });
   });
 
-  it('chooses nobody when the order is incomplete or there is nobody', () => {
+  it('chooses nobody when the order is incomplete (trap 29) or there is nobody', () => {
     expect(electLeader([a, instance('no-id')])).toEqual({ failure: 'an instance has no id' });
     expect(electLeader([])).toEqual({ failure: 'no instance' });
   });

@@ -1,7 +1,7 @@
 import { AgentError, describeError } from '@smartstack/agent';
 
-import { viewOf } from '../cli/render.js';
 import type { GeneratorPoint } from '../generators/types.js';
+import { viewOf } from '../viewOf.js';
 import { type Facts, NotKnown } from './facts.js';
 import { inOrder, isAsked, ownPoints } from './points/index.js';
 import type { Group, Point, Result } from './types.js';

@@ -4,10 +4,10 @@ import { defaultAgentSettings } from '../config/agentFile.js';
 import type { Configuration } from '../config/load.js';
 import { blockIssues, hasErrors } from '../config/source.js';
 import type { GeneratorTable, HostSettings } from '../generators/types.js';
+import { viewOf } from '../viewOf.js';
 import type { Discovery } from '../watchers/index.js';
 import type { Loaded } from './load.js';
 import type { Output } from './output.js';
-import { viewOf } from './render.js';
 
 /** What looking beyond the files needs. */
 export interface Examiner {

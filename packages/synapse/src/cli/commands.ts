@@ -20,12 +20,13 @@ import { runDaemon } from '../daemon.js';
 import type { GeneratorTable } from '../generators/types.js';
 import { Synapse } from '../synapse.js';
 import { version } from '../version.js';
+import { viewOf } from '../viewOf.js';
 import { check } from './check.js';
 import { type Invocation, plainInvocation } from './invocation.js';
 import type { Output } from './output.js';
 import type { Screen } from './screen.js';
 import { type Environment, load, startable } from './load.js';
-import { printIssues, readCatalog, renderAll, viewOf } from './render.js';
+import { printIssues, readCatalog, renderAll } from './render.js';
 
 /** For whoever reads what a command prints, in milliseconds. */
 const printingMs = 30_000;

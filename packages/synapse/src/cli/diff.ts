@@ -4,10 +4,11 @@ import type { Instance } from '@smartstack/registry';
 
 import { expandCopies } from '../config/load.js';
 import type { GeneratorDiff, GeneratorTable } from '../generators/types.js';
+import { viewOf } from '../viewOf.js';
 import type { Invocation } from './invocation.js';
 import { type Environment, load, startable } from './load.js';
 import type { Output } from './output.js';
-import { printIssues, readCatalog, viewOf } from './render.js';
+import { printIssues, readCatalog } from './render.js';
 
 /** What comparing needs. */
 export interface DiffContext {

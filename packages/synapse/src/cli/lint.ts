@@ -6,11 +6,11 @@ import type { Instance } from '@smartstack/registry';
 import { defaultAgentSettings } from '../config/agentFile.js';
 import type { GeneratorTable } from '../generators/types.js';
 import { lint } from '../lint/lint.js';
+import { viewOf } from '../viewOf.js';
 import { examined } from './check.js';
 import type { Invocation } from './invocation.js';
 import { type Environment, load } from './load.js';
 import type { Output } from './output.js';
-import { viewOf } from './render.js';
 
 /** What linting needs. */
 export interface LintContext {

@@ -9,10 +9,9 @@ import {
 import type { Instance } from '@smartstack/registry';
 import * as z from 'zod';
 
-import { Catalog } from '../catalog/catalog.js';
 import type { CatalogView } from '../catalog/types.js';
 import { configuredInstance } from '../config/fields.js';
-import { type Configuration, expandCopies } from '../config/load.js';
+import type { Configuration } from '../config/load.js';
 import type { DiscoveryOptions } from '../config/service.js';
 import type { GeneratorTable, HostSettings } from '../generators/types.js';
 import type { OutputFormat } from './invocation.js';
@@ -26,19 +25,6 @@ export async function readCatalog(file: string): Promise<ReadonlyMap<string, rea
   const { value, issues } = validateConfig(parsed, catalogSchema);
   if (value === undefined) throw new ConfigError([...parsed.issues, ...issues]);
   return new Map(Object.entries(value));
-}
-
-/** The view that generators would see if the registry held exactly `discovered`. */
-export function viewOf<D extends DiscoveryOptions>(
-  configuration: Configuration<D>,
-  discovered: ReadonlyMap<string, readonly Instance[]>,
-): CatalogView {
-  const catalog = new Catalog();
-  const services = expandCopies(configuration.services);
-  catalog.define(new Map([...services].map(([name, { rules }]) => [name, rules])), 0, 0);
-  for (const name of services.keys())
-    catalog.update(name, { status: 'live', instances: discovered.get(name) ?? [] }, 0);
-  return catalog.read(0).view;
 }
 
 /** What `synapse render` is asked for. */

@@ -63,7 +63,7 @@ async function load(previous?: Configuration<Discovery>, env: Record<string, str
 }
 
 describe('loadConfiguration', () => {
-  it('reads services of the main file and of the directory, with their defaults', async () => {
+  it('reads services of the main file and of the directory (trap 4: .yml is not read), with their defaults', async () => {
     main(`haproxy: {}\nservices: {inline: ${zk}}`);
     put('web.v2.yaml', zk);
     put('skipped.yml', 'not: read');
@@ -88,7 +88,7 @@ describe('loadConfiguration', () => {
     expect(configuration?.seen).toBe(await fingerprint(configuration?.paths ?? []));
   });
 
-  it('a file overrides its inline namesake, and yaml overrides json', async () => {
+  it('a file overrides its inline namesake, and yaml overrides json (trap 4)', async () => {
     main(`haproxy: {}\nservices: {web: ${zk}, other: ${zk}}`);
     put('web.yaml', zk.replace('/s', '/yaml'));
     put('web.json', '{"discovery": {"method": "zookeeper", "hosts": ["a:1"], "path": "/json"}}');

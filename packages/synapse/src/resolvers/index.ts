@@ -30,6 +30,7 @@ interface AnyKind {
   readonly check?: (options: BuiltIn, watchers: readonly string[]) => readonly BlockIssue[];
   readonly weights?: (options: BuiltIn) => WeightsPlace;
   readonly takesAll?: true;
+  readonly first?: (options: BuiltIn) => string | undefined;
   readonly patienceMs?: (options: BuiltIn) => number;
   readonly resolve: (options: BuiltIn, input: ResolverInput) => Resolution;
 }
@@ -75,6 +76,8 @@ export interface Resolver {
   readonly weights: WeightsPlace | undefined;
   /** It always takes all watchers. */
   readonly takesAll: boolean;
+  /** The watcher that counts while nothing speaks against it, where there is such a one. */
+  readonly first: string | undefined;
   readonly patienceMs: number;
   readonly check: (watchers: readonly string[]) => readonly BlockIssue[];
   readonly resolve: (input: ResolverInput) => Resolution;
@@ -88,6 +91,7 @@ export function createResolver(options: ResolverOptions): Resolver {
     method: options.method,
     weights: kind.weights?.(options),
     takesAll: kind.takesAll ?? false,
+    first: kind.first?.(options),
     patienceMs: kind.patienceMs?.(options) ?? 0,
     check: (watchers) => kind.check?.(options, watchers) ?? [],
     resolve: (input) => kind.resolve(options, input),
@@ -95,6 +99,9 @@ export function createResolver(options: ResolverOptions): Resolver {
 }
 
 function moduleResolver(options: PluginResolver): Resolver {
-  const resolve = (input: ResolverInput): Resolution => resolveWith(options, input);
-  return { method: 'plug-in', weights: undefined, takesAll: false, patienceMs: 0, check: () => [], resolve };
+  return {
+    ...{ method: 'plug-in', weights: undefined, takesAll: false, first: undefined, patienceMs: 0 },
+    check: () => [],
+    resolve: (input) => resolveWith(options, input),
+  };
 }

@@ -50,6 +50,7 @@ export const sequentialResolver = defineResolver({
         return { path: ['sequential_order'], message, severity: 'error' };
       }),
   ],
+  first: ({ sequential_order: order }) => order[0],
   patienceMs: ({ sequential_patience: seconds }) => (seconds ?? usualPatience) * 1000,
   resolve: ({ sequential_order: order }, { sources }) => {
     const ordered = order.flatMap((name) => sources.filter((source) => source.name === name));

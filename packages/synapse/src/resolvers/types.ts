@@ -52,6 +52,8 @@ export interface ResolverKind<M extends string, S extends z.ZodObject> {
   readonly weights?: (options: z.output<S>) => WeightsPlace;
   /** It always takes all watchers: what vanishes from its snapshots was lost, and not left out. */
   readonly takesAll?: true;
+  /** The watcher that counts while nothing speaks against it, where there is such a one. */
+  readonly first?: (options: z.output<S>) => string | undefined;
   /** For how long a watcher that was lost is waited for, in milliseconds; none by default. */
   readonly patienceMs?: (options: z.output<S>) => number;
   readonly resolve: (options: z.output<S>, input: ResolverInput) => Resolution;

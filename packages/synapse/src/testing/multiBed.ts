@@ -3,6 +3,7 @@ import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
 
 import type { Snapshot, Watcher } from '../catalog/types.js';
 import { createResolver, type ResolverOptions } from '../resolvers/index.js';
+import { StatsdEvents } from '../statsdEvents.js';
 import { createMulti } from '../watchers/multi/run.js';
 import { protectFromMassLoss } from '../watchers/protect.js';
 import type { WatcherContext } from '../watchers/types.js';
@@ -27,6 +28,8 @@ export class MultiBed {
   readonly clock = new FakeClock();
   readonly logger = new RecordingLogger();
   readonly snapshots: Snapshot[] = [];
+  /** What DogStatsD would be told of, with its tags. */
+  readonly sent: string[] = [];
   readonly watcher: Watcher;
   readonly #tell = new Map<string, (snapshot: Snapshot) => void>();
   readonly #failing = new Map<string, (error: Error) => void>();
@@ -51,7 +54,11 @@ export class MultiBed {
         return [name, { create, labelFilters: name === 'filtered' ? [filter] : [] }];
       }),
     );
-    const context = { patienceMs: real ? 200 : 5_000, clock, logger, protect, keepsPrevious: () => keeps };
+    const increment = (name: string, tags: readonly string[] = []): void =>
+      void this.sent.push([name, ...tags].join(' '));
+    const events = new StatsdEvents({ increment, timing: () => undefined, gauge: () => undefined });
+    const patienceMs = real ? 200 : 5_000;
+    const context = { patienceMs, clock, logger, protect, keepsPrevious: () => keeps, events };
     this.watcher = createMulti(
       { watchers, resolver: createResolver(resolver), host: 'me' },
       context as unknown as WatcherContext,

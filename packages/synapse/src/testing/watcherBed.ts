@@ -3,6 +3,7 @@ import { RecordingLogger } from '@smartstack/agent/testing';
 import { EtcdWatchPool, type Instance } from '@smartstack/registry';
 
 import type { Snapshot, Watcher } from '../catalog/types.js';
+import { StatsdEvents } from '../statsdEvents.js';
 import { FolderPool } from '../watchers/files/folderPool.js';
 import type { WatcherContext } from '../watchers/types.js';
 import { FakeSession } from './fakeSession.js';
@@ -15,10 +16,15 @@ export class WatcherBed {
   /** Registrations that were counted as bad. */
   undecodable = 0;
   readonly context: WatcherContext;
+  /** What DogStatsD would be told: names with their tags, without values. */
+  readonly sent: string[] = [];
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
 
   constructor(clock: Clock = systemClock, service = 'web') {
+    const increment = (name: string, tags: readonly string[] = []): void =>
+      void this.sent.push([name, ...tags].join(' '));
+    const measured = (name: string, _value: number, tags?: readonly string[]): void => increment(name, tags);
     this.context = {
       service,
       generators: ['haproxy'],
@@ -29,6 +35,7 @@ export class WatcherBed {
       clock,
       logger: this.logger,
       metrics: { undecodable: () => (this.undecodable += 1) },
+      events: new StatsdEvents({ increment, timing: measured, gauge: measured }),
     };
   }
 

@@ -1,5 +1,7 @@
 import { Refusal } from '@smartstack/agent';
 
+import { escaped, type Sample, samplesOf } from '../samples.js';
+
 /** Who the traffic is said to come from. */
 export interface LinkerdLabels {
   readonly deployment: string;
@@ -18,33 +20,6 @@ export function linkerdLabels(query: URLSearchParams, host: string): LinkerdLabe
     return value;
   };
   return { deployment: given('deployment', host), namespace: given('namespace', 'default') };
-}
-
-interface Sample {
-  readonly labels: ReadonlyMap<string, string>;
-  readonly value: string;
-}
-
-/** A value as it stands between quotes. */
-const quoted = String.raw`"((?:[^"\\]|\\.)*)"`;
-
-/** The samples of a metric in Prometheus's text format; values of labels stay escaped. */
-function samplesOf(text: string, name: string): readonly Sample[] {
-  return text.split('\n').flatMap((line): Sample[] => {
-    if (!line.startsWith(`${name}{`)) return [];
-    const end = line.lastIndexOf('} ');
-    const labels = [...line.slice(name.length, end).matchAll(new RegExp(`(\\w+)=${quoted}`, 'g'))];
-    return [
-      {
-        labels: new Map(labels.map(([, label = '', value = '']) => [label, value])),
-        value: line.slice(end + 2),
-      },
-    ];
-  });
-}
-
-function escaped(value: string): string {
-  return value.replaceAll(/["\\]/g, String.raw`\$&`);
 }
 
 /** A bound in seconds as milliseconds, without what floating point adds. */

@@ -85,6 +85,9 @@ describe('method dns', () => {
       instances: [{ host: '10.0.0.1' }],
       problems: [{ path: 'dns', reason: 'web.test: queryA ESERVFAIL web.test' }],
     });
+    // One for each look that failed: the first, and this one.
+    const failed = 'synapse.watcher.dns.resolve_failed service_name:web';
+    expect(bed.sent).toEqual([failed, failed]);
     names.addresses.set('4 web.test', []);
     await clock.advance(5_000);
     expect(bed.last).toEqual({ status: 'live', instances: [] });

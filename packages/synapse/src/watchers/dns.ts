@@ -81,6 +81,7 @@ async function watch(
   const look = async (inner: AbortSignal): Promise<number> => {
     const found = await resolving.look(given.servers, inner);
     const failure = failureOf(found);
+    if (failure !== undefined) context.events?.dnsFailed(context.service);
     if (failure === undefined) state.live(found);
     // Of names that were never resolved nothing is known: the others alone are no empty list.
     else state.lost(failure, found.complete || found.instances.length > 0 ? found : undefined);

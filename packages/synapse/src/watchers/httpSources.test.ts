@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { systemClock } from '@smartstack/agent';
-import { RecordingLogger } from '@smartstack/agent/testing';
+import { type Clock, systemClock } from '@smartstack/agent';
+import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import type { Snapshot, Watcher } from '../catalog/types.js';
@@ -58,15 +58,17 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function watch(discovery: object): void {
+function watch(discovery: object, clock: Clock = systemClock): RecordingLogger {
   const logger = new RecordingLogger();
   const context = {
-    ...{ service: 'web', clock: systemClock, logger },
+    ...{ service: 'web', clock, logger },
     metrics: { undecodable: () => undefined },
     protect: (watcher: Watcher) => watcher,
   } as unknown as WatcherContext;
-  const options = discoverySchema(discovery).parse({ check_interval: 0.02, ...discovery });
+  const often = clock === systemClock ? { check_interval: 0.02 } : {};
+  const options = discoverySchema(discovery).parse({ ...often, ...discovery });
   done = createWatcher(options, context).run((snapshot) => void snapshots.push(snapshot), stop.signal);
+  return logger;
 }
 const shown = (): string => {
   const last = snapshots.at(-1);
@@ -96,6 +98,7 @@ describe.each([
     json([container('web:1', published(80, 32768))]),
     'd@127.0.0.1:32768',
     json([]),
+    15_000,
   ],
   [
     'marathon',
@@ -103,8 +106,9 @@ describe.each([
     json({ tasks: [task('h', [31000])] }),
     'h@h:31000',
     json({ tasks: [] }),
+    10_000,
   ],
-] as const)('%s', (_, discovery, good, instances, empty) => {
+] as const)('%s', (_, discovery, good, instances, empty, everyMs) => {
   it('follows what the server says, also that there is nothing', async () => {
     answer = () => good;
     await listen(0);
@@ -136,6 +140,18 @@ describe.each([
     await awaited(`live ${instances}`);
   });
 
+  it(`asks every ${everyMs / 1000} s unless it is told otherwise, as Ruby does, give or take a tenth`, async () => {
+    const clock = new FakeClock();
+    answer = () => good;
+    await listen(0);
+    watch(discovery(), clock);
+    await awaited(`live ${instances}`);
+    await clock.advance(everyMs * 0.9 - 1);
+    expect(requests).toHaveLength(1);
+    await clock.advance(everyMs * 0.2 + 1);
+    await vi.waitFor(() => expect(requests).toHaveLength(2), { timeout: 10_000 });
+  });
+
   it('ends while a question hangs', async () => {
     answer = () => 'hang';
     await listen(0);
@@ -148,6 +164,22 @@ describe.each([
 });
 
 describe('docker', () => {
+  it('asks port 4243 unless it is told otherwise, as Ruby does', async () => {
+    answer = () => json([]);
+    await listen(0);
+    const server = { name: 'd', host: '192.0.2.1' };
+    const clock = new FakeClock();
+    // Nobody answers there, whatever network this is: a question of ten seconds is given up.
+    const logger = watch(
+      { method: 'docker', servers: [server], image_name: 'web', container_port: 80 },
+      clock,
+    );
+    await vi.waitFor(async () => {
+      await clock.advance(10_000);
+      expect(logger.records[0]?.fields).toMatchObject({ source: 'docker at 192.0.2.1:4243' });
+    });
+  });
+
   it('asks a unix socket', async () => {
     const socket = join(folder, 'docker.sock');
     answer = () => json([container('web:1', published(80, 32768))]);

@@ -38,6 +38,26 @@ describe('multi', () => {
     ]);
   });
 
+  it('counts each change of the watcher that counts, beginning with the first of the order, as Ruby does', async () => {
+    bed = new MultiBed(sequential, ['a', 'b']);
+    const to = (watcher: string): string =>
+      `synapse.watcher.multi.resolver.sequential.switch result:success watcher:${watcher}`;
+    bed.live('a', '');
+    bed.live('b', 'y');
+    expect(bed.sent).toEqual(['synapse.watcher.multi.start', to('b')]);
+    bed.live('b', 'y z');
+    bed.live('a', 'x');
+    bed.live('a', 'x w');
+    await bed.stop();
+    expect(bed.sent.slice(2)).toEqual([to('a'), 'synapse.watcher.multi.stop']);
+  });
+
+  it('counts nothing where the first of the order counts from the start', () => {
+    bed = new MultiBed(sequential, ['a', 'b']);
+    bed.live('a', 'x');
+    expect(bed.sent).toEqual(['synapse.watcher.multi.start']);
+  });
+
   it('goes on to the next one when the first is lost for longer than it is waited for', async () => {
     bed = new MultiBed({ ...sequential, sequential_patience: 10 }, ['a', 'b']);
     bed.live('a', 'x');

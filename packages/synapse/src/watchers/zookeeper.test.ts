@@ -159,7 +159,7 @@ describe('generator configuration in ZooKeeper', () => {
     expect(logger.records.map(({ level }) => level)).toEqual(['warn']);
   });
 
-  it('stays in force while its data are bad, empty or gone', () => {
+  it('stays in force while its data are bad, empty or gone (trap 18)', () => {
     const children = watch();
     children.read({}, '{"haproxy":{"port":1}}');
     for (const [data, exists] of [

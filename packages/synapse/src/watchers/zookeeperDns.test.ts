@@ -62,6 +62,9 @@ describe('method zookeeper_dns', () => {
     await clock.advance(30_000);
     expect([bed.status, bed.addresses]).toEqual(['stale', ['10.0.0.1:80']]);
     expect(bed.problems).toEqual(['dns: web.test: ESERVFAIL']);
+    expect(bed.sent.filter((name) => name.includes('.dns.'))).toEqual([
+      'synapse.watcher.dns.resolve_failed service_name:web',
+    ]);
     // A name that was never resolved is no reason to drop the one that was.
     names.addresses.set('4 new.test', new Error('ESERVFAIL'));
     children.read({ new_2: web({ host: 'new.test' }) });

@@ -94,6 +94,28 @@ describe('method zookeeper_poll', () => {
     expect(bed.problems).toEqual(['/s/secret_2: getData: no']);
   });
 
+  it('counts its readings as Ruby does, those that fail too', async () => {
+    bed.session.nodes = { '/s': '', '/s/a_1': plain('a'), '/conf': '' };
+    await watch({ generator_config_path: '/conf' });
+    const place = 'zk_cluster:a: zk_path:/s';
+    const reading = [
+      'synapse.watcher.zookeeper_poll.discover',
+      `synapse.watcher.zk.discovery ${place} service_name:web`,
+      `synapse.watcher.zk.discovery.elapsed_time ${place} service_name:web`,
+      `synapse.watcher.zk.children.bytes ${place}`,
+    ];
+    expect(bed.sent).toEqual(reading);
+    await clock.advance(60_000);
+    expect(bed.sent).toEqual([...reading, ...reading]);
+    bed.sent.length = 0;
+    bed.session.nodes = { '/s': new ZooKeeperError('OperationTimeout', 'slow', { op: 'getData' }) };
+    await clock.advance(60_000);
+    expect(bed.sent).toEqual(['synapse.watcher.zookeeper_poll.discover']);
+    bed.session.nodes = {};
+    await clock.advance(5_000);
+    expect(bed.sent).toContain('synapse.watcher.zk.children.failed zk_cluster:a: service_name:web');
+  });
+
   it('asks for a generator_config_path as well', async () => {
     bed.session.nodes = { '/s': '', '/s/a_1': plain('a'), '/conf': '{"haproxy":{"port":2}}' };
     await watch({ generator_config_path: '/conf' });

@@ -172,6 +172,17 @@ describe('ec2tag', () => {
     expect(snapshots.at(-1)).toMatchObject({ problems: [{ reason: 'no answer within 30 s' }] });
   });
 
+  it('asks every 15 s unless it is told otherwise, as Ruby does, give or take a tenth', async () => {
+    const clock = new FakeClock();
+    answer = () => page(item('i-1', '10.0.0.1'));
+    watch({ method: 'ec2tag', tag_name: 'role', tag_value: 'web' }, clock);
+    await awaited('live i-1.internal@10.0.0.1');
+    await clock.advance(13_499);
+    expect(seen).toHaveLength(1);
+    await clock.advance(3_001);
+    await vi.waitFor(() => expect(seen).toHaveLength(2), { timeout: 5_000 });
+  });
+
   it('says that it has no keys, and nothing of instances', async () => {
     vi.stubEnv('AWS_ACCESS_KEY_ID', undefined);
     vi.stubEnv('AWS_SECRET_ACCESS_KEY', undefined);
@@ -228,7 +239,11 @@ describe('s3_toggle', () => {
     expect(weightsFailed).toHaveBeenCalledWith('invalid_schema');
     answer = () => ({ body: 'other: 0\nprimary: 1\n' });
     await chosen('primary');
-    expect(resolverSwitched).toHaveBeenCalledWith('s3_toggle', 'primary');
+    expect(resolverSwitched).toHaveBeenCalledWith('s3_toggle', { failed: 'nil_weights' });
+    expect(resolverSwitched).toHaveBeenCalledWith('s3_toggle', { watcher: 'primary' });
+    await vi.waitFor(() => expect(resolverSwitched).toHaveBeenLastCalledWith('s3_toggle', 'skip'), {
+      timeout: 5_000,
+    });
     expect(snapshots.at(-1)).not.toHaveProperty('problems');
   });
 });

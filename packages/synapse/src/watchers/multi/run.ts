@@ -127,7 +127,7 @@ class MultiRun {
     return [
       (signal: AbortSignal) =>
         followWeights(
-          { place, watchers: names, context: this.#options.context },
+          { place, watchers: names, seed: this.#seed, context: this.#options.context },
           ({ weights, problem }) => {
             this.#weights = weights;
             if (weights !== undefined) this.#waitsForWeights = false;
@@ -194,8 +194,7 @@ class MultiRun {
     const before = this.#last;
     if (resolution.kind === 'resolved') this.#last = resolution;
     const used = this.#last?.used ?? [];
-    if (before !== undefined && before.used.join('\n') !== used.join('\n'))
-      this.#tellSwitch(used, before.used);
+    this.#tellSwitch(used, before?.used);
     const parts = this.#status(used, sources);
     if (this.#last === undefined) {
       this.#emit({ status: 'pending', parts });
@@ -211,13 +210,14 @@ class MultiRun {
     });
   }
 
-  #tellSwitch(used: readonly string[], before: readonly string[]): void {
+  #tellSwitch(used: readonly string[], before: readonly string[] | undefined): void {
     const { context, resolver } = this.#options;
-    context.logger.info('the service has its instances from other watchers now', { watchers: used, before });
-    const { method } = resolver;
+    // Ruby's begins with the first of its order.
     const [watcher] = used;
-    if ((method === 'sequential' || method === 's3_toggle') && watcher !== undefined)
-      context.events?.resolverSwitched(method, watcher);
+    if (resolver.first !== undefined && watcher !== undefined && watcher !== (before?.[0] ?? resolver.first))
+      context.events?.resolverSwitched('sequential', { watcher });
+    if (before === undefined || before.join('\n') === used.join('\n')) return;
+    context.logger.info('the service has its instances from other watchers now', { watchers: used, before });
   }
 
   /**

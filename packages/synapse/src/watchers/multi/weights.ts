@@ -2,8 +2,8 @@ import { describeError } from '@smartstack/agent';
 
 import type { Weights, WeightsPlace } from '../../resolvers/types.js';
 import { parseWeights, weightsProblem } from '../../resolvers/weights.js';
-import type { StatsdEvents } from '../../statsdEvents.js';
 import type { WatcherContext } from '../types.js';
+import { ToggleCounts } from './toggleCounts.js';
 import { followWeightsFile } from './weightsFile.js';
 import { followWeightsObject } from './weightsObject.js';
 
@@ -22,12 +22,14 @@ export interface FollowWeightsOptions {
   readonly place: WeightsPlace;
   /** Names of the watchers that there are. */
   readonly watchers: readonly string[];
+  /** That of whoever decides by the weights. */
+  readonly seed: string;
   readonly context: Pick<WatcherContext, 'clock' | 'logger' | 'events'>;
 }
 
 /** Tells the weights at a place whenever they, or what is wrong with them, change. The last good ones stay in force. */
 export async function followWeights(
-  { place, watchers, context }: FollowWeightsOptions,
+  { place, watchers, seed, context }: FollowWeightsOptions,
   tell: (state: WeightsState) => void,
   signal: AbortSignal,
 ): Promise<void> {
@@ -44,26 +46,23 @@ export async function followWeights(
     told = problem;
     tell({ weights, problem });
   };
-  const count = (reason: Parameters<StatsdEvents['weightsFailed']>[0]): void => {
-    if (place.kind === 's3') context.events?.weightsFailed(reason);
-  };
+  const events = place.kind === 's3' ? context.events : undefined;
+  const counts = events && new ToggleCounts(watchers, seed, events);
   const take = (text: string): void => {
     try {
       const read = parseWeights(text);
+      counts?.read(read);
       const problem = weightsProblem(read, watchers);
       // With a name that nobody has, the others still count.
       if ([...read].some(([name, weight]) => weight > 0 && watchers.includes(name))) weights = read;
       note(problem);
     } catch (error) {
-      if (error instanceof SyntaxError) count('parse_error');
-      count('invalid_schema');
+      counts?.failed(error instanceof SyntaxError ? 'parse_error' : undefined);
       note(describeError(error));
     }
   };
   const lost = (error: unknown): void => {
-    count('s3_error');
-    // Ruby looks at what it did not get as well.
-    count('invalid_schema');
+    counts?.failed('s3_error');
     note(describeError(error));
   };
   const listener = { take, lost };

@@ -17,7 +17,7 @@ export async function followResolved(
   options: ResolvingOptions,
   openNames: OpenNameServer,
   follow: (emit: (snapshot: Snapshot) => void, signal: AbortSignal) => Promise<void>,
-  context: Pick<WatcherContext, 'clock' | 'logger'>,
+  context: Pick<WatcherContext, 'service' | 'clock' | 'logger' | 'events'>,
   emit: (snapshot: Snapshot) => void,
   signal: AbortSignal,
 ): Promise<void> {
@@ -55,7 +55,10 @@ export async function followResolved(
     const found = await resolving.look(registered.instances.map(serverOf), inner);
     const failure = failureOf(found);
     if (failure === undefined) loss.back();
-    else loss.lost(failure);
+    else {
+      context.events?.dnsFailed(context.service);
+      loss.lost(failure);
+    }
     // Of names that were never resolved nothing is known: the others alone are no empty list.
     if (failure === undefined || found.complete || found.instances.length > 0) resolved = found.instances;
     show();

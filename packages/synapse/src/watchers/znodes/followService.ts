@@ -11,6 +11,7 @@ import {
 } from '@smartstack/registry';
 
 import type { GeneratorBlocks, Snapshot, SourceProblem, Watcher } from '../../catalog/types.js';
+import { notedChildren } from '../../zkEvents.js';
 import type { WatcherContext } from '../types.js';
 import { ChildReader } from '../source/childReader.js';
 import { parseGeneratorConfig } from './generatorConfig.js';
@@ -22,12 +23,14 @@ const configPatienceMs = 3_000;
 /** A node whose children are known, and will be told of. */
 export type FollowedChildren = Pick<ChildrenWatch, 'freshness' | 'dispose'>;
 
+/** What whoever follows a node's children is told. */
+export interface FollowOptions extends ChildrenWatchOptions {
+  /** Called before each reading, where these are not events of ZooKeeper. */
+  readonly onLook?: () => void;
+}
+
 /** How a node's children are followed: by watches, or by asking now and then. */
-export type OpenChildren = (
-  session: ZkSession,
-  path: ZkPath,
-  options: ChildrenWatchOptions,
-) => FollowedChildren;
+export type OpenChildren = (session: ZkSession, path: ZkPath, options: FollowOptions) => FollowedChildren;
 
 /** By ZooKeeper's watches. */
 export const watchChildren: OpenChildren = (session, path, options) => session.watchChildren(path, options);
@@ -78,7 +81,7 @@ async function follow(
       }, configPatienceMs);
     }
   };
-  const instances = open(lease.session, given.path, {
+  const told: FollowOptions = {
     // To have thousands of plain names decoded in vain would cost more than to read them.
     skipChildData: (name) => carriesData(name) && state.reader.namesAll(name),
     jitterMs,
@@ -89,7 +92,11 @@ async function follow(
       show();
     },
     onFreshness: show,
-  });
+  };
+  const { events, clock, service } = context;
+  const place = { hosts: given.hosts, service };
+  const noted = events === undefined ? told : notedChildren(given.path, told, place, { events, clock });
+  const instances = open(lease.session, given.path, noted);
   if (configPath !== given.path && configPath !== 'disabled') {
     config = open(lease.session, configPath, {
       skipChildData: () => true,

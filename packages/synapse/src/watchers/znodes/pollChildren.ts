@@ -2,14 +2,13 @@ import { type Clock, describeError, type Logger } from '@smartstack/agent';
 import {
   type ChildResult,
   type ChildrenSnapshot,
-  type ChildrenWatchOptions,
   isZooKeeperError,
   type ZkPath,
   type ZkSession,
 } from '@smartstack/registry';
 
 import { Repeater } from '../source/repeater.js';
-import type { FollowedChildren, OpenChildren } from './followService.js';
+import type { FollowedChildren, FollowOptions, OpenChildren } from './followService.js';
 
 /** Ruby looks no more often than this, in milliseconds. */
 const minIntervalMs = 500;
@@ -27,7 +26,7 @@ export function pollChildren(intervalMs: number, clock: Clock, logger: Logger): 
 
 class ChildrenPoll implements FollowedChildren {
   freshness: FollowedChildren['freshness'] = 'never';
-  readonly #options: ChildrenWatchOptions;
+  readonly #options: FollowOptions;
   readonly #stop = new AbortController();
   readonly #unsubscribe: () => void;
   readonly #logger: Logger;
@@ -37,7 +36,7 @@ class ChildrenPoll implements FollowedChildren {
   constructor(
     session: ZkSession,
     path: ZkPath,
-    options: ChildrenWatchOptions,
+    options: FollowOptions,
     intervalMs: number,
     clock: Clock,
     logger: Logger,
@@ -51,6 +50,7 @@ class ChildrenPoll implements FollowedChildren {
       else this.#setFreshness('stale');
     });
     const look = async (signal: AbortSignal): Promise<number> => {
+      options.onLook?.();
       try {
         const snapshot = await readChildren(session, path, options.skipChildData ?? (() => false), signal);
         if (signal.aborted) return intervalMs;

@@ -58,10 +58,29 @@ const noCertificates = [
   '.endif',
   '.endif',
 ];
-/** Lines and sections of those that use that client: it is left alone then. */
-const asksOthers = /^\s*(lua|httpclient|acme|ocsp)\b/;
+/**
+ * Lines and sections of those that use that client: it is left alone then. A `bind` line may have it ask for OCSP
+ * answers, and so may each line of a `crt-list`, which is a file.
+ */
+const asksOthers = /^\s*(lua|httpclient|acme|ocsp)\b|\b(ocsp-update|crt-list)\b/;
 
-/** Our `global`: a master-worker HAProxy whose sockets survive a reload and whose old workers end in bounded time. */
+/** Whether a line, or the title of a section, may need HAProxy's own HTTP client. */
+export function mayAskOthers(line: string): boolean {
+  return asksOthers.test(line);
+}
+
+/** Our `global` without the lines that spare HAProxy the certificates of the system; undefined where it has none. */
+export function withCertificates(global: readonly string[]): readonly string[] | undefined {
+  const at =
+    global.indexOf('httpclient.ssl.verify none') - noCertificates.indexOf('httpclient.ssl.verify none');
+  const isOurs = noCertificates.every((line, index) => global[at + index] === line);
+  return isOurs ? [...global.slice(0, at), ...global.slice(at + noCertificates.length)] : undefined;
+}
+
+/**
+ * Our `global`: a master-worker HAProxy whose sockets survive a reload and whose old workers end in bounded time.
+ * `extraSections` are titles and lines of the operator's own sections.
+ */
 export function presetGlobal(
   presets: Presets,
   adminSockets: readonly string[],
@@ -81,9 +100,7 @@ export function presetGlobal(
     `maxconn ${presets.maxconn}`,
     ...(presets.nbthread === undefined ? [] : [`nbthread ${presets.nbthread}`]),
     ...(presets.log === null ? [] : [`log ${presets.log}`]),
-    ...([...presets.extra_global, ...extraSections].some((line) => asksOthers.test(line))
-      ? []
-      : noCertificates),
+    ...([...presets.extra_global, ...extraSections].some(mayAskOthers) ? [] : noCertificates),
     ...presets.extra_global,
   ];
 }

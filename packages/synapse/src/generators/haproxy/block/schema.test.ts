@@ -158,7 +158,14 @@ describe('the top-level haproxy block', () => {
     expect(global({})).toContain(line);
     for (const each of ['lua-load /etc/x.lua', 'httpclient.retries 3', 'ocsp-update.mindelay 300'])
       expect(global({ presets: { extra_global: each } })).not.toContain(line);
+    const asking = [
+      'bind :443 ssl crt /etc/a.pem ocsp-update on',
+      'bind :443 ssl crt-list /etc/certificates',
+    ];
     expect(global({ extra_sections: { 'acme le': ['directory https://ca.example/'] } })).not.toContain(line);
+    for (const bind of asking)
+      expect(global({ extra_sections: { 'frontend tls': ['mode http', bind] } })).not.toContain(line);
+    expect(global({ extra_sections: { 'frontend tls': ['bind :443 ssl crt /etc/a.pem'] } })).toContain(line);
     expect(global(ruby)).not.toContain(line);
   });
 
@@ -188,7 +195,7 @@ describe('the top-level haproxy block', () => {
 describe("a service's haproxy block", () => {
   const service = (block: unknown) => readServiceBlock(block);
 
-  it('tells an absent port from a null one', () => {
+  it('tells an absent port from a null one (trap 11)', () => {
     expect(service({}).config?.port).toBeUndefined();
     expect(service({ port: null }).config?.port).toBeNull();
     expect(service({ port: 80 }).config?.port).toBe('80');
@@ -207,7 +214,7 @@ describe("a service's haproxy block", () => {
     expect(service({ [key]: value }).issues).toEqual([{ path: [key], message, severity: 'error' }]);
   });
 
-  it('takes a single line for a list', () => {
+  it('takes a single line for a list (trap 13)', () => {
     expect(service({ listen: 'mode tcp', frontend: null }).config).toMatchObject({
       listen: ['mode tcp'],
       frontend: [],
@@ -227,7 +234,7 @@ describe("a service's haproxy block", () => {
     expect(service({ backend: ['mode tcp\n'] }).config?.backend).toEqual(['mode tcp']);
   });
 
-  it('warns of what has no effect, as in Ruby', () => {
+  it('warns of what has no effect, as in Ruby (trap 14)', () => {
     expect(service({ use_nerve_weights: true }).issues).toMatchObject([{ severity: 'warning' }]);
     expect(service({ backend_order: 'alphabetical' })).toMatchObject({
       config: { backendOrder: 'shuffle' },

@@ -220,10 +220,10 @@ function toConfig(keys: Keys): HaproxyConfig {
   const stats = keys.stats ?? ours;
   const statsAddress = stats === true ? defaultStatsAddress : stats === false ? undefined : stats;
   const stateFilePath = keys.state_file_path ?? undefined;
-  const extraTitles = Object.keys(keys.extra_sections ?? {});
+  const extraSections = Object.entries(keys.extra_sections ?? {}).flatMap(([title, own]) => [title, ...own]);
   return {
     base: [
-      { title: 'global', lines: keys.global ?? presetGlobal(keys.presets, socketFilePaths, extraTitles) },
+      { title: 'global', lines: keys.global ?? presetGlobal(keys.presets, socketFilePaths, extraSections) },
       { title: 'defaults', lines: keys.defaults ?? presetDefaults(keys.presets) },
       ...(statsAddress === undefined ? [] : [statsSection(statsAddress)]),
       ...Object.entries(keys.extra_sections ?? {}).map(([title, content]) => ({ title, lines: content })),

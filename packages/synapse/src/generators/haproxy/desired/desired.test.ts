@@ -8,7 +8,7 @@ import { at, aView, desire, instance, lines } from '../testing/desire.js';
 const [one, two] = [instance(1), instance(2)];
 
 describe('desiredState', () => {
-  it('builds a frontend only for a port, and leaves out what is not ours', () => {
+  it('builds a frontend only for a port (trap 11), and leaves out what is not ours', () => {
     const views = [
       aView([], { port: 80 }, { name: 'port' }),
       aView([], { port: null, bind_address: '/run/x.sock', bind_options: 'mode 666' }, { name: 'socket' }),

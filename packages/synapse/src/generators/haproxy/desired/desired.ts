@@ -1,6 +1,7 @@
 import type { CatalogView, ServiceView } from '../../../catalog/types.js';
 import { verifiesNoServers } from './backendContext.js';
 import { readServiceBlock } from '../block/blocks.js';
+import { baseFor } from './certificates.js';
 import { addressesIn, bindAddresses, Claims } from './claims.js';
 import { selectLines } from './keywords.js';
 import {
@@ -234,7 +235,7 @@ class DesiredBuilder {
     const services = this.#services.flatMap((own) => [own, ...(this.#tiers.get(own.service) ?? [])]);
     return {
       desired: withoutLostTiers({
-        base: this.config.base,
+        base: baseFor(this.config.base, services, this.#shared),
         services,
         ...(this.config.sharedFrontend === undefined ? {} : { sharedFrontend: shared }),
       }),

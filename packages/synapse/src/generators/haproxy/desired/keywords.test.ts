@@ -31,7 +31,7 @@ describe('sortLines', () => {
     });
   });
 
-  it("accepts keywords younger than Ruby's list only when asked", () => {
+  it("accepts keywords younger than Ruby's list only when asked (trap 16)", () => {
     const listen = [
       'retry-on all-retryable-errors',
       'http-check send meth GET',
@@ -50,7 +50,7 @@ describe('sortLines', () => {
     expect(selectLines('frontend', ['stick-table type ip size 1k'], 'modern').lines).toHaveLength(1);
   });
 
-  it('keeps lines that HAProxy no longer accepts, with what to write instead', () => {
+  it('keeps lines that HAProxy no longer accepts, with what to write instead (trap 17)', () => {
     const { backend, warnings } = sortLines({ ...none, backend: ['option forceclose'] }, 'ruby');
     expect(backend).toEqual(['option forceclose']);
     expect(warnings).toEqual([

@@ -86,7 +86,7 @@ describe('planChanges', () => {
     expect(plan(state, { loaded: state, observed })).toEqual([]);
   });
 
-  it('never touches servers and sections that it did not make', () => {
+  it('never touches servers and sections that it did not make (trap 15)', () => {
     const observed = withServer(afterReload(before), 'by-hand', { admin: 'maint', weight: 3 });
     const others = new Map([...observed.backends, ['extra', observed.backends.get('web')!]]);
     expect(plan(web([a, b]), { observed: { ...observed, backends: others } })).toEqual([]);
@@ -177,7 +177,7 @@ describe('planChanges', () => {
     expect(plan(web([a, b, c], lines), { loaded: web([a, b], lines) })).toHaveLength(1);
   });
 
-  it('reloads for options that only the file can bring, by name', () => {
+  it('reloads for options that only the file can bring, by name (trap 28)', () => {
     expect(plan(web([a, b, { ...c, options: ['check', 'non-stick'] }]))).toEqual([
       'RELOAD server-needs-reload: web/c: option non-stick',
     ]);
@@ -191,7 +191,7 @@ describe('planChanges', () => {
     expect(moot).toMatch(/^add-server .* checked=false \[\]$/);
   });
 
-  it('reloads for cookies before HAProxy 3.0', () => {
+  it('reloads for cookies before HAProxy 3.0 (trap 28)', () => {
     const lines = ['cookie SRV insert'];
     const added = { ...c, cookie: 'c' };
     const loaded = web([a], lines);
