@@ -46,6 +46,9 @@ interface EntryView {
   readonly noLeader: NoLeader | undefined;
   /** Instances beyond those that a service can have. */
   readonly leftOut: number;
+  /** See CatalogStatus. */
+  readonly discovered: number;
+  readonly held: number;
 }
 
 const pending: Snapshot = { status: 'pending' };
@@ -155,10 +158,7 @@ export class Catalog {
   /** Every service, waited for or not. */
   status(now: number): readonly CatalogStatus[] {
     return [...this.#entries].map(([name, entry]) => {
-      const { view, noLeader, leftOut } = this.#view(name, entry);
-      const told = entry.snapshot.status === 'pending' ? [] : entry.snapshot.instances;
-      const discovered = told.length;
-      const held = told.filter((instance) => instance.held).length;
+      const { view, noLeader, leftOut, discovered, held } = this.#view(name, entry);
       const known = entry.snapshot.status === 'pending' ? [] : (entry.snapshot.problems ?? []);
       const reason = `More than ${maxInstances} instances: ${leftOut} are left out`;
       const problems = leftOut > 0 ? [{ path: name, reason }, ...known] : known;
@@ -182,7 +182,9 @@ export class Catalog {
     const { instances, noLeader, leftOut = 0 } = selectInstances(resolved.instances, rules);
     const told = snapshot.status === 'pending' ? undefined : snapshot.generatorConfig;
     const view = { name, source: resolved.source, instances, blocks: mergeBlocks(rules.blocks, told) };
-    const computed = { view, noLeader, leftOut };
+    const all = snapshot.status === 'pending' ? [] : snapshot.instances;
+    const held = all.filter((instance) => instance.held).length;
+    const computed = { view, noLeader, leftOut, discovered: all.length, held };
     this.#views.set(entry, computed);
     return computed;
   }

@@ -30,7 +30,6 @@ const deafMs = 60_000;
 const lingeringMs = 500;
 /** After a change, how long until everything is looked at anew where that is due. */
 const auditMs = 100;
-
 /** A look at all servers costs HAProxy much of the time in which it is to begin to serve. What runs was just written. */
 const afterStartMs = 1_000;
 
@@ -256,7 +255,8 @@ export class Converger {
   ): Promise<ReconcileOutcome> {
     this.#unloadable.clear();
     // A file that could not be kept is tried again here, where a failure makes the loop back off.
-    if (this.#file.problem === undefined) this.#file.followSoon(wanted);
+    const isRunning = this.#results.length > 0 && this.#results.every(({ process }) => process !== undefined);
+    if (this.#file.problem === undefined) this.#file.followSoon({ ...wanted, isRunning });
     else await this.#file.follow(wanted, signal);
     const againInMs = this.#againInMs();
     return { outcome, ...(againInMs !== undefined && { againInMs }) };

@@ -2,8 +2,15 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 
 /** SHA-256 of a file's text, hexadecimal. */
-export function hashOf(text: string): string {
+export function hashOf(text: string | Uint8Array): string {
   return createHash('sha256').update(text).digest('hex');
+}
+
+/** The same of a file in parts. */
+export function hashOfParts(parts: readonly Uint8Array[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest('hex');
 }
 
 /**
@@ -23,10 +30,10 @@ export class FileHash {
     const look = await this.#look();
     if (look === undefined) return undefined;
     if (this.#known?.look === look) return this.#known.hash;
-    const text = await readFile(this.#path, 'utf8').catch(() => undefined);
-    if (text === undefined) return undefined;
+    const bytes = await readFile(this.#path).catch(() => undefined);
+    if (bytes === undefined) return undefined;
     // The look from before the reading: a change in between is seen the next time.
-    this.#known = { look, hash: hashOf(text) };
+    this.#known = { look, hash: hashOf(bytes) };
     return this.#known.hash;
   }
 
