@@ -29,9 +29,14 @@ function sameStructure(a: ServiceSections, b: ServiceSections): boolean {
   );
 }
 
-/** What a server line has in common with others: whatever stands in the rest is good in each of them. */
-function shapeOf({ options, id, cookie, weight }: Server): string {
-  return JSON.stringify([id === undefined, cookie === undefined, weight === undefined, ...options]);
+/** True where the lines have in common what is not particular to one server: the rest is good in any line like that. */
+function isAlike(a: Server, b: Server): boolean {
+  return (
+    (a.id === undefined) === (b.id === undefined) &&
+    (a.cookie === undefined) === (b.cookie === undefined) &&
+    (a.weight === undefined) === (b.weight === undefined) &&
+    sameLines(a.options, b.options)
+  );
 }
 
 /** Names of servers that came or went; undefined where the line of one may be otherwise than any of `before`. */
@@ -40,7 +45,6 @@ function namesThatChanged(
   before: readonly Server[],
 ): readonly string[] | undefined {
   const known = new Map(before.map((server) => [server.name, server]));
-  const shapes = new Set(before.map(shapeOf));
   const names = new Set<string>();
   const ids = new Set<number>();
   for (const server of servers) {
@@ -48,10 +52,29 @@ function namesThatChanged(
     if (names.has(name) || (id !== undefined && ids.has(id))) return undefined;
     names.add(name);
     if (id !== undefined) ids.add(id);
-    if (known.get(name) !== server && !shapes.has(shapeOf(server))) return undefined;
+    if (known.get(name) !== server && !before.some((each) => isAlike(each, server))) return undefined;
   }
   const isThere = (name: string): boolean => names.has(name) && known.has(name);
   return [...names, ...known.keys()].filter((name) => !isThere(name));
+}
+
+/** What was found for the sections of a service that are compared with those that were checked, until they change. */
+const compared = new WeakMap<
+  ServiceSections,
+  { readonly checked: ServiceSections; readonly names: readonly string[] | undefined }
+>();
+
+/** The same of two sections; undefined also where they differ in more than servers. */
+function namesBetween(now: ServiceSections, checked: ServiceSections): readonly string[] | undefined {
+  const known = compared.get(now);
+  if (known?.checked === checked) return known.names;
+  const { servers, lines } = now.backend;
+  // Without any server a backend is another matter.
+  const isComparable =
+    sameStructure(now, checked) && servers.length > 0 && !lines.some((line) => makesServers.test(line));
+  const names = isComparable ? namesThatChanged(servers, checked.backend.servers) : undefined;
+  compared.set(now, { checked, names });
+  return names;
 }
 
 /** Words of lines that may be a server's name; undefined where they may hold any name. Lists are values: each is read once. */
@@ -103,12 +126,7 @@ export function isVouchedFor(now: DesiredState, checked: DesiredState): boolean 
   for (const [index, sections] of services.entries()) {
     const before = checked.services[index];
     if (sections === before) continue;
-    if (before === undefined || !sameStructure(sections, before)) return false;
-    const { servers, lines } = sections.backend;
-    if (servers === before.backend.servers) continue;
-    // Without any server a backend is another matter.
-    if (servers.length === 0 || lines.some((line) => makesServers.test(line))) return false;
-    const names = namesThatChanged(servers, before.backend.servers);
+    const names = before && namesBetween(sections, before);
     if (names === undefined) return false;
     for (const name of names) changed.add(name);
   }
