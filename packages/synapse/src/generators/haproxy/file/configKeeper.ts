@@ -58,6 +58,7 @@ export class ConfigKeeper {
   readonly #checker: Checker;
   readonly #record: CheckRecord;
   #written: WrittenConfig | undefined;
+  #fileBytes = 0;
   #messages: readonly ConfigMessage[] = [];
   #unchecked: string | undefined;
   #rejected: { readonly hash: string; readonly isLimit: boolean } | undefined;
@@ -94,6 +95,11 @@ export class ConfigKeeper {
   /** File descriptors that the last candidate needs at least, and how many there may be, as far as it is known. */
   get descriptors(): { readonly needed: number; readonly limit: number | undefined } | undefined {
     return this.#checker.descriptors;
+  }
+
+  /** Size of what was written last, in bytes; 0 before that. */
+  get fileBytes(): number {
+    return this.#fileBytes;
   }
 
   /** Milliseconds until lines of servers in the file are to be checked that never were; undefined when all were. */
@@ -267,9 +273,11 @@ export class ConfigKeeper {
   async #write(desired: DesiredState, sha256: string, isUnchecked = false): Promise<void> {
     const { configPath, candidatePath, logger } = this.#options;
     await makeDirectory(dirname(configPath)).catch(() => undefined);
-    await writeFileAtomic(configPath, renderBytes(desired));
+    const parts = renderBytes(desired);
+    await writeFileAtomic(configPath, parts);
+    this.#fileBytes = parts.reduce((sum, { length }) => sum + length, 0);
     await unlink(candidatePath).catch(() => undefined);
-    logger.debug('haproxy.cfg written', { file: configPath, isUnchecked });
+    logger.debug('haproxy.cfg written', { file: configPath, bytes: this.#fileBytes, isUnchecked });
     await this.#noteWritten(desired, sha256, isUnchecked);
   }
 

@@ -12,7 +12,7 @@ const wish = (name: string): FileWish => ({
 });
 
 /** A follower of a keeper that takes `checkMs` for each file, and notes which it was given. */
-function start(checkMs: number) {
+function start(checkMs: number, fileBytes = 0) {
   const clock = new FakeClock();
   const kept: string[] = [];
   const logger = new RecordingLogger();
@@ -31,7 +31,7 @@ function start(checkMs: number) {
     return { accepted: desired, current: true };
   };
   const keeper = {
-    ...{ keep, quarantine: { revision: 0 } },
+    ...{ keep, quarantine: { revision: 0 }, fileBytes },
     get checkDueInMs() {
       return owed.dueAt === undefined ? undefined : owed.dueAt - clock.monotonic();
     },
@@ -69,6 +69,22 @@ describe('following the file', () => {
     expect(kept).toEqual(['a']);
     await clock.advance(101);
     expect(kept).toEqual(['a', 'c']);
+  });
+
+  it('rests the longer the larger the file is, up to five seconds', async () => {
+    for (const [bytes, rest] of [
+      [2_000_000, 2_000],
+      [40_000_000, 5_000],
+    ] as const) {
+      const { clock, kept, follower } = start(0, bytes);
+      follower.followSoon(wish('a'));
+      await clock.advance(100);
+      follower.followSoon(wish('b'));
+      await clock.advance(rest - 1);
+      expect(kept).toEqual(['a']);
+      await clock.advance(1);
+      expect(kept).toEqual(['a', 'b']);
+    }
   });
 
   it('does not let an older wish that waits undo a newer one that did not', async () => {

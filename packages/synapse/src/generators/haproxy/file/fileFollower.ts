@@ -33,6 +33,8 @@ export interface FileFollowerOptions {
  * of changes, and of wishes that come meanwhile only the last counts.
  */
 const restPerWork = 4;
+/** And writes at most so many bytes in a millisecond: a megabyte a second. */
+const bytesPerMs = 1_000;
 /** However large it is, the file is never further behind than this, in milliseconds, and the time that the check takes. */
 const maxRestMs = 5_000;
 
@@ -126,7 +128,7 @@ export class FileFollower {
   }
 
   async #run(): Promise<void> {
-    const { clock, ownStart } = this.#options;
+    const { clock, ownStart, keeper } = this.#options;
     this.#hurry = new AbortController();
     const restMs = Math.max(beforeMs, afterStartMs - ownStart.agoMs);
     await clock.sleep(restMs, this.#hurry.signal).catch(() => undefined);
@@ -134,7 +136,8 @@ export class FileFollower {
       this.#next = undefined;
       const startedAt = clock.monotonic();
       await this.#followOne(wish);
-      const restMs = Math.min(maxRestMs, (clock.monotonic() - startedAt) * restPerWork);
+      const tookMs = clock.monotonic() - startedAt;
+      const restMs = Math.min(maxRestMs, Math.max(tookMs * restPerWork, keeper.fileBytes / bytesPerMs));
       // Also when nothing waits yet: the next wish is to find us resting, not idle.
       if (restMs >= 1) await clock.sleep(restMs, this.#hurry.signal).catch(() => undefined);
     }
