@@ -155,6 +155,23 @@ describe('ConfigKeeper, on servers that run', () => {
     expect(keeper.checkDueInMs).toBeUndefined();
   });
 
+  it('goes back no further than it must where something else is rejected', async () => {
+    const keeper = start();
+    await run(keeper, web('a'));
+    await run(keeper, web('a', 'b'));
+    await rejecting('backup');
+    const bad = { ...web('a', 'b'), base: [{ title: 'global', lines: ['backup'] }] };
+    await writeFile(calls, '');
+    expect(await run(keeper, bad)).toMatchObject({ current: true });
+    // The frame is the old one; the servers are those of now.
+    expect(await onDisk()).toBe(render(web('a', 'b')));
+    const many = Array.from({ length: 900 }, (_, index) => aServer(`s${index}`, { id: index + 1 }));
+    await run(keeper, web('b'));
+    expect(await run(keeper, aState([aService(many)]))).toMatchObject({ current: false });
+    expect(await onDisk()).toBe(render(web('b')));
+    expect(keeper.checkDueInMs).toBeUndefined();
+  });
+
   it('owes a check that an earlier run owed', async () => {
     const first = start();
     await run(first, web('a'));

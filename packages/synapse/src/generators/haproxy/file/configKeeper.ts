@@ -1,7 +1,7 @@
 import { unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Clock, makeDirectory, writeFileAtomic } from '@smartstack/agent';
-import { Checker, type CheckerOptions, type CheckOptions } from './checker.js';
+import { Checker, type CheckerOptions } from './checker.js';
 import { CheckRecord } from './checkRecord.js';
 import { FileHash, hashOf, hashOfParts } from './fileHash.js';
 import type { WrittenConfig } from '../loaded/beliefs.js';
@@ -10,6 +10,7 @@ import type { ConfigMessage } from './configMessages.js';
 import { Quarantine, type SharedLines } from './quarantineStore.js';
 import { render, renderBytes } from '../desired/render.js';
 import type { DesiredState } from '../types.js';
+import type { Kept, KeepOptions } from './keeping.js';
 import { copyLastGood } from './lastGood.js';
 import { tryOut } from './tryOut.js';
 import { holdNamed, settle, type Verdict } from './validate.js';
@@ -29,22 +30,6 @@ export interface ConfigKeeperOptions extends CheckerOptions {
   readonly written: WrittenConfig | undefined;
   /** Called after each write, before anybody waits for it. Rejections are those of `keep`. */
   readonly onWritten: (written: WrittenConfig) => Promise<void>;
-}
-
-/** How keeping a state on disk ended. */
-export interface Kept {
-  /** What the file renders now; undefined when nothing acceptable was ever found. */
-  readonly accepted: DesiredState | undefined;
-  /** True when the file is all of what was asked for, or all but what is quarantined. */
-  readonly current: boolean;
-}
-
-/** How a state is to be kept. */
-export interface KeepOptions extends CheckOptions {
-  /** Another state than the wanted one, for the time being: what is held back stays held. */
-  readonly isStandIn?: boolean | undefined;
-  /** Its servers run. Then the check may come later where the last one speaks for this state (`isVouchedFor`). */
-  readonly mayWait?: boolean | undefined;
 }
 
 /**
@@ -242,7 +227,7 @@ export class ConfigKeeper {
         },
       );
       this.#rejected = { hash, isLimit };
-      await this.#fallBack();
+      await this.#checkFile(isThere, options);
       return { accepted: this.#written?.desired, current: false };
     }
     this.#rejected = undefined;
@@ -262,11 +247,21 @@ export class ConfigKeeper {
     return (await this.#checker.tooMany(candidate, options)) === undefined;
   }
 
-  /** What is rejected must not be what HAProxy finds when it restarts: the file becomes what was checked last. */
-  async #fallBack(): Promise<void> {
+  /**
+   * Something was rejected. The file, where that was to be checked yet, must not be what HAProxy would not load either:
+   * it becomes what was checked last, unless it is good. `isIt`: it is what was rejected.
+   */
+  async #checkFile(isIt: boolean, options: KeepOptions): Promise<void> {
     const { fallback } = this.#record;
-    if (fallback === undefined) return;
-    await this.#write(fallback, hashOfParts(renderBytes(fallback)));
+    const written = this.#written;
+    if (written?.unchecked !== true) return;
+    const { desired, sha256, at } = written;
+    if (!isIt && (await this.#checker.check(render(desired), desired, options)).valid) {
+      await this.#record.passed(desired);
+      await this.#note({ desired, sha256, at });
+      return;
+    }
+    if (fallback !== undefined) await this.#write(fallback, hashOfParts(renderBytes(fallback)));
     this.#record.returned();
   }
 

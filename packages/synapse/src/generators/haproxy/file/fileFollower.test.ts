@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { BeliefStore } from '../loaded/beliefStore.js';
 import { aServer, aService, aState } from '../testing/sections.js';
 import type { DesiredState } from '../types.js';
-import type { ConfigKeeper, KeepOptions } from './configKeeper.js';
+import type { ConfigKeeper } from './configKeeper.js';
+import type { KeepOptions } from './keeping.js';
 import { FileFollower, type FileWish } from './fileFollower.js';
 
 const wish = (name: string): FileWish => ({

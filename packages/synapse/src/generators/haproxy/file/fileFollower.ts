@@ -1,7 +1,8 @@
 import { type Clock, describeError, type Logger } from '@smartstack/agent';
 import type { BeliefStore } from '../loaded/beliefStore.js';
 import type { OwnStart } from '../process/ownStart.js';
-import type { ConfigKeeper, Kept } from './configKeeper.js';
+import type { ConfigKeeper } from './configKeeper.js';
+import type { Kept } from './keeping.js';
 import type { SharedLines } from './quarantineStore.js';
 import type { DesiredState } from '../types.js';
 
