@@ -84,7 +84,7 @@ describe('files that go unchecked', () => {
   it('are such as haproxy -c takes, whatever became of the servers', async () => {
     const counts = { vouched: 0, checked: 0 };
     const top = { socket_file_path: haproxyPaths(dir).adminSocket, stats: false, use_nerve_weights: true };
-    for (const [round, backend] of fc.sample(lines, 5).entries()) {
+    for (const [round, backend] of [[], ...fc.sample(lines, 4)].entries()) {
       // With a state file those that vanished stay, and are disabled.
       const state = round % 2 === 0 ? { state_file_path: join(dir, 'state.json') } : {};
       const { config } = readHaproxyBlock({ ...top, ...state }, 'h');
@@ -97,7 +97,7 @@ describe('files that go unchecked', () => {
       let memory = emptyMemory;
       let checked: DesiredState | undefined;
       const cache = new SectionCache();
-      const some = fc.sample(fc.subarray(options, { maxLength: 2 }), 1)[0]!;
+      const some = round === 0 ? [] : fc.sample(fc.subarray(options, { maxLength: 2 }), 1)[0]!;
       const several = fc.array(instanceWith(some), { minLength: 1, maxLength: 12 });
       for (const instances of fc.sample(several, 8)) {
         const service = { name: 'web', source: 'live', instances, blocks: { haproxy: block } } as const;
@@ -111,8 +111,8 @@ describe('files that go unchecked', () => {
         else if (alerts.length === 0) checked = now;
       }
     }
-    expect(counts.vouched).toBeGreaterThan(5);
-    expect(counts.checked).toBeGreaterThan(5);
+    // All of the first history but its first.
+    expect(counts.vouched).toBeGreaterThanOrEqual(7);
   });
 });
 
