@@ -99,7 +99,7 @@ interface HaproxyStatus {
   readonly oldWorkers: 'unknown' | readonly { readonly pid: number; readonly drainingSeconds: number }[];
   readonly traffic: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly issues: readonly { readonly reason: string }[];
-  readonly file: { readonly problem?: string };
+  readonly file: { readonly problem?: string; readonly checkInMs?: number };
 }
 
 /** Starts a generator on `block`, of a host at `location`; with `traffic`, HAProxy counts latencies. */

@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import {
   chmod,
+  type FileHandle,
   lstat,
   mkdir,
   mkdtemp,
+  open,
   readdir,
   readFile,
   rm,
@@ -13,7 +15,7 @@ import {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { writeFileAtomic } from './atomicFile.js';
 import { AgentError } from './errors.js';
 
@@ -42,6 +44,36 @@ describe('writeFileAtomic', () => {
     await writeFileAtomic(file, '');
     expect(await readFile(file, 'utf8')).toBe('');
     expect(await readdir(dir)).toEqual(['a']);
+  });
+
+  it('writes parts one after the other', async () => {
+    const file = join(dir, 'a');
+    // More of them than the kernel takes at once.
+    const parts = Array.from({ length: 3_000 }, (_, index) =>
+      Buffer.from(index % 7 === 0 ? '' : `${index} `),
+    );
+    await writeFileAtomic(file, parts);
+    expect(await readFile(file, 'utf8')).toBe(Buffer.concat(parts).toString());
+    await writeFileAtomic(file, []);
+    expect(await readFile(file, 'utf8')).toBe('');
+  });
+
+  it('goes on where the kernel took a part of them', async () => {
+    const handle = await open(join(dir, 'probe'), 'w');
+    const prototype = Object.getPrototypeOf(handle) as FileHandle;
+    await handle.close();
+    const write = Reflect.get(prototype, 'writev') as (parts: readonly Buffer[]) => unknown;
+    const short = vi.spyOn(prototype, 'writev').mockImplementation(function (this: FileHandle, parts) {
+      const all = Buffer.concat(parts as Buffer[]);
+      return Reflect.apply(write, this, [[all.subarray(0, 4)]]) as ReturnType<FileHandle['writev']>;
+    });
+    const file = join(dir, 'a');
+    await writeFileAtomic(
+      file,
+      ['abc', 'de', '', 'fghijkl', 'm'].map((text) => Buffer.from(text)),
+    );
+    short.mockRestore();
+    expect(await readFile(file, 'utf8')).toBe('abcdefghijklm');
   });
 
   it('names what it has not finished after both ends of a long name', async () => {
@@ -110,6 +142,9 @@ describe('writeFileAtomic', () => {
       const file = join(small, 'a');
       await writeFileAtomic(file, 'old');
       await expect(writeFileAtomic(file, 'x'.repeat(200_000))).rejects.toThrow(/ENOSPC/);
+      await expect(writeFileAtomic(file, [Buffer.alloc(50_000), Buffer.alloc(50_000)])).rejects.toThrow(
+        /ENOSPC/,
+      );
       expect(await readFile(file, 'utf8')).toBe('old');
       expect(await readdir(small)).toEqual(['a']);
       await writeFileAtomic(file, 'new');

@@ -8,6 +8,9 @@ export interface AtomicWriteOptions {
   readonly mode?: number;
 }
 
+/** What a file is to hold: text (UTF-8), bytes, or bytes in parts, one after the other. */
+export type FileData = string | Uint8Array | readonly Uint8Array[];
+
 /**
  * Replaces a file so that a reader, or a machine that loses power, sees the old content or the new,
  * never a part. A symbolic link stays one. When it fails (disk full, no permission) the old file is as
@@ -15,7 +18,7 @@ export interface AtomicWriteOptions {
  */
 export async function writeFileAtomic(
   path: string,
-  data: string | Uint8Array,
+  data: FileData,
   options: AtomicWriteOptions = {},
 ): Promise<void> {
   try {
@@ -28,14 +31,15 @@ export async function writeFileAtomic(
   }
 }
 
-async function replace(target: string, data: string | Uint8Array, mode: number): Promise<void> {
+async function replace(target: string, data: FileData, mode: number): Promise<void> {
   // Hidden, so that no glob of a configuration directory finds it.
   const temporary = join(dirname(target), `.${shortened(basename(target))}.${randomUUID()}.tmp`);
   const before = await stat(target).catch(absent);
   const handle = await open(temporary, 'wx', 0o600);
   try {
     try {
-      await handle.writeFile(data);
+      if (typeof data === 'string' || data instanceof Uint8Array) await handle.writeFile(data);
+      else await writeParts(handle, data);
       await keepAccess(handle, before, mode);
       await handle.sync();
     } finally {
@@ -47,6 +51,19 @@ async function replace(target: string, data: string | Uint8Array, mode: number):
     throw error;
   }
   await syncDirectory(dirname(target));
+}
+
+/** Without putting them together: of a large file that costs more than to write it. */
+async function writeParts(handle: FileHandle, parts: readonly Uint8Array[]): Promise<void> {
+  let rest = parts.filter(({ length }) => length > 0);
+  while (rest.length > 0) {
+    let { bytesWritten: left } = await handle.writev(rest);
+    // A disk that is nearly full takes a part of it; the next attempt says so.
+    const at = rest.findIndex(({ length }) => (left -= length) < 0);
+    const first = at < 0 ? undefined : rest[at];
+    if (first === undefined) return;
+    rest = [first.subarray(first.length + left), ...rest.slice(at + 1)];
+  }
 }
 
 /** Leaves room for the rest of a temporary name. Whose file it is stands at a name's beginning or at its end. */

@@ -1,4 +1,4 @@
-import type { CatalogStatus } from './catalog/catalog.js';
+import type { CatalogCounts, CatalogStatus } from './catalog/catalog.js';
 
 /** A source may be full of them. */
 const shownProblems = 50;
@@ -21,15 +21,15 @@ export function serviceStatus(service: CatalogStatus): unknown {
 }
 
 /** One line for people: `3 services (1 without a live source), 12 instances (5 held)`. */
-export function summaryOf(services: readonly CatalogStatus[]): string {
-  const total = (of: (service: CatalogStatus) => number): number =>
+export function summaryOf(services: readonly CatalogCounts[]): string {
+  const total = (of: (service: CatalogCounts) => number): number =>
     services.reduce((sum, service) => sum + of(service), 0);
   const lost = services.filter(({ source }) => source === 'stale' || source === 'pending').length;
   const held = total((service) => service.held);
   const withoutSource = lost > 0 ? ` (${lost} without a live source)` : '';
   const kept = held > 0 ? ` (${held} held)` : '';
   const instances = counted(
-    total((service) => service.instances.length),
+    total((service) => service.count),
     'instance',
   );
   return `${counted(services.length, 'service')}${withoutSource}, ${instances}${kept}`;

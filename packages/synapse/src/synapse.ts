@@ -243,7 +243,7 @@ export class Synapse {
 
   /** One line for people: `3 services (1 stale), 12 instances`. */
   summary(): string {
-    return summaryOf(this.#catalog.status(this.#options.clock.monotonic()));
+    return summaryOf(this.#catalog.counts());
   }
 
   /** Brings the gauges up to date; to be called before metrics are read. */

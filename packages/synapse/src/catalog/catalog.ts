@@ -41,11 +41,23 @@ export interface CatalogStatus extends ServiceView {
   readonly parts: readonly SnapshotPart[];
 }
 
+/** How much there is of one service. */
+export interface CatalogCounts {
+  readonly source: ServiceView['source'];
+  /** Instances that generators see. */
+  readonly count: number;
+  /** See CatalogStatus. */
+  readonly held: number;
+}
+
 interface EntryView {
   readonly view: ServiceView;
+  readonly counts: CatalogCounts;
   readonly noLeader: NoLeader | undefined;
   /** Instances beyond those that a service can have. */
   readonly leftOut: number;
+  /** See CatalogStatus. */
+  readonly discovered: number;
 }
 
 const pending: Snapshot = { status: 'pending' };
@@ -155,10 +167,8 @@ export class Catalog {
   /** Every service, waited for or not. */
   status(now: number): readonly CatalogStatus[] {
     return [...this.#entries].map(([name, entry]) => {
-      const { view, noLeader, leftOut } = this.#view(name, entry);
-      const told = entry.snapshot.status === 'pending' ? [] : entry.snapshot.instances;
-      const discovered = told.length;
-      const held = told.filter((instance) => instance.held).length;
+      const { view, noLeader, leftOut, discovered, counts } = this.#view(name, entry);
+      const { held } = counts;
       const known = entry.snapshot.status === 'pending' ? [] : (entry.snapshot.problems ?? []);
       const reason = `More than ${maxInstances} instances: ${leftOut} are left out`;
       const problems = leftOut > 0 ? [{ path: name, reason }, ...known] : known;
@@ -166,6 +176,11 @@ export class Catalog {
       const parts = entry.snapshot.parts ?? [];
       return { ...view, discovered, held, staleMs, noLeader, problems, parts };
     });
+  }
+
+  /** Every service, as numbers. Cheaper than `status`, for whoever asks all the time. */
+  counts(): readonly CatalogCounts[] {
+    return [...this.#entries].map(([name, entry]) => this.#view(name, entry).counts);
   }
 
   /** What a service's view is made of; undefined for one that does not exist. */
@@ -182,7 +197,10 @@ export class Catalog {
     const { instances, noLeader, leftOut = 0 } = selectInstances(resolved.instances, rules);
     const told = snapshot.status === 'pending' ? undefined : snapshot.generatorConfig;
     const view = { name, source: resolved.source, instances, blocks: mergeBlocks(rules.blocks, told) };
-    const computed = { view, noLeader, leftOut };
+    const all = snapshot.status === 'pending' ? [] : snapshot.instances;
+    const held = all.filter((instance) => instance.held).length;
+    const counts = { source: view.source, count: instances.length, held };
+    const computed = { view, counts, noLeader, leftOut, discovered: all.length };
     this.#views.set(entry, computed);
     return computed;
   }

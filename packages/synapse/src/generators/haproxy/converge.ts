@@ -5,14 +5,14 @@ import { Failures } from './failures.js';
 import { hashOf } from './file/fileHash.js';
 import { type ProcessIdentity, sameProcess } from './loaded/beliefs.js';
 import { capabilitiesOf } from './plan/capabilities.js';
-import type { Kept } from './file/configKeeper.js';
+import type { Kept } from './file/keeping.js';
 import { FileFollower } from './file/fileFollower.js';
 import { isSameState } from './desired/sameState.js';
 import { ownBackends } from './desired/tierNames.js';
 import type { Desire } from './desire.js';
 import { planChanges } from './plan/plan.js';
 import { structureOf } from './plan/planStructure.js';
-import { boundPorts, isLost, runningState } from './process/known.js';
+import { boundPorts, isLost, runningState, tookAll } from './process/known.js';
 import { reload } from './process/reload.js';
 import { ReloadError } from './process/reloadError.js';
 import { type Started, startAtOnce } from './process/startAtOnce.js';
@@ -30,7 +30,6 @@ const deafMs = 60_000;
 const lingeringMs = 500;
 /** After a change, how long until everything is looked at anew where that is due. */
 const auditMs = 100;
-
 /** A look at all servers costs HAProxy much of the time in which it is to begin to serve. What runs was just written. */
 const afterStartMs = 1_000;
 
@@ -256,7 +255,8 @@ export class Converger {
   ): Promise<ReconcileOutcome> {
     this.#unloadable.clear();
     // A file that could not be kept is tried again here, where a failure makes the loop back off.
-    if (this.#file.problem === undefined) this.#file.followSoon(wanted);
+    const isRunning = tookAll(this.#results);
+    if (this.#file.problem === undefined) this.#file.followSoon({ ...wanted, isRunning });
     else await this.#file.follow(wanted, signal);
     const againInMs = this.#againInMs();
     return { outcome, ...(againInMs !== undefined && { againInMs }) };

@@ -66,6 +66,8 @@ export function statusOf({
       problem: report?.fileProblem,
       unchecked: wiring?.keeper.unchecked,
       messages: wiring?.keeper.messages,
+      /** Milliseconds until lines of servers are checked that run, but that no check has read. */
+      checkInMs: wiring?.keeper.checkDueInMs,
       writtenAt: wiring?.keeper.written?.at,
       descriptors: wiring?.keeper.descriptors,
     },

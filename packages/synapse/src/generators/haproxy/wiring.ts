@@ -144,11 +144,13 @@ export async function wire(config: HaproxyConfig, context: WiringContext): Promi
     checkCommand: config.doChecks ? config.checkCommand : undefined,
   });
   const process = processOf(config, targets, context);
+  const installed = new InstalledHaproxy(config.haproxyBinary, { clock, timeoutMs: timing.checkMs });
   const keeper = new ConfigKeeper({
     ...{ clock, logger, metrics, configPath, candidatePath, validator, doWrites },
     retryAddressesMs: timing.retryAddressesMs,
     descriptorLimit: (signal) => process.descriptorLimit(signal),
     hasMaster: config.masterSocketPath !== undefined,
+    executable: () => installed.current(),
     written: beliefs.written,
     onWritten: async (written) => {
       beliefs.written = written;
@@ -158,8 +160,7 @@ export async function wire(config: HaproxyConfig, context: WiringContext): Promi
   const { restartIntervalMs: intervalMs, restartJitter: jitter } = config;
   const { countMs, latencyMs } = timing;
   return {
-    ...{ targets, keeper, beliefs, process, steering },
-    installed: new InstalledHaproxy(config.haproxyBinary, { clock, timeoutMs: timing.checkMs }),
+    ...{ targets, keeper, beliefs, process, installed, steering },
     counters: new CounterReader({ clock, logger, targets, process, traffic, countMs, latencyMs }),
     taps: new TapRunner({ clock, hub: context.tap, targets }),
     ownStart: new OwnStart(clock),

@@ -2,7 +2,7 @@ import type { CatalogView, ServiceView } from '../../../catalog/types.js';
 import { verifiesNoServers } from './backendContext.js';
 import { readServiceBlock } from '../block/blocks.js';
 import { baseFor } from './certificates.js';
-import { addressesIn, bindAddresses, Claims } from './claims.js';
+import { bindAddresses, Claims } from './claims.js';
 import { selectLines } from './keywords.js';
 import {
   expireMemory,
@@ -21,8 +21,9 @@ import { backendServers, type BackendServers } from './servers.js';
 import { serviceLines } from './serviceLines.js';
 import type { HaproxyServiceConfig } from '../block/serviceSchema.js';
 import { isTier, ownerOf } from './tierNames.js';
-import { type Tier, tierLines, withinReach, withoutLostTiers } from './tiers.js';
-import { bindLine, heldIn, isUnknown } from './wishes.js';
+import { ownFrontend } from './ownFrontend.js';
+import { type Tier, withinReach, withoutLostTiers } from './tiers.js';
+import { heldIn, isUnknown } from './wishes.js';
 import type { DesiredState, ForeignIds, Section, ServiceSections } from '../types.js';
 
 /** Something that was left out of the configuration, or taken with a doubt. One sentence for people. */
@@ -179,15 +180,14 @@ class DesiredBuilder {
     report: Report,
   ): Section | undefined {
     if (service.port === undefined) return undefined;
-    const bind = bindLine(service, this.config);
-    for (const address of [...bindAddresses(lines), ...addressesIn(bind)]) {
+    const { section, addresses } = ownFrontend(title, backend, service, lines, this.config);
+    for (const address of addresses) {
       const owner = this.#claims.address(address, `service ${title}`);
       if (owner === undefined) continue;
       report('error', `${address} already belongs to ${owner}: the service gets no frontend`);
       return undefined;
     }
-    const near = tierLines(service, backend, this.config.location);
-    return { title: `frontend ${title}`, lines: [...lines, bind, ...near, `default_backend ${backend}`] };
+    return section;
   }
 
   #parts(view: ServiceView, service: HaproxyServiceConfig): ServiceParts {

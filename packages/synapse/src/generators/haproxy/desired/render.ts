@@ -52,15 +52,46 @@ function renderService(service: ServiceSections): string {
   return text;
 }
 
-/** The text of haproxy.cfg. A pure function of the state: no clock, no randomness; ends with a newline. */
-export function render(desired: DesiredState): string {
+/** All before the first service. */
+function renderHead(base: readonly Section[]): string {
   const parts = [header];
-  desired.base.map(renderSection).forEach((section, index) => {
+  base.map(renderSection).forEach((section, index) => {
     // As Ruby: an empty line before each section, but none between global and the defaults after it.
     if (index !== 1 || section[0] !== 'defaults') parts.push('');
     parts.push(...section);
   });
-  parts.push(...desired.services.map(renderService));
-  if (desired.sharedFrontend !== undefined) parts.push('', ...renderSection(desired.sharedFrontend));
-  return `${parts.join('\n')}\n`;
+  return parts.join('\n');
+}
+
+/** All behind the last one. */
+function renderTail({ sharedFrontend }: DesiredState): string {
+  return sharedFrontend === undefined ? '' : ['', ...renderSection(sharedFrontend)].join('\n');
+}
+
+/** The text of haproxy.cfg. A pure function of the state: no clock, no randomness; ends with a newline. */
+export function render(desired: DesiredState): string {
+  const tail = renderTail(desired);
+  const parts = [renderHead(desired.base), ...desired.services.map(renderService)];
+  return `${[...parts, ...(tail === '' ? [] : [tail])].join('\n')}\n`;
+}
+
+/** The same as bytes: those of a service are made once, so that most of a large file need not be put together anew. */
+const bytesOfService = new WeakMap<ServiceSections, Buffer>();
+
+function encodeService(service: ServiceSections): Buffer {
+  const known = bytesOfService.get(service);
+  if (known !== undefined) return known;
+  const bytes = Buffer.from(`${renderService(service)}\n`);
+  bytesOfService.set(service, bytes);
+  return bytes;
+}
+
+/** What `render` returns, in UTF-8 and in parts. Those of services that did not change are the very same. */
+export function renderBytes(desired: DesiredState): readonly Buffer[] {
+  const tail = renderTail(desired);
+  return [
+    Buffer.from(`${renderHead(desired.base)}\n`),
+    ...desired.services.map(encodeService),
+    ...(tail === '' ? [] : [Buffer.from(`${tail}\n`)]),
+  ];
 }

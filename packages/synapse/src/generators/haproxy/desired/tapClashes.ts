@@ -48,8 +48,19 @@ function frameOf(base: DesiredState['base']): Frame {
   return frame;
 }
 
+/** The same of the levels in lines. */
+const levels = new WeakMap<readonly string[], { readonly level: string | undefined }>();
+
+function levelOf(lines: readonly string[]): string | undefined {
+  const before = levels.get(lines);
+  if (before !== undefined) return before.level;
+  const level = ownLevel(lines);
+  levels.set(lines, { level });
+  return level;
+}
+
 function levelIn(family: readonly ServiceSections[]): string | undefined {
-  const level = family.map(({ backend }) => ownLevel(backend.lines)).find((line) => line !== undefined);
+  const level = family.map(({ backend }) => levelOf(backend.lines)).find((line) => line !== undefined);
   return level === undefined ? undefined : `its \`${level}\` says which requests are logged`;
 }
 

@@ -1,57 +1,35 @@
 import { unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type Clock, type Logger, makeDirectory, writeFileAtomic } from '@smartstack/agent';
-import { addressProblems } from './addressProbe.js';
-import { FileHash, hashOf } from './fileHash.js';
+import { type Clock, makeDirectory, writeFileAtomic } from '@smartstack/agent';
+import { Checker, type CheckerOptions } from './checker.js';
+import { CheckRecord } from './checkRecord.js';
+import { FileHash, hashOf, hashOfParts } from './fileHash.js';
 import type { WrittenConfig } from '../loaded/beliefs.js';
 import { isSameState } from '../desired/sameState.js';
-import { type DescriptorNeed, descriptorNeed, descriptorProblem } from './descriptorNeed.js';
 import type { ConfigMessage } from './configMessages.js';
-import type { HaproxyMetrics } from '../haproxyMetrics.js';
 import { Quarantine, type SharedLines } from './quarantineStore.js';
-import { render } from '../desired/render.js';
+import { render, renderBytes } from '../desired/render.js';
 import type { DesiredState } from '../types.js';
+import type { Kept, KeepOptions } from './keeping.js';
 import { copyLastGood } from './lastGood.js';
 import { tryOut } from './tryOut.js';
-import { holdNamed, settle, type Validator, type Verdict } from './validate.js';
+import { holdNamed, settle, type Verdict } from './validate.js';
 
 /** Where the configuration goes. */
-export interface ConfigKeeperOptions {
+export interface ConfigKeeperOptions extends CheckerOptions {
   readonly clock: Clock;
-  readonly logger: Logger;
-  readonly metrics: HaproxyMetrics;
   readonly configPath: string;
   readonly candidatePath: string;
-  readonly validator: Validator;
   /** False: nothing is written, and everything counts as accepted (`do_writes: false`). */
   readonly doWrites: boolean;
-  /** How many descriptors the HAProxy that will load the file may open; undefined when nobody knows. */
-  readonly descriptorLimit: (signal: AbortSignal) => Promise<number | undefined>;
-  /** Whether that is a master with a socket, which needs some for itself. */
-  readonly hasMaster: boolean;
+  /** Version of the executable that checks; undefined while it does not tell. */
+  readonly executable: () => Promise<string | undefined>;
   /** How often addresses that were taken are tried again, in milliseconds. */
   readonly retryAddressesMs: number;
   /** What an earlier run of synapse wrote. */
   readonly written: WrittenConfig | undefined;
   /** Called after each write, before anybody waits for it. Rejections are those of `keep`. */
   readonly onWritten: (written: WrittenConfig) => Promise<void>;
-}
-
-/** How keeping a state on disk ended. */
-export interface Kept {
-  /** What the file renders now; undefined when nothing acceptable was ever found. */
-  readonly accepted: DesiredState | undefined;
-  /** True when the file is all of what was asked for, or all but what is quarantined. */
-  readonly current: boolean;
-}
-
-/** How a state is to be kept. */
-export interface KeepOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** The ports that HAProxy listens on now; undefined while that is not known, so that no address can be tried. */
-  readonly boundPorts?: () => ReadonlySet<number> | undefined;
-  /** Another state than the wanted one, for the time being: what is held back stays held. */
-  readonly isStandIn?: boolean | undefined;
 }
 
 /**
@@ -62,24 +40,27 @@ export class ConfigKeeper {
   readonly quarantine = new Quarantine();
   readonly #options: ConfigKeeperOptions;
   readonly #disk: FileHash;
+  readonly #checker: Checker;
+  readonly #record: CheckRecord;
   #written: WrittenConfig | undefined;
+  #fileBytes = 0;
   #messages: readonly ConfigMessage[] = [];
   #unchecked: string | undefined;
   #rejected: { readonly hash: string; readonly isLimit: boolean } | undefined;
-  #descriptors: { readonly needed: number; readonly limit: number | undefined } | undefined;
   /** Hash of a text on which HAProxy did not start. */
   #unstartable: string | undefined;
   /** Of one on which it did: what a check has to say of it, warnings, is not known yet. */
   #unheard: string | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #addressesTriedAt = -Infinity;
-  /** Errors told last: what stays held is tried again now and then, which is no news. */
-  #told = '';
 
   constructor(options: ConfigKeeperOptions) {
     this.#options = options;
     this.#disk = new FileHash(options.configPath);
-    this.#written = options.written;
+    this.#checker = new Checker(options);
+    const { clock, executable, written } = options;
+    this.#record = new CheckRecord({ clock, executable, isOwed: written?.unchecked === true });
+    this.#written = written;
   }
 
   get written(): WrittenConfig | undefined {
@@ -98,7 +79,17 @@ export class ConfigKeeper {
 
   /** File descriptors that the last candidate needs at least, and how many there may be, as far as it is known. */
   get descriptors(): { readonly needed: number; readonly limit: number | undefined } | undefined {
-    return this.#descriptors;
+    return this.#checker.descriptors;
+  }
+
+  /** Size of what was written last, in bytes; 0 before that. */
+  get fileBytes(): number {
+    return this.#fileBytes;
+  }
+
+  /** Milliseconds until lines of servers in the file are to be checked that never were; undefined when all were. */
+  get checkDueInMs(): number | undefined {
+    return this.#record.dueInMs;
   }
 
   /** Hash of the file on disk; undefined when there is none. */
@@ -169,40 +160,52 @@ export class ConfigKeeper {
     const isGood = await tryOut(configPath, text, () => load(candidate));
     this.#unstartable = isGood ? undefined : hash;
     this.#unheard = isGood ? hash : undefined;
-    if (isGood) await this.#noteWritten(candidate, hash);
+    if (isGood) {
+      await this.#record.passed(candidate);
+      await this.#noteWritten(candidate, hash);
+    }
     return isGood;
   }
 
   async #keep(desired: DesiredState, shared: SharedLines, options: KeepOptions): Promise<Kept> {
     options.signal?.throwIfAborted();
     if (!this.#options.doWrites) return { accepted: desired, current: true };
-    const lastGood = this.#written?.desired;
+    const written = this.#written;
+    const lastGood = this.#record.fallback ?? written?.desired;
     const next = (): DesiredState =>
       options.isStandIn === true
         ? this.quarantine.without(desired, lastGood, shared)
         : this.quarantine.clear(desired, lastGood, shared);
     const candidate = next();
-    const written = this.#written;
     const isSame = isSameState(written?.desired, candidate);
-    const hash = written !== undefined && isSame ? written.sha256 : hashOf(render(candidate));
-    if (written?.sha256 === hash && (await this.diskHash()) === hash) {
+    const hash = written !== undefined && isSame ? written.sha256 : hashOfParts(renderBytes(candidate));
+    const isThere = written?.sha256 === hash && (await this.diskHash()) === hash;
+    if (isThere && (options.mayWait === true || this.checkDueInMs === undefined)) {
       if (this.#unheard === hash) {
         this.#unheard = undefined;
-        this.#messages = (await this.#check(render(candidate), candidate, options)).messages;
+        this.#messages = (await this.#checker.check(render(candidate), candidate, options)).messages;
       }
       if (isSame) return { accepted: written.desired, current: true };
       // The same text: what is known of it is to be the values that the next pass compares.
-      this.#written = { ...written, desired: candidate };
-      await this.#options.onWritten(this.#written);
+      await this.#note({ ...written, desired: candidate });
+      return { accepted: candidate, current: true };
+    }
+    if (options.mayWait === true && (await this.#mayWait(candidate, options))) {
+      this.#record.postponed();
+      await this.#write(candidate, hash, true);
       return { accepted: candidate, current: true };
     }
     // What was rejected as a whole stays rejected until it changes.
     const isKnown = this.#rejected?.hash === hash;
-    if (isKnown && !(this.#rejected?.isLimit && (await this.#tooMany(candidate, options)) === undefined)) {
-      return { accepted: lastGood, current: false };
+    if (
+      isKnown &&
+      !(this.#rejected?.isLimit && (await this.#checker.tooMany(candidate, options)) === undefined)
+    ) {
+      return { accepted: written?.desired, current: false };
     }
     const { quarantine } = this;
-    const check = (text: string, each: DesiredState): Promise<Verdict> => this.#check(text, each, options);
+    const check = (each: string, state: DesiredState): Promise<Verdict> =>
+      this.#checker.check(each, state, options);
     const settled = await settle({
       ...{ desired, lastGood, shared, quarantine, check },
       candidate: next,
@@ -211,7 +214,7 @@ export class ConfigKeeper {
     this.#unchecked = settled.unchecked;
     this.#options.metrics.quarantined(quarantine.entries.length);
     // Not by what is held now: a pass may be giving it another chance just then.
-    if (settled.accepted?.desired === desired) this.#told = '';
+    if (settled.accepted === desired) this.#checker.forgetTold();
     if (settled.accepted === undefined) {
       const isLimit = settled.messages.some((message) => message.isLimit);
       const { logger, configPath } = this.#options;
@@ -224,71 +227,63 @@ export class ConfigKeeper {
         },
       );
       this.#rejected = { hash, isLimit };
-      return { accepted: lastGood, current: false };
+      await this.#checkFile(isThere, options);
+      return { accepted: this.#written?.desired, current: false };
     }
     this.#rejected = undefined;
-    await this.#write(settled.accepted.desired, settled.accepted.text);
-    return { accepted: settled.accepted.desired, current: true };
+    const { accepted } = settled;
+    await this.#record.passed(settled.unchecked === undefined ? accepted : undefined);
+    const settledHash = accepted === candidate ? hash : hashOfParts(renderBytes(accepted));
+    if (isThere && settledHash === hash) {
+      await this.#note({ desired: accepted, sha256: hash, at: written.at });
+    } else await this.#write(accepted, settledHash);
+    return { accepted, current: true };
   }
 
-  /** What `haproxy -c` does not find. */
-  async #unloadable(
-    text: string,
-    candidate: DesiredState,
-    options: KeepOptions,
-  ): Promise<readonly ConfigMessage[]> {
-    const tooMany = await this.#tooMany(candidate, options);
-    if (tooMany !== undefined) return [{ severity: 'error', text: tooMany, isLimit: true }];
-    const bound = options.boundPorts?.();
-    return bound === undefined ? [] : addressProblems(text, bound);
+  /** Whether the check of a state whose servers run may come later. */
+  async #mayWait(candidate: DesiredState, options: KeepOptions): Promise<boolean> {
+    if (this.#rejected !== undefined || this.#options.validator.isOperators) return false;
+    if (!(await this.#record.vouchesFor(candidate))) return false;
+    return (await this.#checker.tooMany(candidate, options)) === undefined;
   }
 
-  async #tooMany(candidate: DesiredState, { signal }: KeepOptions): Promise<string | undefined> {
-    const { descriptorLimit, hasMaster, metrics } = this.#options;
-    const need: DescriptorNeed = descriptorNeed(candidate, hasMaster);
-    const limit = await descriptorLimit(signal ?? new AbortController().signal);
-    this.#descriptors = { needed: need.count, limit };
-    metrics.descriptors(need.count, limit);
-    return descriptorProblem(need, limit);
-  }
-
-  async #check(text: string, candidate: DesiredState, options: KeepOptions): Promise<Verdict> {
-    const { validator, metrics, logger } = this.#options;
-    // What HAProxy does not see is looked at while it looks.
-    const [parsed, unloadable] = await Promise.all([
-      validator.check(text, options.signal),
-      this.#unloadable(text, candidate, options),
-    ]);
-    const problems = parsed.valid ? unloadable : [];
-    const verdict = problems.length === 0 ? parsed : { valid: false, messages: problems };
-    metrics.validated(verdict.unchecked !== undefined ? 'unchecked' : verdict.valid ? 'valid' : 'invalid');
-    if (!verdict.valid) {
-      const errors = verdict.messages.flatMap(({ severity, text: message }) =>
-        severity === 'error' ? [message] : [],
-      );
-      // The numbers of a limit change with every server, which is no news.
-      const told = problems.some(({ isLimit }) => isLimit) ? 'limit' : JSON.stringify(errors);
-      logger[told === this.#told ? 'debug' : 'warn']('haproxy rejects a candidate', {
-        errors: errors.slice(0, 20),
-      });
-      this.#told = told;
+  /**
+   * Something was rejected. The file, where that was to be checked yet, must not be what HAProxy would not load either:
+   * it becomes what was checked last, unless it is good. `isIt`: it is what was rejected.
+   */
+  async #checkFile(isIt: boolean, options: KeepOptions): Promise<void> {
+    const { fallback } = this.#record;
+    const written = this.#written;
+    if (written?.unchecked !== true) return;
+    const { desired, sha256, at } = written;
+    if (!isIt && (await this.#checker.check(render(desired), desired, options)).valid) {
+      await this.#record.passed(desired);
+      await this.#note({ desired, sha256, at });
+      return;
     }
-    return verdict;
+    if (fallback !== undefined) await this.#write(fallback, hashOfParts(renderBytes(fallback)));
+    this.#record.returned();
   }
 
-  async #write(desired: DesiredState, text: string): Promise<void> {
+  async #write(desired: DesiredState, sha256: string, isUnchecked = false): Promise<void> {
     const { configPath, candidatePath, logger } = this.#options;
     await makeDirectory(dirname(configPath)).catch(() => undefined);
-    const sha256 = hashOf(text);
-    await writeFileAtomic(configPath, text);
+    const parts = renderBytes(desired);
+    await writeFileAtomic(configPath, parts);
+    this.#fileBytes = parts.reduce((sum, { length }) => sum + length, 0);
     await unlink(candidatePath).catch(() => undefined);
-    logger.debug('haproxy.cfg written', { file: configPath, bytes: Buffer.byteLength(text) });
-    await this.#noteWritten(desired, sha256);
+    logger.debug('haproxy.cfg written', { file: configPath, bytes: this.#fileBytes, isUnchecked });
+    await this.#noteWritten(desired, sha256, isUnchecked);
   }
 
-  async #noteWritten(desired: DesiredState, sha256: string): Promise<void> {
-    this.#written = { desired, sha256, at: this.#options.clock.now() };
-    await this.#options.onWritten(this.#written);
+  #noteWritten(desired: DesiredState, sha256: string, isUnchecked = false): Promise<void> {
+    const at = this.#options.clock.now();
+    return this.#note({ desired, sha256, at, ...(isUnchecked && { unchecked: true }) });
+  }
+
+  async #note(written: WrittenConfig): Promise<void> {
+    this.#written = written;
+    await this.#options.onWritten(written);
   }
 
   /** Keeps a copy of the file that HAProxy has just loaded, for the operator. */

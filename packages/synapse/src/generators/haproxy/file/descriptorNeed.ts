@@ -59,7 +59,21 @@ function ofSection({ title, lines }: Section): number {
   return listeners(all) + (isDisabled ? 0 : checked.length);
 }
 
-function ofService({ frontend, backend }: ServiceSections, defaults: readonly string[]): number {
+/** Sections are values, of which most outlive many changes of the others: each is counted once for the same defaults. */
+const counted = new WeakMap<
+  ServiceSections,
+  { readonly defaults: readonly string[]; readonly count: number }
+>();
+
+function ofService(sections: ServiceSections, defaults: readonly string[]): number {
+  const known = counted.get(sections);
+  if (known?.defaults === defaults) return known.count;
+  const count = countService(sections, defaults);
+  counted.set(sections, { defaults, count });
+  return count;
+}
+
+function countService({ frontend, backend }: ServiceSections, defaults: readonly string[]): number {
   const context = backendContext(defaults, backend.lines);
   const checks = context.disabled
     ? 0

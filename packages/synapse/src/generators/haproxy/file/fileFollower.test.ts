@@ -4,6 +4,7 @@ import type { BeliefStore } from '../loaded/beliefStore.js';
 import { aServer, aService, aState } from '../testing/sections.js';
 import type { DesiredState } from '../types.js';
 import type { ConfigKeeper } from './configKeeper.js';
+import type { KeepOptions } from './keeping.js';
 import { FileFollower, type FileWish } from './fileFollower.js';
 
 const wish = (name: string): FileWish => ({
@@ -12,25 +13,37 @@ const wish = (name: string): FileWish => ({
 });
 
 /** A follower of a keeper that takes `checkMs` for each file, and notes which it was given. */
-function start(checkMs: number) {
+function start(checkMs: number, fileBytes = 0) {
   const clock = new FakeClock();
   const kept: string[] = [];
   const logger = new RecordingLogger();
   const trouble: { problem?: string } = {};
-  const keep = async (desired: DesiredState): Promise<unknown> => {
+  /** What is checked at once, and until when the rest may wait. */
+  const checked: string[] = [];
+  const owed: { dueAt?: number } = {};
+  const keep = async (desired: DesiredState, _: unknown, { mayWait }: KeepOptions): Promise<unknown> => {
     await clock.sleep(checkMs);
+    if (mayWait !== true) {
+      checked.push(desired.services[0]!.backend.servers[0]!.name);
+      delete owed.dueAt;
+    } else owed.dueAt ??= clock.monotonic() + 300_000;
     if (trouble.problem !== undefined) throw new Error(trouble.problem);
     kept.push(desired.services[0]!.backend.servers[0]!.name);
     return { accepted: desired, current: true };
   };
-  const keeper = { keep, quarantine: { revision: 0 } } as unknown as ConfigKeeper;
+  const keeper = {
+    ...{ keep, quarantine: { revision: 0 }, fileBytes },
+    get checkDueInMs() {
+      return owed.dueAt === undefined ? undefined : owed.dueAt - clock.monotonic();
+    },
+  } as unknown as ConfigKeeper;
   const beliefs = { save: () => Promise.resolve() } as unknown as BeliefStore;
   const ownStart = { agoMs: Infinity };
   const follower = new FileFollower({
     ...{ clock, keeper, beliefs, logger, ownStart },
     ...{ boundPorts: () => undefined, wake: () => undefined },
   });
-  return { clock, kept, follower, logger, trouble, ownStart };
+  return { clock, kept, checked, follower, logger, trouble, ownStart };
 }
 
 describe('following the file', () => {
@@ -57,6 +70,22 @@ describe('following the file', () => {
     expect(kept).toEqual(['a']);
     await clock.advance(101);
     expect(kept).toEqual(['a', 'c']);
+  });
+
+  it('rests the longer the larger the file is, up to five seconds', async () => {
+    for (const [bytes, rest] of [
+      [2_000_000, 2_000],
+      [40_000_000, 5_000],
+    ] as const) {
+      const { clock, kept, follower } = start(0, bytes);
+      follower.followSoon(wish('a'));
+      await clock.advance(100);
+      follower.followSoon(wish('b'));
+      await clock.advance(rest - 1);
+      expect(kept).toEqual(['a']);
+      await clock.advance(1);
+      expect(kept).toEqual(['a', 'b']);
+    }
   });
 
   it('does not let an older wish that waits undo a newer one that did not', async () => {
@@ -93,5 +122,66 @@ describe('following the file', () => {
     await clock.advance(1_000);
     await idle;
     expect(kept).toEqual(['a', 'b']);
+  });
+
+  describe('of servers that run', () => {
+    const running = (name: string): FileWish => ({ ...wish(name), isRunning: true });
+
+    it('checks five minutes after the first that was not checked, what the file is then', async () => {
+      const { clock, kept, checked, follower } = start(0);
+      follower.followSoon(running('a'));
+      await clock.advance(200_000);
+      follower.followSoon(running('b'));
+      await clock.advance(99_000);
+      expect([kept, checked]).toEqual([['a', 'b'], []]);
+      await clock.advance(2_000);
+      expect(checked).toEqual(['b']);
+      await clock.advance(1_000_000);
+      expect(checked).toEqual(['b']);
+    });
+
+    it('has no older wish come back when the check is due', async () => {
+      const { clock, kept, checked, follower } = start(0);
+      follower.followSoon(running('a'));
+      await clock.advance(1_000);
+      // A reload waits for this one.
+      const followed = follower.follow(wish('b'));
+      await clock.advance(1);
+      await followed;
+      await clock.advance(1_000_000);
+      expect([kept, checked]).toEqual([['a', 'b'], ['b']]);
+    });
+
+    it('checks before it comes to an end', async () => {
+      const { clock, checked, follower } = start(0);
+      follower.followSoon(running('a'));
+      await clock.advance(1_000);
+      expect(checked).toEqual([]);
+      const idle = follower.idle();
+      await clock.advance(1);
+      await idle;
+      expect(checked).toEqual(['a']);
+    });
+
+    it('tries a check that is due again and again, and ends all the same', async () => {
+      const { clock, checked, follower, trouble } = start(0);
+      follower.followSoon(running('a'));
+      await clock.advance(1_000);
+      trouble.problem = 'full';
+      await clock.advance(310_000);
+      const tried = checked.length;
+      expect(tried).toBeGreaterThan(0);
+      expect(follower.problem).toBe('full');
+      const idle = follower.idle();
+      await clock.advance(1);
+      await idle;
+    });
+
+    it('checks what stands in for something else at once', async () => {
+      const { clock, checked, follower } = start(0);
+      follower.followSoon({ ...running('a'), isStandIn: true });
+      await clock.advance(1_000);
+      expect(checked).toEqual(['a']);
+    });
   });
 });

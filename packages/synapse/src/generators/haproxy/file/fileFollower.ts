@@ -1,7 +1,8 @@
 import { type Clock, describeError, type Logger } from '@smartstack/agent';
 import type { BeliefStore } from '../loaded/beliefStore.js';
 import type { OwnStart } from '../process/ownStart.js';
-import type { ConfigKeeper, Kept } from './configKeeper.js';
+import type { ConfigKeeper } from './configKeeper.js';
+import type { Kept } from './keeping.js';
 import type { SharedLines } from './quarantineStore.js';
 import type { DesiredState } from '../types.js';
 
@@ -11,6 +12,8 @@ export interface FileWish {
   readonly shared: SharedLines;
   /** It stands in for what is wanted, which cannot be had now: what is held back of that stays held. */
   readonly isStandIn?: boolean;
+  /** All of its servers run: HAProxy took each line of a new one. */
+  readonly isRunning?: boolean;
 }
 
 /** What following needs. */
@@ -31,11 +34,15 @@ export interface FileFollowerOptions {
  * of changes, and of wishes that come meanwhile only the last counts.
  */
 const restPerWork = 4;
+/** And writes at most so many bytes in a millisecond: a megabyte a second. */
+const bytesPerMs = 1_000;
 /** However large it is, the file is never further behind than this, in milliseconds, and the time that the check takes. */
 const maxRestMs = 5_000;
 
 /** The check keeps a core busy: right after a change that core is HAProxy's, for whoever waits for the new server. */
 const beforeMs = 100;
+/** A check that is due and could not be made is tried again after so long. */
+const leastCheckMs = 10_000;
 /** After a start that stood for a check, a check only has warnings to tell: whoever waits for routes comes first. */
 const afterStartMs = 3_000;
 
@@ -45,6 +52,9 @@ export class FileFollower {
   #next: FileWish | undefined;
   #following: Promise<void> | undefined;
   #hurry = new AbortController();
+  /** The file is to be checked once more then, as the wish that it follows. */
+  #owed: { readonly wish: FileWish; cancel(): void } | undefined;
+  #isEnding = false;
   #problem: string | undefined;
   #told: string | undefined;
 
@@ -63,6 +73,9 @@ export class FileFollower {
       this.#hurry.abort();
       await this.#following;
     }
+    this.#isEnding = true;
+    // Nobody would check it before we come back.
+    if (this.#owed !== undefined) await this.#followOne(this.#owed.wish);
   }
 
   /**
@@ -71,21 +84,42 @@ export class FileFollower {
    */
   follow(wish: FileWish, signal?: AbortSignal): Promise<Kept> {
     this.#next = undefined;
-    return this.#keep(wish, signal);
+    return this.#keep(wish, false, signal);
   }
 
-  async #keep(wish: FileWish, signal?: AbortSignal): Promise<Kept> {
+  async #keep(wish: FileWish, mayWait: boolean, signal?: AbortSignal): Promise<Kept> {
     const { keeper, boundPorts } = this.#options;
+    this.#owed?.cancel();
+    this.#owed = undefined;
     try {
       const kept = await keeper.keep(wish.desired, wish.shared, {
-        ...{ signal, boundPorts, isStandIn: wish.isStandIn },
+        ...{ signal, boundPorts, isStandIn: wish.isStandIn, mayWait },
       });
       this.#problem = undefined;
       return kept;
     } catch (error) {
       this.#problem = describeError(error);
       throw error;
+    } finally {
+      this.#checkLater(wish);
     }
+  }
+
+  #checkLater(wish: FileWish): void {
+    const { keeper, clock } = this.#options;
+    const dueInMs = keeper.checkDueInMs;
+    if (dueInMs === undefined || this.#isEnding) return;
+    const timer = clock.setTimeout(
+      () => this.followSoon(this.#next ?? wish),
+      Math.max(leastCheckMs, dueInMs),
+    );
+    this.#owed = { wish, cancel: () => timer.cancel() };
+  }
+
+  /** Whether it can be checked later what its servers' lines are. */
+  #mayWait({ isRunning, isStandIn }: FileWish): boolean {
+    if (this.#isEnding || isStandIn === true) return false;
+    return isRunning === true && (this.#options.keeper.checkDueInMs ?? Infinity) > 0;
   }
 
   /** Brings the file up to date without anybody waiting; of several wishes the last counts. */
@@ -95,7 +129,7 @@ export class FileFollower {
   }
 
   async #run(): Promise<void> {
-    const { clock, ownStart } = this.#options;
+    const { clock, ownStart, keeper } = this.#options;
     this.#hurry = new AbortController();
     const restMs = Math.max(beforeMs, afterStartMs - ownStart.agoMs);
     await clock.sleep(restMs, this.#hurry.signal).catch(() => undefined);
@@ -103,7 +137,8 @@ export class FileFollower {
       this.#next = undefined;
       const startedAt = clock.monotonic();
       await this.#followOne(wish);
-      const restMs = Math.min(maxRestMs, (clock.monotonic() - startedAt) * restPerWork);
+      const tookMs = clock.monotonic() - startedAt;
+      const restMs = Math.min(maxRestMs, Math.max(tookMs * restPerWork, keeper.fileBytes / bytesPerMs));
       // Also when nothing waits yet: the next wish is to find us resting, not idle.
       if (restMs >= 1) await clock.sleep(restMs, this.#hurry.signal).catch(() => undefined);
     }
@@ -113,7 +148,7 @@ export class FileFollower {
     const { keeper, beliefs, logger, wake } = this.#options;
     const { revision } = keeper.quarantine;
     try {
-      await this.#keep(wish);
+      await this.#keep(wish, this.#mayWait(wish));
       await beliefs.save();
       this.#told = undefined;
       if (keeper.quarantine.revision !== revision) wake();

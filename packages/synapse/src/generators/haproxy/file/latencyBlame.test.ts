@@ -31,7 +31,7 @@ async function settled(check: (text: string) => Verdict, quarantine = new Quaran
     candidate: () => quarantine.clear(desired, undefined, input.shared),
     check: (text) => Promise.resolve(check(text)),
   });
-  return { desired, quarantine, accepted: result.accepted?.desired };
+  return { desired, quarantine, accepted: result.accepted };
 }
 
 const rejects =

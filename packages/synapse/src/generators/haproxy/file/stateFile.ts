@@ -7,8 +7,11 @@ import { emptyMemory, type Memory, parseMemory, sameServers, serialiseMemory } f
 const refreshMs = 60_000;
 /** New ids are worth keeping soon; a burst of changes is one write. */
 const leastMs = 1_000;
-/** Writing takes at most this share of the time: the file holds all servers, and a change is of one. */
-const restPerWork = 50;
+/**
+ * Writing takes at most this share of the time: the file holds all servers, and a change is of one. Until it is written
+ * what each process was told (`loaded/beliefStore.ts`) knows the new ids.
+ */
+const restPerWork = 500;
 
 /** Airbnb's state file: server ids and recently vanished servers. Without a path memory lives only in the process. */
 export class StateFile {

@@ -84,9 +84,9 @@ function verdictOf(result: CommandResult, valid: boolean): Verdict {
   return { valid, messages: [...messages, { severity: 'error', text }] };
 }
 
-/** A state that was accepted, with its text; or undefined parts when nothing acceptable was found. */
+/** A state that was accepted; undefined when nothing acceptable was found. */
 export interface Settled {
-  readonly accepted: { readonly desired: DesiredState; readonly text: string } | undefined;
+  readonly accepted: DesiredState | undefined;
   /** Of the last check. */
   readonly messages: readonly ConfigMessage[];
   readonly unchecked?: string;
@@ -122,7 +122,7 @@ export async function settle(input: SettleInput): Promise<Settled> {
     if (verdict.valid) {
       const { messages, unchecked } = verdict;
       return {
-        accepted: { desired: candidate, text },
+        accepted: candidate,
         messages,
         ...(unchecked !== undefined && { unchecked }),
       };

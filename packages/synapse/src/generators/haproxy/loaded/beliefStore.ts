@@ -1,7 +1,8 @@
 import { type FileHandle, open, readFile, unlink } from 'node:fs/promises';
-import { makeDirectory } from '@smartstack/agent';
+import { AgentError, describeError, makeDirectory } from '@smartstack/agent';
 import { dirname } from 'node:path';
-import * as z from 'zod';
+import { applyChange, changeText } from './beliefChange.js';
+import { type Intent, type JournalEntry, readJournals, withIntent } from './beliefJournal.js';
 import {
   type Beliefs,
   noBeliefs,
@@ -9,42 +10,11 @@ import {
   readBeliefs,
   type RunningConfig,
   sameProcess,
-  storedProcess,
-  storedServer,
+  type Snapshot,
   writeBeliefs,
   type WrittenConfig,
 } from './beliefs.js';
 import type { DesiredState, KnownServers, Server } from '../types.js';
-
-/** A server that is about to be added: noted first, so that a crash in between leaves none that nobody owns. */
-interface Intent {
-  readonly socket: string;
-  readonly process: ProcessIdentity;
-  readonly service: string;
-  readonly server: Server;
-}
-
-const storedIntent = z.object({
-  socket: z.string(),
-  process: storedProcess,
-  service: z.string(),
-  server: storedServer,
-});
-
-function withIntent(running: RunningConfig, { service, server }: Intent): RunningConfig {
-  const services = running.desired.services.map((sections) => {
-    const { backend } = sections;
-    if (sections.service !== service) return sections;
-    const isKnown = backend.servers.some(({ name }) => name === server.name);
-    const servers = isKnown
-      ? backend.servers.map((each): Server =>
-          each.name === server.name ? { ...each, unconfirmed: true } : each,
-        )
-      : [...backend.servers, server];
-    return { ...sections, backend: { ...backend, servers } };
-  });
-  return { ...running, desired: { ...running.desired, services } };
-}
 
 /** What it is to be, whatever runs of it. */
 function confirmed(server: Server): Server {
@@ -63,6 +33,9 @@ function serversByService(state: DesiredState): ReadonlyMap<string, readonly Ser
   return made;
 }
 
+/** A journal of changes is read in full at a start: so long it may become, or half the size of a snapshot. */
+const journalBytes = 256 * 1024;
+
 type Generation = 0 | 1;
 const generations: readonly Generation[] = [0, 1];
 
@@ -71,8 +44,9 @@ function journalOf(path: string, generation: Generation): string {
 }
 
 /**
- * What synapse knows of the file and of each process, kept across its own restarts. A snapshot is written when
- * something has settled; between snapshots, intents are appended, which the kernel keeps even if we are killed.
+ * What synapse knows of the file and of each process, kept across its own restarts. When something has settled, what
+ * changed is appended to a journal, and a snapshot is written where that would be too long; in between, intents are
+ * appended, which the kernel keeps even if we are killed.
  */
 export class BeliefStore {
   readonly #path: string | undefined;
@@ -84,6 +58,11 @@ export class BeliefStore {
   readonly #sockets: ReadonlySet<string>;
   #turn: Promise<void> = Promise.resolve();
   #stored: Beliefs = noBeliefs;
+  /** Of the last change or snapshot that was begun. */
+  #seq = 0;
+  /** Sizes in bytes: of the last snapshot, and of the changes since. */
+  #snapshotBytes = 0;
+  #changedBytes = 0;
   #generation: Generation = 0;
   /** Journals by generation. The one in use is open before it is needed: a change waits for its note. */
   readonly #journals = new Map<Generation, Promise<FileHandle | undefined>>();
@@ -98,13 +77,13 @@ export class BeliefStore {
   static async open(path: string | undefined, sockets: readonly string[]): Promise<BeliefStore> {
     const store = new BeliefStore(path, sockets);
     if (path === undefined) return store;
-    const { written, running } = await readBeliefs(path);
-    store.#written = written;
-    for (const [socket, config] of running) store.#running.set(socket, config);
-    for (const generation of generations) {
-      const journal = await readFile(journalOf(path, generation), 'utf8').catch(() => '');
-      for (const line of journal.split('\n')) store.#replay(line);
-    }
+    const { seq, ...beliefs } = await readBeliefs(path);
+    store.#seq = seq;
+    store.#believe(beliefs);
+    const journals = await Promise.all(
+      generations.map((each) => readFile(journalOf(path, each), 'utf8').catch(() => '')),
+    );
+    for (const entry of readJournals(journals, seq)) store.#replay(entry);
     return store;
   }
 
@@ -167,9 +146,11 @@ export class BeliefStore {
     servers: readonly { readonly service: string; readonly server: Server }[],
   ): Promise<void> {
     if (this.#path === undefined || servers.length === 0) return;
-    const lines = servers.map(({ service, server }) => JSON.stringify({ socket, process, service, server }));
+    const after = this.#seq;
+    const lines = servers.map((each) => JSON.stringify({ socket, process, ...each, after }));
     const journal = await this.#journal(this.#path, this.#generation);
-    await journal?.write(`${lines.join('\n')}\n`).catch(() => undefined);
+    // What a crash or a full disk cut short before it must not swallow it.
+    await journal?.write(`\n${lines.join('\n')}\n`).catch(() => undefined);
   }
 
   /** Lets go of the files. What is noted from here on is not kept. */
@@ -198,7 +179,7 @@ export class BeliefStore {
     await (await opened)?.close().catch(() => undefined);
   }
 
-  /** Writes a snapshot, if anything changed since the last one. Throws AgentError `file_write`. */
+  /** Keeps what changed since the last time, if anything did. Throws AgentError `file_write`. */
   save(): Promise<void> {
     const next = this.#turn.then(() => this.#save());
     this.#turn = next.catch(() => undefined);
@@ -214,29 +195,71 @@ export class BeliefStore {
       [...this.#running].every(([socket, config]) => storedRunning.get(socket) === config);
     if (path === undefined || isSame) return;
     const beliefs = { written: this.#written, running: new Map(this.#running) };
+    this.#seq += 1;
+    const seq = this.#seq;
+    const change = changeText(seq, this.#stored, beliefs);
+    // Where it fails, nobody knows what of it is there: the next time all is written.
+    this.#stored = noBeliefs;
+    const snap = (): Promise<void> => this.#snap(path, { ...beliefs, seq });
+    if (!this.#fits(change)) await snap();
+    else if (!(await this.#append(path, change))) await snap();
+    this.#stored = beliefs;
+  }
+
+  /** Whether the journal is the place for a change. */
+  #fits(change: string | undefined): change is string {
+    if (change === undefined) return false;
+    return this.#changedBytes + change.length <= Math.max(journalBytes, this.#snapshotBytes / 2);
+  }
+
+  /** False where there is no journal. */
+  async #append(path: string, change: string): Promise<boolean> {
+    const journal = await this.#journal(path, this.#generation);
+    if (journal === undefined) return false;
+    try {
+      await journal.write(`\n${change}\n`);
+      await journal.datasync();
+    } catch (error) {
+      const message = `Cannot write ${journalOf(path, this.#generation)}: ${describeError(error)}`;
+      throw new AgentError('file_write', message, { cause: error, retriable: true });
+    }
+    this.#changedBytes += change.length;
+    return true;
+  }
+
+  async #snap(path: string, snapshot: Snapshot): Promise<void> {
     // What is intended from here on is not in this snapshot, and must outlive its journal.
     const covered = this.#generation;
     this.#generation = covered === 0 ? 1 : 0;
     await makeDirectory(dirname(path)).catch(() => undefined);
-    await writeBeliefs(path, beliefs);
-    this.#stored = beliefs;
+    this.#snapshotBytes = await writeBeliefs(path, snapshot);
+    this.#changedBytes = 0;
     await this.#release(covered);
     await unlink(journalOf(path, covered)).catch(() => undefined);
     await this.#journal(path, this.#generation);
   }
 
-  #replay(line: string): void {
-    if (line === '') return;
-    try {
-      const intent: Intent = storedIntent.parse(JSON.parse(line));
-      const known = this.#running.get(intent.socket);
-      if (known === undefined || !sameProcess(known.process, intent.process)) {
-        this.#unplaced = [...this.#unplaced, intent];
-        return;
-      }
-      this.#running.set(intent.socket, withIntent(known, intent));
-    } catch {
-      // A line that a crash cut short was never acted on: its commands are sent after it.
+  #believe({ written, running }: Beliefs): void {
+    this.#written = written;
+    this.#running.clear();
+    for (const [socket, config] of running) this.#running.set(socket, config);
+  }
+
+  #replay(entry: JournalEntry): void {
+    if ('change' in entry) {
+      const { change } = entry;
+      // Put on something else than it followed, it would say what is not so.
+      if (change.seq !== this.#seq + 1) return;
+      this.#believe(applyChange({ written: this.#written, running: this.#running }, change));
+      this.#seq = change.seq;
+      return;
     }
+    const { intent } = entry;
+    const known = this.#running.get(intent.socket);
+    if (known === undefined || !sameProcess(known.process, intent.process)) {
+      this.#unplaced = [...this.#unplaced, intent];
+      return;
+    }
+    this.#running.set(intent.socket, withIntent(known, intent));
   }
 }

@@ -17,6 +17,8 @@ export interface WrittenConfig {
   readonly sha256: string;
   /** When it was put in place, in milliseconds since the epoch. */
   readonly at: number;
+  /** It holds lines of servers that no check has read. */
+  readonly unchecked?: true;
 }
 
 /** What one HAProxy runs, as far as we know: what it loaded, advanced by our commands. */
@@ -62,15 +64,16 @@ export const storedServer = z.object({
   unconfirmed: z.literal(true).exactOptional(),
 });
 
+/** Sections of a service as they are kept. */
+export const storedService = z.object({
+  service: z.string(),
+  frontend: section.exactOptional(),
+  backend: z.object({ name: z.string(), lines, servers: z.array(storedServer) }),
+});
+
 const storedState = z.object({
   base: z.array(section),
-  services: z.array(
-    z.object({
-      service: z.string(),
-      frontend: section.exactOptional(),
-      backend: z.object({ name: z.string(), lines, servers: z.array(storedServer) }),
-    }),
-  ),
+  services: z.array(storedService),
   sharedFrontend: section.exactOptional(),
 });
 
@@ -79,7 +82,16 @@ export const storedProcess = z.object({ pid: z.int(), startedAt: z.number() });
 
 const stored = z.object({
   format: z.literal(format),
-  written: z.object({ desired: storedState, sha256: z.string(), at: z.number() }).optional(),
+  /** Of the last change that is in it. */
+  seq: z.int().default(0),
+  written: z
+    .object({
+      desired: storedState,
+      sha256: z.string(),
+      at: z.number(),
+      unchecked: z.literal(true).exactOptional(),
+    })
+    .optional(),
   running: z.array(
     z.object({
       socket: z.string(),
@@ -90,25 +102,31 @@ const stored = z.object({
   ),
 });
 
+/** Beliefs as they were put down at some time, and the number of the last change by then (`beliefChange.ts`). */
+export interface Snapshot extends Beliefs {
+  readonly seq: number;
+}
+
 /** Reads what an earlier run knew. Never throws: what is missing or not ours is not known, which costs one reload. */
-export async function readBeliefs(path: string): Promise<Beliefs> {
+export async function readBeliefs(path: string): Promise<Snapshot> {
   const text = await readFile(path, 'utf8').catch(() => '');
   try {
-    const { written, running } = stored.parse(JSON.parse(text));
+    const { seq, written, running } = stored.parse(JSON.parse(text));
     const known = running.flatMap(({ socket, process, desired, asWritten }) => {
       const state = asWritten === true ? written?.desired : desired;
       return state === undefined ? [] : [[socket, { process, desired: state }] as const];
     });
-    return { written, running: new Map(known) };
+    return { seq, written, running: new Map(known) };
   } catch {
-    return noBeliefs;
+    return { ...noBeliefs, seq: 0 };
   }
 }
 
 /** Most services outlive many changes of the others: each is spelled out once. */
 const textOfService = new WeakMap<ServiceSections, string>();
 
-function serviceText(service: ServiceSections): string {
+/** The sections of a service as JSON. */
+export function serviceText(service: ServiceSections): string {
   const known = textOfService.get(service);
   if (known !== undefined) return known;
   const text = JSON.stringify(service);
@@ -121,8 +139,8 @@ function stateText({ base, services, sharedFrontend }: DesiredState): string {
   return `{"base":${JSON.stringify(base)},"services":[${services.map(serviceText).join(',')}]${shared}}`;
 }
 
-/** Keeps beliefs for the next run, atomically. Throws AgentError `file_write`. */
-export async function writeBeliefs(path: string, { written, running }: Beliefs): Promise<void> {
+/** Keeps beliefs for the next run, atomically; returns the size in bytes. Throws AgentError `file_write`. */
+export async function writeBeliefs(path: string, { seq, written, running }: Snapshot): Promise<number> {
   const processes = [...running].map(([socket, { process, desired }]) => {
     const who = `"socket":${JSON.stringify(socket)},"process":${JSON.stringify(process)}`;
     // Usually they are one and the same, and half the size.
@@ -130,11 +148,15 @@ export async function writeBeliefs(path: string, { written, running }: Beliefs):
     return `{${who},${what}}`;
   });
   const file =
-    written === undefined
-      ? ''
-      : `"written":{"desired":${stateText(written.desired)},"sha256":"${written.sha256}","at":${written.at}},`;
-  const text = `{"format":${format},${file}"running":[${processes.join(',')}]}\n`;
+    written === undefined ? '' : `"written":{"desired":${stateText(written.desired)},${factsText(written)}},`;
+  const text = `{"format":${format},"seq":${seq},${file}"running":[${processes.join(',')}]}\n`;
   await writeFileAtomic(path, text, { mode: 0o600 });
+  return text.length;
+}
+
+/** What is known of the file besides what it holds, as members of a JSON object. */
+export function factsText({ sha256, at, unchecked }: Omit<WrittenConfig, 'desired'>): string {
+  return `"sha256":"${sha256}","at":${at}${unchecked === true ? ',"unchecked":true' : ''}`;
 }
 
 /** When a worker began, as its own clock and ours tell. */

@@ -1,4 +1,5 @@
 import { type BackendContext, backendContext, effectiveDefaults } from '../desired/backendContext.js';
+import { Counterparts } from './counterparts.js';
 import { PlanCache } from './planCache.js';
 import { planServers } from './planServers.js';
 import { structureReasons } from './planStructure.js';
@@ -21,11 +22,13 @@ interface Pair {
 }
 
 function pairs(desired: DesiredState, loaded: DesiredState): readonly Pair[] {
-  const before = new Map(loaded.services.map((sections) => [sections.service, sections]));
-  return desired.services.flatMap((sections) => {
-    const old = before.get(sections.service);
-    return old?.backend.name === sections.backend.name ? [{ desired: sections, loaded: old }] : [];
-  });
+  const before = new Counterparts(loaded);
+  const both: Pair[] = [];
+  for (const [index, sections] of desired.services.entries()) {
+    const old = before.of(sections.service, index);
+    if (old?.backend.name === sections.backend.name) both.push({ desired: sections, loaded: old });
+  }
+  return both;
 }
 
 const plannedBefore = new PlanCache();
@@ -54,11 +57,12 @@ function reasonsWithoutRuntime(both: readonly Pair[]): readonly ReloadReason[] {
 
 /** Backends that HAProxy loaded from our file, but that the running process lacks. */
 function missingBackends(loaded: DesiredState, observed: ObservedState): readonly ReloadReason[] {
-  return loaded.services.flatMap(({ service, backend }): ReloadReason[] =>
-    observed.backends.has(backend.name)
-      ? []
-      : [{ kind: 'process-not-ours', detail: `the running process has no backend ${backend.name}`, service }],
-  );
+  const missing = loaded.services.filter(({ backend }) => !observed.backends.has(backend.name));
+  return missing.map(({ service, backend }) => ({
+    kind: 'process-not-ours',
+    detail: `the running process has no backend ${backend.name}`,
+    service,
+  }));
 }
 
 /**
@@ -95,13 +99,14 @@ export function planChanges(
     if (running === undefined) continue;
     const reloading = structure.length > 0;
     const weights = steered?.get(pair.desired.backend.name);
-    const inputs = { ...pair, running, defaults, capabilities, reloading, weights };
+    const { desired: wanted, loaded: old } = pair;
+    const inputs = { desired: wanted, loaded: old, running, defaults, capabilities, reloading, weights };
     const planned = plannedBefore.get(inputs, () => {
-      const context = contextOf(defaults, pair.loaded.backend.lines);
+      const context = contextOf(defaults, old.backend.lines);
       return planServers({ ...pair, running, context, capabilities, reloading, weights });
     });
-    commands.push(...planned.commands);
-    reload.push(...planned.reasons);
+    if (planned.commands.length > 0) commands.push(...planned.commands);
+    if (planned.reasons.length > 0) reload.push(...planned.reasons);
   }
   return { commands, reload };
 }

@@ -2,6 +2,7 @@ import { latencyLinesOf, withoutLatencies } from '../desired/latencyLines.js';
 import { isLatencyTable } from '../desired/latencyTable.js';
 import { tapLinesOf, withoutTap } from '../desired/tapLines.js';
 import { isTapSection } from '../desired/tapNames.js';
+import { Counterparts } from './counterparts.js';
 import type { DesiredState, ReloadReason, Section, ServiceSections } from '../types.js';
 
 function sameLines(a: readonly string[], b: readonly string[]): boolean {
@@ -48,11 +49,12 @@ export function structureReasons(desired: DesiredState, loaded: DesiredState): r
     kind: 'base-changed',
     detail,
   }));
-  const before = new Map(had.services.map((sections) => [sections.service, sections]));
-  for (const sections of wanted.services) {
+  const before = new Counterparts(had);
+  let kept = 0;
+  for (const [index, sections] of wanted.services.entries()) {
     const { service } = sections;
-    const old = before.get(service);
-    before.delete(service);
+    const old = before.of(service, index);
+    if (old !== undefined) kept += 1;
     const detail = old === undefined ? undefined : changedLines(sections, old);
     if (old === undefined) {
       reasons.push({ kind: 'section-added', detail: `backend ${sections.backend.name}`, service });
@@ -60,8 +62,11 @@ export function structureReasons(desired: DesiredState, loaded: DesiredState): r
       reasons.push({ kind: 'lines-changed', detail, service });
     }
   }
-  for (const [service, { backend }] of before) {
-    reasons.push({ kind: 'section-removed', detail: `backend ${backend.name}`, service });
+  if (kept < had.services.length) {
+    const names = new Set(wanted.services.map(({ service }) => service));
+    for (const { service, backend } of had.services)
+      if (!names.has(service))
+        reasons.push({ kind: 'section-removed', detail: `backend ${backend.name}`, service });
   }
   if (!sameSection(desired.sharedFrontend, loaded.sharedFrontend)) {
     reasons.push({ kind: 'lines-changed', detail: 'the shared frontend changed' });
@@ -83,10 +88,10 @@ function differs(
   linesOf: (sections: ServiceSections) => readonly string[],
 ): boolean {
   if (changedBase(desired.base.filter(isOurs), loaded.base.filter(isOurs)).length > 0) return true;
-  const before = new Map(loaded.services.map((sections) => [sections.service, sections]));
-  return desired.services.some((sections) => {
-    const old = before.get(sections.service);
-    return old !== undefined && !sameLines(linesOf(sections), linesOf(old));
+  const before = new Counterparts(loaded);
+  return desired.services.some((sections, index) => {
+    const old = before.of(sections.service, index);
+    return old !== undefined && old !== sections && !sameLines(linesOf(sections), linesOf(old));
   });
 }
 

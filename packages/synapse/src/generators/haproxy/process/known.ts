@@ -32,3 +32,14 @@ export function boundPorts(
   );
   return new Set(loaded.flatMap((state) => (state === undefined ? [] : portsOf(state))));
 }
+
+/** True when there are processes that answer, and none of them refused anything. */
+export function tookAll(results: readonly PassResult[]): boolean {
+  return (
+    results.length > 0 &&
+    results.every(
+      ({ process, applied }) =>
+        process !== undefined && applied.every(({ outcome }) => outcome.result !== 'failed'),
+    )
+  );
+}

@@ -30,6 +30,9 @@ function closeOnceOpen(opened: Promise<OpenedSession>): void {
   );
 }
 
+/** A look at everything that only age asks for takes at most this share of the time: of thousands of servers it is dear. */
+const lookShare = 0.002;
+
 /** Longest time that a process counts as silent without being asked again. */
 const silentMs = 5_000;
 
@@ -51,6 +54,8 @@ export class RuntimeTarget {
   readonly #lingering = new Set<string>();
   #observation: Observation | undefined;
   #observedAt = -Infinity;
+  /** How long the last looks at everything took, in milliseconds; the lesser counts, for a process does other things, too. */
+  #lookMs: readonly [number, number] = [0, 0];
   #retired: ProcessIdentity | undefined;
   #silentUntil = -Infinity;
   #greeting:
@@ -150,7 +155,8 @@ export class RuntimeTarget {
 
   /** True when the cache is so old that a pass without an event should read everything anew. */
   get isOverdue(): boolean {
-    const { clock, observeAgainMs } = this.#options;
+    const { clock } = this.#options;
+    const observeAgainMs = this.#againMs;
     const age = clock.monotonic() - this.#observedAt;
     // Where nothing is ever taken from the cache, nothing is left to come back for.
     return observeAgainMs > 0 && this.#observation !== undefined && age >= observeAgainMs;
@@ -158,9 +164,13 @@ export class RuntimeTarget {
 
   /** What `observe` answers without asking, if the process is still the same; undefined when it would ask. */
   expected(isAudit: boolean): Observation | undefined {
-    const { clock, observeAgainMs } = this.#options;
-    const age = clock.monotonic() - this.#observedAt;
-    return age < (isAudit ? 1 : 2) * observeAgainMs ? this.#observation : undefined;
+    const age = this.#options.clock.monotonic() - this.#observedAt;
+    return age < (isAudit ? 1 : 2) * this.#againMs ? this.#observation : undefined;
+  }
+
+  get #againMs(): number {
+    const { observeAgainMs } = this.#options;
+    return observeAgainMs && Math.max(observeAgainMs, Math.min(...this.#lookMs) / lookShare);
   }
 
   /**
@@ -177,12 +187,15 @@ export class RuntimeTarget {
       session.ask('show servers state'),
       session.ask('show backend'),
     ]);
+    const { clock } = this.#options;
+    const startedAt = clock.monotonic();
     const state = observedState({ info, serversState, backends }, this.#observation?.state);
+    this.#lookMs = [clock.monotonic() - startedAt, this.#lookMs[0]];
     if (state === undefined)
       throw new RuntimeApiError('runtime-protocol', `no HAProxy answers on ${this.socketPath}`);
     if (this.#observation?.identity.pid !== identity.pid) this.#lingering.clear();
     this.#observation = { identity, state };
-    this.#observedAt = this.#options.clock.monotonic();
+    this.#observedAt = clock.monotonic();
     return this.#observation;
   }
 

@@ -39,23 +39,23 @@ function runningStates(servers: Iterable<ObservedServer>): ReadonlyMap<string, s
 /** The times of one set of sections: of each service, and of each server in it. */
 class SectionTimes {
   #last: DesiredState | undefined;
-  #known = new Map<string, { readonly sections: ServiceSections; readonly times: Times }>();
+  readonly #known = new Map<string, { readonly sections: ServiceSections; readonly times: Times }>();
 
   note(state: DesiredState, at: number): void {
     if (state === this.#last) return;
     this.#last = state;
-    const before = this.#known;
-    this.#known = new Map(
-      state.services.map((sections) => {
-        const { service, backend } = sections;
-        const old = before.get(service);
-        if (old === undefined) return [service, { sections, times: new Times(at) }];
-        const servers = old.sections.backend.servers;
-        if (servers !== backend.servers)
-          old.times.note(wantedStates(servers), wantedStates(backend.servers), at);
-        return [service, { sections, times: old.times }];
-      }),
-    );
+    for (const sections of state.services) {
+      const { service, backend } = sections;
+      const old = this.#known.get(service);
+      if (old?.sections === sections) continue;
+      const servers = old?.sections.backend.servers;
+      if (servers !== undefined && servers !== backend.servers)
+        old?.times.note(wantedStates(servers), wantedStates(backend.servers), at);
+      this.#known.set(service, { sections, times: old?.times ?? new Times(at) });
+    }
+    if (this.#known.size === state.services.length) return;
+    const names = new Set(state.services.map(({ service }) => service));
+    for (const service of this.#known.keys()) if (!names.has(service)) this.#known.delete(service);
   }
 
   service(name: string): number | undefined {
