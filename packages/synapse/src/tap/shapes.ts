@@ -70,6 +70,12 @@ export const tapServicesShape = z.object({
       z.object({
         service: z.string(),
         reason: z.string().optional().describe('Why it cannot be tapped.'),
+        isMeant: z
+          .boolean()
+          .optional()
+          .describe(
+            'Its operator has it so: it is in mode tcp, has no frontend of its own, or is switched off.',
+          ),
       }),
     )
     .readonly(),

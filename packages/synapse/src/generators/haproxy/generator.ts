@@ -118,7 +118,7 @@ export class HaproxyGenerator implements Generator {
     const { wiring, watch, converger } = this.#ready ?? {};
     return statusOf({
       ...{ desire: this.#desire, report: converger?.report, wiring, watch },
-      ...{ traffic: this.#options.traffic },
+      ...{ traffic: this.#options.traffic, tap: this.#options.tap },
       ...{ hosts: this.#hosts, statsAddress: this.#config.statsAddress },
     });
   }
