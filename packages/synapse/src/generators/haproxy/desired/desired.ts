@@ -21,7 +21,7 @@ import { serviceLines } from './serviceLines.js';
 import type { HaproxyServiceConfig } from '../block/serviceSchema.js';
 import { isTier, ownerOf } from './tierNames.js';
 import { type Tier, tierLines, withinReach, withoutLostTiers } from './tiers.js';
-import { bindLine, heldIn, isUnknown } from './wishes.js';
+import { bindLines, heldIn, isUnknown } from './wishes.js';
 import type { DesiredState, ForeignIds, Section, ServiceSections } from '../types.js';
 
 /** Something that was left out of the configuration, or taken with a doubt. One sentence for people. */
@@ -114,6 +114,8 @@ class DesiredBuilder {
     }
     if (service.locality !== undefined && service.port === undefined)
       report('warning', 'locality: without a `port` there is no frontend of its own that could choose');
+    if (service.callers.length > 0 && service.port === undefined)
+      report('warning', 'callers: without a `port` there is no frontend of its own where they could connect');
     this.#services.push(this.#sections(view, service, report));
     if (service.sharedFrontend !== undefined) this.#share(service.sharedFrontend, report);
   }
@@ -178,15 +180,15 @@ class DesiredBuilder {
     report: Report,
   ): Section | undefined {
     if (service.port === undefined) return undefined;
-    const bind = bindLine(service, this.config);
-    for (const address of [...bindAddresses(lines), ...addressesIn(bind)]) {
+    const binds = bindLines(service, this.config);
+    for (const address of [...bindAddresses(lines), ...binds.flatMap(addressesIn)]) {
       const owner = this.#claims.address(address, `service ${title}`);
       if (owner === undefined) continue;
       report('error', `${address} already belongs to ${owner}: the service gets no frontend`);
       return undefined;
     }
     const near = tierLines(service, backend, this.config.location);
-    return { title: `frontend ${title}`, lines: [...lines, bind, ...near, `default_backend ${backend}`] };
+    return { title: `frontend ${title}`, lines: [...lines, ...binds, ...near, `default_backend ${backend}`] };
   }
 
   #parts(view: ServiceView, service: HaproxyServiceConfig): ServiceParts {
