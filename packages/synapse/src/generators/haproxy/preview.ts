@@ -42,5 +42,8 @@ export async function preview(
   const notes = issues.map(({ severity, reason, service, instance }) =>
     [severity, service, instance, reason].filter((part) => part !== undefined).join(': '),
   );
-  return { text: render(separateNames ? withSeparateNames(desired) : desired), notes: [...unresolved, ...notes] };
+  return {
+    text: render(separateNames ? withSeparateNames(desired) : desired),
+    notes: [...unresolved, ...notes],
+  };
 }
