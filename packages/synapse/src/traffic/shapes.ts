@@ -91,6 +91,9 @@ const span = {
   now: z.number().describe('Wall clock milliseconds.'),
   from: z.number().describe('Begin of the span, in wall clock milliseconds.'),
   to: z.number().describe('Its end.'),
+  lookedAt: z
+    .number()
+    .describe('When HAProxy was asked last, in wall clock milliseconds: what came since is counted later.'),
   slotSeconds: z.number().describe('How long a slot of the window is.'),
   latencyBounds: z
     .array(z.number())
