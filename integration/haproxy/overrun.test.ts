@@ -56,11 +56,13 @@ async function served(frontend: string): Promise<{ readonly requests: number; re
   return { requests: value('req_tot') - value('ereq'), well: value('hrsp_2xx') };
 }
 
+const wrk = 'wrk';
+
 /** Runs wrk for a second, and has this process do nothing meanwhile: whoever reads HAProxy stands still. */
 function loadWhileNobodyReads(path: string): { readonly text: string; readonly ms: number } {
   const since = performance.now();
   const url = `http://127.0.0.1:${port}${path}`;
-  const text = execFileSync('wrk', ['-t1', '-c8', '-d1s', url], { encoding: 'utf8' });
+  const text = execFileSync(wrk, ['-t1', '-c8', '-d1s', url], { encoding: 'utf8' });
   return { text, ms: performance.now() - since };
 }
 
