@@ -12,7 +12,7 @@ import { startLoad } from '../harness/load.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 import { prepareZooKeeper } from '../harness/zookeeper.ts';
 import { fleet, overlapping } from './fleet.ts';
-import { focused, overflow, shows } from './pageReading.ts';
+import { cutFigures, focused, overflow, shows } from './pageReading.ts';
 
 const why = whyNoBrowser();
 const hostile = '<img src=x onerror=alert(1)>';
@@ -191,6 +191,7 @@ describe.skipIf(why !== undefined)(`the dashboard${why === undefined ? '' : ` (s
       await page.goto(`${base}#/${view}`);
       await page.locator(ready).first().waitFor();
       expect(await overflow(page), view).toBeLessThanOrEqual(0);
+      expect(await cutFigures(page), view).toEqual([]);
       const file = `${name}-${view}`.replaceAll(/\W/g, '-');
       await page.screenshot({ path: join(pictures, `${file}.png`), fullPage: true });
     }

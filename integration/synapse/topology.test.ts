@@ -215,4 +215,18 @@ describe('who calls whom', () => {
     expect(await owner('taken')).toBeUndefined();
     expect((await session.getChildren(mesh)).children.toSorted()).toEqual(['host-a', 'host-b']);
   });
+
+  it('knows a caller at an address of its own by its name, whoever runs it', async () => {
+    const port = await freePort();
+    b!.service(
+      'users',
+      [
+        `discovery: {method: zookeeper, hosts: ['${address}'], path: /s/users}`,
+        `haproxy: {port: ${b!.ports.users!}, listen: [mode http], callers: [{name: 0-batch, port: ${port}}]}`,
+        '',
+      ].join('\n'),
+    );
+    startCaller(2, port);
+    await draws(b!, [expected[0]!, '0-batch>users declared host-b', expected[1]!]);
+  });
 });

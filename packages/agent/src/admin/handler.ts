@@ -27,8 +27,9 @@ export function createHandler(options: AdminOptions): Handler {
       // No web page can reach a unix socket.
       if (origin !== 'socket') guard(request, names);
       const reply = await answer(request, origin, table, tokenFile);
-      if (reply.stream === undefined) send(response, reply);
-      else await sendStream(request, response, reply, clock);
+      const { stream } = reply;
+      if (stream === undefined) send(response, reply);
+      else await sendStream(request, response, { ...reply, stream }, clock);
     } catch (error) {
       if (request.destroyed && !request.complete) return;
       if (error instanceof Refusal) {
@@ -192,9 +193,12 @@ function send(response: ServerResponse, { status, contentType, body, headers }: 
 async function sendStream(
   request: IncomingMessage,
   response: ServerResponse,
-  { status, contentType, body, headers, stream }: AdminResponse,
+  { status, contentType, body, headers, stream }: AdminResponse & Required<Pick<AdminResponse, 'stream'>>,
   clock: Clock,
 ): Promise<void> {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  if (response.destroyed || request.method === 'HEAD') gone.abort();
   // A reader over a proxy must not wait for a buffer to fill.
   response.writeHead(status, {
     ...protection,
@@ -202,15 +206,8 @@ async function sendStream(
     ...headers,
     'x-accel-buffering': 'no',
   });
-  if (stream === undefined || request.method === 'HEAD') {
-    response.end();
-    return;
-  }
   response.flushHeaders();
   if (body.length > 0) response.write(body);
-  const gone = new AbortController();
-  response.once('close', () => gone.abort());
-  if (response.destroyed) gone.abort();
   await stream({
     write: (text) => !gone.signal.aborted && response.write(text),
     onDrain: (listener) => void response.on('drain', listener),

@@ -37,7 +37,10 @@ export interface AdminResponse {
   readonly body: string | Uint8Array;
   /** Beside, or in place of, those that every answer has; names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Writes what follows the body, for as long as it takes; the answer ends when it has settled. Not called for HEAD. */
+  /**
+   * Writes what follows the body, for as long as it takes; the answer ends when it has settled. Called once, whatever
+   * happens: with a signal that has aborted where nobody is to read it, as for HEAD.
+   */
   readonly stream?: (sink: AdminSink) => Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 import type { Instance } from '@smartstack/registry';
 
 import type { TapSource } from '../tap/types.js';
-import type { Entrance } from '../topology/types.js';
+import type { ClientReading, Entrance } from '../topology/types.js';
 import type { TrafficView } from '../traffic/types.js';
 
 /** Generator blocks (`haproxy:`, `file_output:` …) of one service, as read; each generator validates its own. */
@@ -114,6 +114,8 @@ export interface Generator {
   readonly traffic?: TrafficView;
   /** Where clients of its services connect to on this host, as far as these are IP addresses. */
   entrances?(): readonly Entrance[];
+  /** What the consumer knows of clients of services (those that were called lately) and their sockets do not tell. Never rejects. */
+  clients?(active: ReadonlySet<string>, signal: AbortSignal): Promise<ClientReading>;
   /** Where its requests can be looked at; absent where they cannot. */
   readonly tap?: TapSource;
   /** Looks at what has become of services' instances in the consumer, in their order. Changes nothing; never rejects. */

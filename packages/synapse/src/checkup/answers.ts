@@ -2,6 +2,7 @@ import { reader } from '@smartstack/agent/cli';
 import * as z from 'zod';
 
 import { planShape, serverShape, serviceShape } from '../explain/shapes.js';
+import { tapServicesShape } from '../tap/shapes.js';
 import { trafficShape } from '../traffic/shapes.js';
 
 /** What of `/status` the points look at: it is for people, and each part may be absent. */
@@ -31,6 +32,12 @@ const statusShape = z.object({
               lostSeconds: z.number(),
             })
             .optional(),
+          tap: z
+            .object({
+              readers: z.number(),
+              dropped: z.object({ haproxy: z.number(), reader: z.number() }),
+            })
+            .optional(),
         })
         .optional(),
     }),
@@ -41,4 +48,5 @@ export const readServices = reader('synapse', z.object({ services: z.array(servi
 export const readServers = reader('synapse', z.object({ servers: z.array(serverShape) }));
 export const readPlan = reader('synapse', planShape);
 export const readTraffic = reader('synapse', trafficShape);
+export const readTapServices = reader('synapse', tapServicesShape);
 export const readStatus = reader('synapse', statusShape);

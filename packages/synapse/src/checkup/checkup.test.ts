@@ -67,6 +67,25 @@ describe('the points', () => {
     expect(plan).toMatchObject({ outcome: 'failed', details: [expect.stringContaining('another version?')] });
   });
 
+  it.each([
+    [{ readers: 0, haproxy: 0 }, undefined, 'passed', '1 of 2 services; nobody looks now'],
+    [{ readers: 2, haproxy: 7 }, undefined, 'passed', /; 2 look now; .*: 7 for which HAProxy had no room$/],
+    [{ readers: 1, haproxy: 0 }, 'its `log` has requests logged', 'warning', undefined],
+  ])('tell of the tap: %j, api: %s', async ({ readers, haproxy }, reason, outcome, summary) => {
+    const status = { readers, lines: 9, dropped: { haproxy, rate: 5, reader: 0 } };
+    const db = { service: 'db', reason: 'it is in mode tcp', isMeant: true };
+    const answers: Readonly<Record<string, unknown>> = {
+      '/status': { version: '1', generators: [{ generator: 'haproxy', details: { tap: status } }] },
+      '/v1/tap/services': { services: [{ service: 'api', ...(reason && { reason }) }, db] },
+    };
+    const facts = factsOf((path) => Promise.resolve(answers[path] ?? {}));
+    const point = ownPoints.find(({ id }) => id === 'observability-tap')!;
+    const result = await point.examine(facts, new AbortController().signal);
+    expect(result.outcome).toBe(outcome);
+    if (summary) expect(result.summary).toMatch(summary);
+    expect(result.details).toEqual(reason && [`api: ${reason}`]);
+  });
+
   it('show a bug instead of hiding it', async () => {
     const facts = factsOf(() => Promise.reject(new TypeError('a bug')));
     await expect(examineAll(facts, false, () => undefined)).rejects.toThrow('a bug');

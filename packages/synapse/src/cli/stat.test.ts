@@ -19,6 +19,7 @@ const summary: TrafficSummary = {
     p95: 0.0875,
     p99: 1.234,
     latencies: null,
+    unmeasured: null,
     bytesIn: 2_048,
     bytesOut: 5_000_000,
     retries: 3,

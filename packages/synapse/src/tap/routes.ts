@@ -109,9 +109,10 @@ export function tapRoutes({ tap, clock, needsToken: isPrivate }: TapDeps): reado
         const source = sourceOf();
         const wanted = queryOf(asked, source);
         if (readers >= maxReaders) throw new Refusal(429, `there are ${maxReaders} readers of taps already`);
+        // Now, not when it begins: those who come at once would all find room.
+        readers += 1;
         return {
           stream: async (sink) => {
-            readers += 1;
             try {
               await new TapStream(wanted, sink, { clock, source, random: Math.random }).run();
             } finally {

@@ -3,6 +3,11 @@ import * as z from 'zod';
 const seconds = (meaning: string) =>
   z.number().nullable().describe(`${meaning}, in seconds; null: there was none.`);
 
+const isMeant = z
+  .boolean()
+  .optional()
+  .describe('Its operator has it so: it is in mode tcp, has no frontend of its own, or is switched off.');
+
 const droppedShape = z.object({
   rate: z.number().describe('Those that came faster than max_rps.'),
   reader: z.number().describe('Those that came while the reader did not read.'),
@@ -44,7 +49,7 @@ export const tapEventShape = z
     z.object({
       type: z.literal('start'),
       services: z.array(z.string()).readonly(),
-      notTapped: z.array(z.object({ service: z.string(), reason: z.string() })).readonly(),
+      notTapped: z.array(z.object({ service: z.string(), reason: z.string(), isMeant })).readonly(),
     }),
     tapRequestShape,
     z
@@ -70,6 +75,7 @@ export const tapServicesShape = z.object({
       z.object({
         service: z.string(),
         reason: z.string().optional().describe('Why it cannot be tapped.'),
+        isMeant,
       }),
     )
     .readonly(),

@@ -182,6 +182,6 @@ export function choose(
   const chosen = wanted.length === 0 ? known : known.filter(({ service }) => wanted.includes(service));
   return {
     services: chosen.filter(({ reason }) => reason === undefined).map(({ service }) => service),
-    notTapped: chosen.flatMap(({ service, reason }) => (reason === undefined ? [] : [{ service, reason }])),
+    notTapped: chosen.flatMap(({ reason, ...rest }) => (reason === undefined ? [] : [{ ...rest, reason }])),
   };
 }

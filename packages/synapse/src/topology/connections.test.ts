@@ -22,7 +22,7 @@ const pair = (client: string, server: string, uid: number) => [
 ];
 const entrance = (service: string, at: string, bothFamilies = false): Entrance => {
   const { host, port } = end(at);
-  return { service, host, port, bothFamilies };
+  return { service, services: [service], frontend: service, host, port, bothFamilies };
 };
 const web = entrance('web', '127.0.0.1:3213');
 
@@ -59,6 +59,28 @@ describe('connections', () => {
     ]);
   });
 
+  it('at an entrance of several services are for whatever the proxy says, and for none where it says nothing', () => {
+    const hall: Entrance = { ...web, service: undefined, services: ['orders', 'users'], frontend: 'hall' };
+    const sockets = [
+      ...pair('127.0.0.1:1', '127.0.0.1:3213', 7),
+      ...pair('127.0.0.1:2', '127.0.0.1:3213', 8),
+      ...pair('127.0.0.1:3', '127.0.0.1:3213', 9),
+    ];
+    const told = (port: number, service: string, frontend = 'hall') => ({
+      ...{ frontend, client: { host: '127.0.0.1', port }, service },
+    });
+    const clients = [
+      ...[told(1, 'orders'), told(2, 'users'), told(2, 'orders'), told(2, 'orders')],
+      ...[told(3, 'orders', 'another'), told(4, 'users')],
+    ];
+    expect(connectionsOf(sockets, [hall])).toEqual([]);
+    expect(connectionsOf(sockets, [hall], clients).map(({ service, uid }) => [service, uid])).toEqual([
+      ['orders', 7],
+      ['users', 8],
+      ['orders', 8],
+    ]);
+  });
+
   it('of both families meet where one takes both', () => {
     const sockets = [...pair('127.0.0.1:1', '127.0.0.1:3213', 7), ...pair('::1:2', '::1:3213', 8)];
     const uids = (at: string, both = false) =>
@@ -69,7 +91,7 @@ describe('connections', () => {
   });
 
   it('tell nothing where two services share an address', () => {
-    const shared = [web, { ...web, service: 'api' }];
+    const shared = [web, { ...web, service: 'api', frontend: 'api' }];
     expect(connectionsOf(pair('127.0.0.1:1', '127.0.0.1:3213', 7), shared)).toEqual([]);
   });
 });

@@ -1,5 +1,5 @@
 import type { End, Socket } from './socketTable.js';
-import type { Entrance } from './types.js';
+import type { Entrance, SharedClient } from './types.js';
 
 /** A connection of a client to a service, seen now. */
 export interface Connection {
@@ -24,12 +24,19 @@ function accepts({ host, port, bothFamilies }: Entrance, local: End): boolean {
 
 /**
  * The connections to `entrances` among the sockets of this host. Both ends of a local one are sockets: the proxy's
- * says to which service it goes, the client's says whose it is. An entrance of several services tells of none.
+ * says to which service it goes, the client's says whose it is. At an entrance of several services the proxy says of its
+ * clients (`shared`) for which they are; of others nothing is known.
  */
 export function connectionsOf(
   sockets: Iterable<Socket>,
   entrances: readonly Entrance[],
+  shared: readonly SharedClient[] = [],
 ): readonly Connection[] {
+  const told = new Map<string, Set<string>>();
+  for (const { frontend, client, service } of shared) {
+    const key = `${frontend} ${client.host} ${client.port}`;
+    told.set(key, (told.get(key) ?? new Set()).add(service));
+  }
   const byPort = new Map<number, Entrance[]>();
   for (const entrance of entrances) {
     const known = byPort.get(entrance.port);
@@ -44,9 +51,15 @@ export function connectionsOf(
     if (byPort.has(remote.port)) users.set(pairOf(local, remote), uid);
     if (state !== 'established') continue;
     const own = byPort.get(local.port)?.filter((entrance) => accepts(entrance, local)) ?? [];
-    const services = new Set(own.map(({ service }) => service));
-    const [service] = services;
-    if (service !== undefined && services.size === 1) accepted.push({ service, socket });
+    const services = new Set(
+      own.flatMap(
+        ({ service, frontend }) =>
+          service ?? [...(told.get(`${frontend} ${remote.host} ${remote.port}`) ?? [])],
+      ),
+    );
+    // Several frontends on one address: the kernel deals connections to either.
+    if (new Set(own.map(({ frontend }) => frontend)).size === 1)
+      for (const service of services) accepted.push({ service, socket });
   }
   return accepted.map(({ service, socket: { local, remote } }) => {
     const key = pairOf(remote, local);

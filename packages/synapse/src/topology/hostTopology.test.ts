@@ -3,11 +3,11 @@ import { describe, expect, it } from 'vitest';
 import type { TrafficAnswer } from '../traffic/shapes.js';
 import { HostTopology } from './hostTopology.js';
 import type { Socket } from './socketTable.js';
-import type { Entrance, HostedService } from './types.js';
+import type { ClientReading, Entrance, HostedService } from './types.js';
 
 const signal = new AbortController().signal;
 const entrance = (service: string, port: number): Entrance => ({
-  ...{ service, host: '127.0.0.1', port, bothFamilies: false },
+  ...{ service, services: [service], frontend: service, host: '127.0.0.1', port, bothFamilies: false },
 });
 const at = (port: number) => ({ host: '127.0.0.1', port });
 const accepted = (port: number, from: number): Socket => ({
@@ -27,10 +27,16 @@ function setUp() {
     failure: undefined as Error | undefined,
     tookMs: 0,
     looks: 0,
+    clients: { shared: [], own: [], isCut: false } as ClientReading,
+    asked: [] as string[],
   };
   const topology = new HostTopology({
     ...{ instanceId: 'vm', everyMs: 10_000, clock, logger },
     entrances: () => [entrance('orders', 3000), entrance('web', 3001)],
+    clients: (active) => {
+      state.asked.push([...active].join());
+      return Promise.resolve(state.clients);
+    },
     traffic: () => ({
       services: () =>
         ({
@@ -80,6 +86,21 @@ describe('the topology of a host', () => {
     expect(edges()).toEqual(['host:vm>orders']);
     await topology.look(signal);
     expect(edges()).toEqual(['unknown>orders']);
+  });
+
+  it('has callers that came in at an address of their own, beside those whose sockets are seen', async () => {
+    const { topology, state } = setUp();
+    state.clients = { shared: [], own: [{ caller: 'batch', service: 'orders' }], isCut: false };
+    state.sockets = [accepted(3000, 1), client(3000, 1, 7)];
+    await topology.look(signal);
+    expect(topology.edges.map(({ caller }) => `${caller.name} ${caller.identity}`)).toEqual([
+      'batch declared',
+      'u7 user',
+    ]);
+    expect(state.asked).toEqual(['orders']);
+    state.clients = { shared: [], own: [], isCut: true };
+    await topology.look(signal);
+    expect(topology.problem).toContain('too many clients');
   });
 
   it('goes on without sockets, and says so once', async () => {

@@ -4,7 +4,7 @@ import { callerOf, type CallerFacts, callerUnseen, type UserNames } from './call
 import { type Connection, connectionsOf, listenersOf } from './connections.js';
 import { Edges } from './edges.js';
 import type { SocketReading } from './socketReader.js';
-import type { Caller, Edge, Entrance, HostedService } from './types.js';
+import type { Caller, ClientReading, Edge, Entrance, HostedService } from './types.js';
 
 /** What the topology of this host is made of. */
 export interface HostTopologyOptions {
@@ -12,6 +12,8 @@ export interface HostTopologyOptions {
   /** Between two looks, in milliseconds. */
   readonly everyMs: number;
   readonly entrances: () => readonly Entrance[];
+  /** What the proxy knows of clients of services that were called lately. Never rejects. */
+  readonly clients: (active: ReadonlySet<string>, signal: AbortSignal) => Promise<ClientReading>;
   readonly traffic: () => Pick<TrafficView, 'services'> | undefined;
   /** Who calls a service by the configuration. */
   readonly declared: () => ReadonlyMap<string, string>;
@@ -82,11 +84,12 @@ export class HostTopology {
     const now = clock.monotonic();
     const active = this.#active(now);
     const known = entrances();
-    const services = new Set([...known.map(({ service }) => service), ...active]);
+    const services = new Set([...known.flatMap((entrance) => entrance.services), ...active]);
     this.#edges.age(now, (service) => services.has(service));
     if (active.length === 0) return;
     const facts = { instanceId, declared: declared(), hosted: this.#hosted };
-    const seen = await this.#seen(known, facts, signal);
+    const clients = await this.#options.clients(new Set(active), signal);
+    const seen = await this.#seen(known, clients, facts, signal);
     for (const { caller, service } of seen.values()) this.#edges.note(caller, service, now);
     const found = new Set([...seen.values()].map(({ service }) => service));
     const unseen = { ...facts, users: new Map(), listeners: new Map() };
@@ -108,14 +111,19 @@ export class HostTopology {
 
   async #seen(
     entrances: readonly Entrance[],
+    clients: ClientReading,
     facts: Omit<CallerFacts, 'users' | 'listeners'>,
     signal: AbortSignal,
   ): Promise<ReadonlyMap<string, { readonly caller: Caller; readonly service: string }>> {
-    const connections = await this.#connections(entrances, facts.hosted, signal);
+    const connections = await this.#connections(entrances, clients, facts.hosted, signal);
     const uids = new Set(connections.found.flatMap(({ uid }) => uid ?? []));
     const users = await this.#options.users.names(uids, signal);
     const orphans = new Set<string>();
     const seen = new Map<string, { readonly caller: Caller; readonly service: string }>();
+    for (const { caller: name, service } of clients.own) {
+      const caller: Caller = { name, identity: 'declared' };
+      seen.set(`${caller.identity}\0${name}\0${service}`, { caller, service });
+    }
     for (const connection of connections.found) {
       const { uid, key, isLocal, service } = connection;
       if (uid === undefined && isLocal) {
@@ -132,6 +140,7 @@ export class HostTopology {
 
   async #connections(
     entrances: readonly Entrance[],
+    { shared, isCut: isBusy }: ClientReading,
     hosted: readonly HostedService[],
     signal: AbortSignal,
   ): Promise<{
@@ -142,8 +151,14 @@ export class HostTopology {
     const ports = new Set([...entrances, ...hosted].map(({ port }) => port));
     try {
       const { sockets, isCut } = await readSockets(ports, signal);
-      this.#tell(isCut ? 'there are more sockets than are read' : undefined);
-      return { found: connectionsOf(sockets, entrances), listeners: listenersOf(sockets) };
+      this.#tell(
+        isCut
+          ? 'there are more sockets than are read'
+          : isBusy
+            ? 'HAProxy has too many clients to be asked for which service each is, where services share an entrance'
+            : undefined,
+      );
+      return { found: connectionsOf(sockets, entrances, shared), listeners: listenersOf(sockets) };
     } catch (error) {
       if (signal.aborted) throw error;
       this.#tell(describeError(error));

@@ -3,7 +3,7 @@ import * as z from 'zod';
 const identity = z.enum(['declared', 'listener', 'unit', 'user', 'only-service', 'host', 'unknown']);
 
 const identityText = [
-  'declared: the configuration of the service says so;',
+  'declared: the configuration of the service says so, for its port or for an address of that caller;',
   'listener: the user of the client serves this service of nerve;',
   'unit, user: the systemd service, or the user, of the client;',
   'only-service, host: no client was seen, but nerve has one service here, or nothing more is known;',

@@ -16,7 +16,7 @@ import { Users } from './users.js';
 /** What the topology stands on. */
 export interface TopologyOptions {
   readonly settings: TopologySettings;
-  readonly generators: () => Iterable<Pick<Generator, 'entrances' | 'traffic'>>;
+  readonly generators: () => Iterable<Pick<Generator, 'entrances' | 'clients' | 'traffic'>>;
   /** Who calls a service by the configuration. */
   readonly declared: () => ReadonlyMap<string, string>;
   /** A session with the ZooKeeper where hosts tell each other. */
@@ -44,6 +44,15 @@ export class Topology {
     this.#host = new HostTopology({
       ...{ instanceId: settings.instanceId, everyMs: settings.everyMs, declared, clock, logger },
       entrances: () => [...generators()].flatMap((generator) => generator.entrances?.() ?? []),
+      clients: async (active, signal) => {
+        const all = [...generators()].flatMap((generator) => generator.clients?.(active, signal) ?? []);
+        const told = await Promise.all(all);
+        return {
+          shared: told.flatMap(({ shared }) => shared),
+          own: told.flatMap(({ own }) => own),
+          isCut: told.some(({ isCut }) => isCut),
+        };
+      },
       traffic: () => this.#traffic,
       readSockets,
       users: new Users({ clock }),

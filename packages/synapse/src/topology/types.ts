@@ -1,11 +1,40 @@
-/** Where clients of a service connect to on this host. */
+import type { End } from './socketTable.js';
+
+/** Where clients of services connect to on this host. */
 export interface Entrance {
-  readonly service: string;
+  /** Undefined: for which service a connection is, only the proxy knows. */
+  readonly service: string | undefined;
+  /** All for which it can be. */
+  readonly services: readonly string[];
+  /** What the proxy calls it. */
+  readonly frontend: string;
   /** An IP address; 0.0.0.0 or :: for any of its family. */
   readonly host: string;
   readonly port: number;
   /** An IPv6 address that takes IPv4 connections as well. */
   readonly bothFamilies: boolean;
+}
+
+/** A client that the proxy serves at the moment, and for which service, at an entrance of several. */
+export interface SharedClient {
+  readonly frontend: string;
+  readonly client: End;
+  readonly service: string;
+}
+
+/** A caller who came in at an address of his own. */
+export interface OwnCall {
+  readonly caller: string;
+  readonly service: string;
+}
+
+/** What the proxy knows of its clients. */
+export interface ClientReading {
+  readonly shared: readonly SharedClient[];
+  /** Since the last look. */
+  readonly own: readonly OwnCall[];
+  /** There are more clients than are looked at. */
+  readonly isCut: boolean;
 }
 
 /**

@@ -33,7 +33,8 @@ describe('the history', () => {
     history.note('web', undefined, { gain: gain(100, 25), latencies: quick(100) });
     history.looked();
     await clock.advance(1_000);
-    const { services } = history.services(minute);
+    const { services, now, lookedAt } = history.services(minute);
+    expect(now - lookedAt).toBe(1_000);
     expect(services.map(({ service }) => service)).toEqual(['web', 'db']);
     expect(services[0]).toMatchObject({ mode: 'http', open: 3 });
     expect(services[0]).not.toHaveProperty('noLatencies');

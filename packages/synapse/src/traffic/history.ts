@@ -113,7 +113,8 @@ export class TrafficHistory implements TrafficView {
 
   #spanOf({ fromMs, toMs }: Span): Omit<TrafficAnswer, 'services'> {
     const now = this.#clock.now();
-    return { now, from: now - fromMs, to: now - toMs, slotSeconds: slotMs / 1000, latencyBounds };
+    const lookedAt = Math.round(now - (this.#clock.monotonic() - this.#lookedAt));
+    return { now, from: now - fromMs, to: now - toMs, lookedAt, slotSeconds: slotMs / 1000, latencyBounds };
   }
 
   #service(service: string, span: Span): ServiceTraffic {

@@ -24,6 +24,12 @@ const summary = z
       .readonly()
       .nullable()
       .describe('Responses of servers by latency (the bounds are given once); null where none are counted.'),
+    unmeasured: z
+      .number()
+      .nullable()
+      .describe(
+        "Responses that are in none of them: HAProxy's own, such as 503 for no server, and those of servers for which its table had no room; null where none are counted.",
+      ),
     bytesIn: count('Bytes from clients.'),
     bytesOut: count('Bytes to clients.'),
     retries: count('Further attempts to connect.'),
@@ -85,6 +91,9 @@ const span = {
   now: z.number().describe('Wall clock milliseconds.'),
   from: z.number().describe('Begin of the span, in wall clock milliseconds.'),
   to: z.number().describe('Its end.'),
+  lookedAt: z
+    .number()
+    .describe('When HAProxy was asked last, in wall clock milliseconds: what came since is counted later.'),
   slotSeconds: z.number().describe('How long a slot of the window is.'),
   latencyBounds: z
     .array(z.number())

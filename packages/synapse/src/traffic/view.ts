@@ -8,6 +8,12 @@ function successRate({ success, failure }: Sums): number | null {
   return success + failure > 0 ? success / (success + failure) : null;
 }
 
+/** Latencies are read more often than totals, so that for a moment there are more of them. */
+function unmeasured({ success, failure, latencies }: Sums): number {
+  const measured = latencies.reduce((sum, count) => sum + count, 0);
+  return Math.max(0, success + failure - measured);
+}
+
 /** What `sums` of `seconds` come to; without `hasLatencies` nothing is said of latencies. */
 export function summaryOf(sums: Sums, seconds: number, hasLatencies: boolean): TrafficSummary {
   const { latencies, meanDurationMs, requests, success, failure, aborted, bytesIn, bytesOut } = sums;
@@ -22,6 +28,7 @@ export function summaryOf(sums: Sums, seconds: number, hasLatencies: boolean): T
     p95: orNull(quantile(latencies, 0.95)),
     p99: orNull(quantile(latencies, 0.99)),
     latencies: hasLatencies ? latencies : null,
+    unmeasured: hasLatencies ? unmeasured(sums) : null,
     meanDuration: meanDurationMs === undefined ? null : meanDurationMs / 1000,
   };
 }

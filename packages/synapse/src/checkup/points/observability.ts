@@ -1,5 +1,5 @@
 import type { Facts } from '../facts.js';
-import { readStatus, readTraffic } from '../answers.js';
+import { readStatus, readTapServices, readTraffic } from '../answers.js';
 import { failed, passed, type Point, type Result, unknown, warning } from '../types.js';
 
 /** As many lines as people read. */
@@ -25,9 +25,9 @@ const latencies: Point<Facts> = {
   },
 };
 
-type Counting = NonNullable<
-  NonNullable<ReturnType<typeof readStatus>['generators'][number]['details']>['counting']
->;
+type Details = NonNullable<ReturnType<typeof readStatus>['generators'][number]['details']>;
+type Counting = NonNullable<Details['counting']>;
+type Tap = NonNullable<Details['tap']>;
 
 /** What the generator says that counts traffic. */
 function ofCounting(judge: (counting: Counting) => Result): Point<Facts>['examine'] {
@@ -69,5 +69,40 @@ const losses: Point<Facts> = {
   ),
 };
 
-/** What is seen of the traffic. A point of the live view (tap) has its place at the end. */
-export const observabilityPoints: readonly Point<Facts>[] = [latencies, counters, losses];
+/** Who looks, and of how many requests nobody could be told. */
+function tapText({ readers, dropped: { haproxy, reader } }: Tap): readonly string[] {
+  const lost = [
+    ...(haproxy > 0 ? [`${haproxy} for which HAProxy had no room`] : []),
+    ...(reader > 0 ? [`${reader} for a reader who was too slow`] : []),
+  ];
+  return [
+    readers === 0 ? 'nobody looks now' : `${readers} ${readers === 1 ? 'looks' : 'look'} now`,
+    ...(lost.length > 0 ? [`not shown since the start: ${lost.join(', ')}`] : []),
+  ];
+}
+
+const tap: Point<Facts> = {
+  id: 'observability-tap',
+  group: 'observability',
+  title: 'requests can be looked at while they pass, unless that is switched off',
+  when: 'running',
+  examine: async (facts) => {
+    const { generators } = await facts.ask('/status', readStatus);
+    const told = generators.map(({ details }) => details?.tap).find((each) => each !== undefined);
+    if (told === undefined) return unknown('no generator can be tapped');
+    const { services } = await facts.ask('/v1/tap/services', readTapServices);
+    const lines = services.flatMap(({ service, reason, isMeant }) =>
+      reason === undefined || isMeant === true ? [] : [`${service}: ${reason}`],
+    );
+    if (lines.length > 0)
+      return warning(
+        lines.slice(0, shown),
+        '`tap: false` in the haproxy block of a service says that it is meant so; synapse tap SERVICE tells the same',
+      );
+    const open = services.filter(({ reason }) => reason === undefined).length;
+    return passed([`${open} of ${services.length} services`, ...tapText(told)].join('; '));
+  },
+};
+
+/** What is seen of the traffic. */
+export const observabilityPoints: readonly Point<Facts>[] = [latencies, counters, losses, tap];

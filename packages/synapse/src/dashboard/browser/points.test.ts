@@ -8,10 +8,10 @@ const point = (at: number, requests: number, failure = 0): TrafficPoint => ({
   ...{ at, requests, success: requests - failure, failure, aborted: 0, p50: 0.001, p95: 0.01, p99: 0.02 },
   ...{ bytesIn: 0, bytesOut: 0, retries: 0, open: 0 },
 });
-const charts = (points: readonly TrafficPoint[], to: number, startedAt = 0) =>
+const charts = (points: readonly TrafficPoint[], to: number, startedAt = 0, lookedAt = to) =>
   chartsOf(
     {
-      ...{ from: to - 60_000, to, slotSeconds: 10, latencyBounds },
+      ...{ from: to - 60_000, to, lookedAt, slotSeconds: 10, latencyBounds },
       service: { service: 'a', mode: 'http', open: 0, points } as unknown as ServiceTraffic,
     },
     startedAt,
@@ -22,6 +22,11 @@ describe('the charts of a service', () => {
     const { requests } = charts([point(0, 100), point(10_000, 50), point(20_000, 20)], 25_000);
     expect(requests.series[0]?.values).toEqual([10, 5, 4]);
     expect(requests.times).toEqual([5_000, 15_000, 25_000]);
+  });
+
+  it('have no dip at their end because HAProxy was not asked since', () => {
+    const { requests } = charts([point(0, 100), point(10_000, 30)], 15_000, 0, 13_000);
+    expect(requests.series[0]?.values).toEqual([10, 10]);
   });
 
   it('leave out slots that were hardly looked at, and all before the start', () => {

@@ -9,14 +9,15 @@ const leastShare = 0.3;
 
 /** What the charts of a service show. `startedAt`: what was before it was not counted. */
 export function chartsOf(
-  detail: Pick<ServiceDetail, 'service' | 'from' | 'to' | 'slotSeconds' | 'latencyBounds'>,
+  detail: Pick<ServiceDetail, 'service' | 'from' | 'to' | 'lookedAt' | 'slotSeconds' | 'latencyBounds'>,
   startedAt: number,
 ): Readonly<Record<'success' | 'requests' | 'latency', ChartData>> {
-  const { from, to, slotSeconds } = detail;
+  const { from, to, lookedAt, slotSeconds } = detail;
   const slotMs = slotSeconds * 1000;
   const points = detail.service.points ?? [];
+  // What came since the last look is in no slot yet.
   const share = ({ at }: TrafficPoint): number =>
-    Math.min(slotMs, Math.max(0, to - at), Math.max(0, at + slotMs - startedAt)) / slotMs;
+    Math.min(slotMs, Math.max(0, Math.min(to, lookedAt) - at), Math.max(0, at + slotMs - startedAt)) / slotMs;
   const counted = points.filter((point) => share(point) >= leastShare);
   const times = counted.map(({ at }) => Math.min(to, at + slotMs / 2));
   const perSecond = (of: (point: TrafficPoint) => number): readonly number[] =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { entrancesOf } from './entrances.js';
+import { entrancesOf, frontendsOf } from './entrances.js';
 import type { DesiredState, ServiceSections } from './types.js';
 
 const service = (name: string, lines?: readonly string[]): ServiceSections => ({
@@ -19,10 +19,55 @@ describe('entrances', () => {
       ],
       sharedFrontend: { title: 'frontend shared-frontend', lines: ['bind *:8080'] },
     };
+    const own = { service: 'web', services: ['web'], frontend: 'web' };
     expect(entrancesOf(desired)).toEqual([
-      { service: 'web', host: '127.0.0.1', port: 3213, bothFamilies: false },
-      { service: 'web', host: '::', port: 80, bothFamilies: true },
+      { ...own, host: '127.0.0.1', port: 3213, bothFamilies: false },
+      { ...own, host: '::', port: 80, bothFamilies: true },
+      ...[{ service: undefined, services: [], frontend: 'shared-frontend' }].map((hall) => ({
+        ...{ ...hall, host: '0.0.0.0', port: 8080, bothFamilies: false },
+      })),
     ]);
     expect(entrancesOf(undefined)).toEqual([]);
+  });
+
+  const of = (shared: readonly string[], own: readonly string[] = []) =>
+    frontendsOf({
+      base: [],
+      services: [
+        service('web', ['bind :80', ...own, 'default_backend web']),
+        { ...service('api'), backend: { name: 'api-backend', lines: [], servers: [] } },
+        { ...service('web@zone'), backend: { name: 'web.zone', lines: [], servers: [] } },
+      ],
+      sharedFrontend: { title: 'frontend hall', lines: ['bind :8080', ...shared] },
+    }).map(({ frontend, service: only, services }) => `${frontend}: ${only ?? '?'} ${services.join()}`);
+
+  it.each<[string, readonly string[], readonly string[], readonly string[]]>([
+    [
+      'one of several',
+      ['use_backend web if x', 'use_backend api-backend'],
+      [],
+      ['web: web web', 'hall: ? web,api'],
+    ],
+    ['one alone', ['use_backend api-backend if x'], [], ['web: web web', 'hall: api api']],
+    ['any', ['use_backend %[hdr(host)]'], [], ['web: web web', 'hall: ? web,api']],
+    [
+      'what is no service',
+      ['default_backend static'],
+      ['use_backend static if x'],
+      ['web: ? web', 'hall: ? '],
+    ],
+    ['a tier of its own', [], ['use_backend web.zone if x'], ['web: web web', 'hall: ? ']],
+    ['another as well', [], ['use_backend api-backend if x'], ['web: ? api,web', 'hall: ? ']],
+  ])('may lead to %s', (_, shared, own, expected) => expect(of(shared, own)).toEqual(expected));
+
+  it('are not those that callers have for themselves', () => {
+    const lines = [
+      'bind :80',
+      'option socket-stats',
+      'bind :81 name caller-batch mode 660',
+      'default_backend web',
+    ];
+    const [web] = frontendsOf({ base: [], services: [service('web', lines)] });
+    expect([web?.binds.map(({ port }) => port), web?.callers]).toEqual([[80], ['batch']]);
   });
 });

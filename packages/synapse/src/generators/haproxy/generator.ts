@@ -9,13 +9,14 @@ import type {
   TraceSubject,
 } from '../../catalog/types.js';
 import { readServiceBlock } from './block/blocks.js';
+import { Clients } from './clients.js';
 import { Converger } from './converge.js';
 import { type Desire, desire, type DesireContext } from './desire.js';
-import type { HaproxyIssue } from './desired/desired.js';
 import { entrancesOf } from './entrances.js';
 import { FileClaim } from '@smartstack/agent/fileClaim';
 import { traceServices } from './generatorTrace.js';
 import { statusOf } from './generatorStatus.js';
+import { IssueLog } from './issueLog.js';
 import { HaproxyWatch } from './process/haproxyWatch.js';
 import { hardStopAfterMs } from './process/oldWorkers.js';
 import type { TapSource } from '../../tap/types.js';
@@ -64,7 +65,8 @@ export class HaproxyGenerator implements Generator {
   readonly #sections = new SectionCache();
   #desire: Desire | undefined;
   readonly #timeline = new Timeline();
-  #reported = new Set<string>();
+  readonly #issues: IssueLog;
+  readonly #clients = new Clients();
   #wake: () => void = () => undefined;
   /** Aborts when `run` is to end. */
   #stopped: AbortSignal | undefined;
@@ -72,7 +74,8 @@ export class HaproxyGenerator implements Generator {
   constructor(options: HaproxyGeneratorOptions) {
     this.#options = options;
     this.#config = options.config;
-    const { clock, lookup } = options;
+    const { clock, lookup, logger } = options;
+    this.#issues = new IssueLog(logger);
     this.#claim = new FileClaim(clock);
     this.#hosts = new HostResolver({ clock, onChange: () => this.#wake(), ...(lookup && { lookup }) });
   }
@@ -110,6 +113,11 @@ export class HaproxyGenerator implements Generator {
   }
 
   readonly entrances = () => entrancesOf(this.#desire?.desired);
+  readonly clients = (active: ReadonlySet<string>, signal: AbortSignal) =>
+    this.#clients.look(
+      { active, desired: this.#desire?.desired, targets: this.#ready?.wiring.targets ?? [] },
+      signal,
+    );
   get tap(): TapSource {
     return this.#options.tap;
   }
@@ -118,7 +126,7 @@ export class HaproxyGenerator implements Generator {
     const { wiring, watch, converger } = this.#ready ?? {};
     return statusOf({
       ...{ desire: this.#desire, report: converger?.report, wiring, watch },
-      ...{ traffic: this.#options.traffic },
+      ...{ traffic: this.#options.traffic, tap: this.#options.tap },
       ...{ hosts: this.#hosts, statsAddress: this.#config.statsAddress },
     });
   }
@@ -191,7 +199,7 @@ export class HaproxyGenerator implements Generator {
       this.#desire = wanted;
       this.#options.traffic.serve(wanted.desired.services, (service) => noLatencies(wanted.issues, service));
       this.#options.tap.serve(wanted.desired.services, whyNotTapped(wanted.desired, this.#config));
-      this.#reportIssues(wanted.issues);
+      this.#issues.tell(wanted.issues);
       this.#options.steering.serve(wanted.desired.services);
       const pass = converger.converge(wanted, this.#config, signal);
       this.#passing = pass;
@@ -261,19 +269,6 @@ export class HaproxyGenerator implements Generator {
     this.#converger = parts.converger;
     if (config === this.#config) this.#ready = parts;
     return parts;
-  }
-
-  /** Each issue is told once, when it begins and when it ends; the status always has them all. */
-  #reportIssues(issues: readonly HaproxyIssue[]): void {
-    const { logger } = this.#options;
-    const now = new Map(issues.map((issue) => [JSON.stringify(issue), issue]));
-    for (const [key, { severity, ...fields }] of now) {
-      if (this.#reported.has(key)) continue;
-      logger[severity === 'error' ? 'error' : 'warn']('something is left out of haproxy.cfg', fields);
-    }
-    const over = [...this.#reported].filter((key) => !now.has(key)).length;
-    if (over > 0) logger.info('issues of haproxy.cfg are over', { count: over });
-    this.#reported = new Set(now.keys());
   }
 
   async #refreshState({ stateFile }: Wiring, signal: AbortSignal): Promise<void> {

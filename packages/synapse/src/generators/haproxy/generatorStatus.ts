@@ -3,6 +3,7 @@ import type { Desire } from './desire.js';
 import type { HaproxyWatch } from './process/haproxyWatch.js';
 import type { HostResolver } from '../hosts.js';
 import type { ObservedServer } from './types.js';
+import type { TapHub } from './tap/tapHub.js';
 import type { Traffic } from './traffic.js';
 import type { Wiring } from './wiring.js';
 
@@ -14,6 +15,7 @@ export interface StatusSources {
   readonly watch: HaproxyWatch | undefined;
   readonly hosts: HostResolver;
   readonly traffic: Traffic;
+  readonly tap: Pick<TapHub, 'status'>;
   readonly statsAddress: string | undefined;
 }
 
@@ -42,6 +44,7 @@ export function statusOf({
   watch,
   hosts,
   traffic,
+  tap,
   statsAddress,
 }: StatusSources): unknown {
   return {
@@ -78,6 +81,7 @@ export function statusOf({
     statsAddress,
     counting: traffic.account.now,
     traffic: traffic.status(),
+    tap: tap.status(),
     steered: wiring?.steering.status() ?? {},
   };
 }

@@ -1,4 +1,4 @@
-import type { TapEvent, TapRequest } from '../../../tap/shapes.js';
+import type { TapEvent, TapRequest, TapServices } from '../../../tap/shapes.js';
 import { api, ApiError } from '../api.js';
 import { clock } from '../clock.js';
 import { h, say, set, show } from '../dom.js';
@@ -35,6 +35,8 @@ export class LiveView implements ViewPart {
   #signal: AbortSignal | undefined;
   #run: AbortController | undefined;
   #isPaused = false;
+  /** What the choice holds. */
+  #listed = '';
   readonly #choice: HTMLSelectElement;
   readonly #filter: HTMLInputElement;
   readonly #pause: HTMLButtonElement;
@@ -96,7 +98,7 @@ export class LiveView implements ViewPart {
     const feed = this.#page.connection.feed(
       api.tapServices,
       10_000,
-      (services) => this.#services(services.map(({ service }) => service)),
+      (services) => this.#services(services),
       signal,
       () => undefined,
     );
@@ -118,16 +120,20 @@ export class LiveView implements ViewPart {
     return true;
   }
 
-  #services(names: readonly string[]): void {
-    const { service } = this.#place;
-    const all = service === '' || names.includes(service) ? names : [service, ...names];
-    const options = [...this.#choice.options].slice(1).map(({ value }) => value);
-    if (this.#choice.options.length > 0 && options.join('\n') === all.join('\n')) return;
+  #services(known: TapServices['services']): void {
+    const { service: chosen } = this.#place;
+    const isKnown = chosen === '' || known.some(({ service }) => service === chosen);
+    const all = isKnown ? known : [{ service: chosen }, ...known];
+    const state = JSON.stringify(all);
+    if (state === this.#listed) return;
+    this.#listed = state;
     this.#choice.replaceChildren(
       h('option', { value: '' }, 'All services'),
-      ...all.map((name) => h('option', { value: name }, name)),
+      ...all.map(({ service, reason }) =>
+        h('option', { value: service, disabled: reason !== undefined, title: reason }, service),
+      ),
     );
-    this.#choice.value = service;
+    this.#choice.value = chosen;
   }
 
   #toggle(): void {
@@ -174,8 +180,10 @@ export class LiveView implements ViewPart {
   #take(events: readonly TapEvent[]): void {
     for (const event of events) {
       if (event.type === 'start') {
-        const some = event.notTapped.map(({ service }) => service).slice(0, 5);
-        const [first] = event.notTapped;
+        // What is meant so is no trouble: the list of services has it.
+        const odd = event.notTapped.filter(({ isMeant }) => isMeant !== true);
+        const some = odd.map(({ service }) => service).slice(0, 5);
+        const [first] = odd;
         this.#tell(first === undefined ? '' : `Not to be seen: ${some.join(', ')} (${first.reason})`);
       } else if (event.type === 'status') {
         if (!event.attached) this.#tell(`Waiting for HAProxy: ${event.reason ?? ''}`);

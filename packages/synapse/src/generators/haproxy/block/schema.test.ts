@@ -242,3 +242,30 @@ describe("a service's haproxy block", () => {
     });
   });
 });
+
+describe('callers of a service', () => {
+  it.each<[unknown, string | undefined]>([
+    [[{ name: 'batch', port: 81 }], undefined],
+    [[{ name: 'a:b.c-d_e', socket: '/run/a.sock', bind_options: 'mode 660' }], undefined],
+    [null, undefined],
+    [[{ name: 'batch', port: 80 }], 'callers.0.port is that of the service itself'],
+    [[{ name: 'batch' }], 'callers.0 needs a `port` or a `socket`'],
+    [[{ name: 'batch', port: 81, socket: '/a' }], 'callers.0 needs a `port` or a `socket`'],
+    [[{ name: 'a b', port: 81 }], 'callers.0.name must be'],
+    [[{ name: 'a', socket: '/run/a b' }], 'callers.0.socket must be an absolute path'],
+    [[{ name: 'a', socket: `/${'x'.repeat(97)}` }], 'callers.0.socket too long'],
+    [[{ name: 'a', port: 81, bind_options: 'ssl\nbind :1' }], 'callers.0.bind_options must be a single line'],
+    [
+      [
+        { name: 'a', port: 81 },
+        { name: 'b', port: 81 },
+      ],
+      'callers must not have one address twice',
+    ],
+  ])('%j: %s', (callers, problem) => {
+    const { config: read, issues } = readServiceBlock({ port: 80, callers });
+    const told = issues.map(({ path, message }) => `${path.join('.')} ${message}`);
+    if (problem === undefined) expect([told, read?.callers]).toEqual([[], callers ?? []]);
+    else expect(told.join('; ')).toContain(problem);
+  });
+});

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { levelName } from '../../../catalog/locality.js';
+import { callersSchema, type OwnCaller } from './callerSchema.js';
 import { type Policy, policySchema } from './policySchema.js';
 import { flag, integer, lines, sectionName, text } from './schemaFields.js';
 import { templateProblem } from '../desired/template.js';
@@ -73,6 +74,7 @@ export const haproxyServiceKeys = z.strictObject({
     .nullable()
     .optional()
     .describe("Port of every instance. Deprecated: use the service's backend_port_override."),
+  callers: callersSchema.nullable().optional().meta({ description: callersSchema.description }),
   latencies: flag
     .default(true)
     .describe('Have HAProxy count how long its servers take to answer, where agent.yaml asks for that.'),
@@ -107,6 +109,8 @@ export interface HaproxyServiceConfig {
   readonly cookieValue: 'hash' | 'name';
   /** Applied by the catalog, like `backend_port_override`. */
   readonly serverPortOverride: number | undefined;
+  /** Callers with an address of their own. */
+  readonly callers: readonly OwnCaller[];
   /** Whether HAProxy may count latencies of it. */
   readonly latencies: boolean;
   /** Whether its requests may be looked at. */
@@ -123,24 +127,42 @@ function order(value: string | null | undefined): HaproxyServiceConfig['backendO
   return value === 'asc' || value === 'desc' || value === 'no_shuffle' ? value : 'shuffle';
 }
 
+/** Two listeners on one address HAProxy accepts, and the kernel deals connections to either. */
+function checkCallers(
+  { port: own, callers }: Pick<z.output<typeof haproxyServiceKeys>, 'port' | 'callers'>,
+  context: z.RefinementCtx,
+): void {
+  callers?.forEach(({ port: taken }, index) => {
+    if (taken !== undefined && String(taken) === own)
+      context.addIssue({
+        code: 'custom',
+        path: ['callers', index, 'port'],
+        message: 'is that of the service itself',
+      });
+  });
+}
+
 /** The `haproxy` block of a service: what it may hold, and what it means. */
-export const haproxyServiceSchema = haproxyServiceKeys.transform((keys): HaproxyServiceConfig => ({
-  disabled: keys.disabled,
-  port: keys.port,
-  bindAddress: keys.bind_address ?? undefined,
-  bindOptions: keys.bind_options ?? undefined,
-  serverOptions: keys.server_options ?? '',
-  frontend: keys.frontend,
-  backend: keys.backend,
-  listen: keys.listen,
-  backendName: keys.backend_name ?? undefined,
-  backendOrder: order(keys.backend_order),
-  sharedFrontend: keys.shared_frontend,
-  cookieValue: keys.cookie_value_method === 'hash' ? 'hash' : 'name',
-  serverPortOverride: keys.server_port_override ?? undefined,
-  latencies: keys.latencies,
-  tap: keys.tap,
-  byLatency: keys.balance === 'latency',
-  policy: keys.policy ?? undefined,
-  locality: keys.locality ?? undefined,
-}));
+export const haproxyServiceSchema = haproxyServiceKeys
+  .superRefine(checkCallers)
+  .transform((keys): HaproxyServiceConfig => ({
+    disabled: keys.disabled,
+    port: keys.port,
+    bindAddress: keys.bind_address ?? undefined,
+    bindOptions: keys.bind_options ?? undefined,
+    serverOptions: keys.server_options ?? '',
+    frontend: keys.frontend,
+    backend: keys.backend,
+    listen: keys.listen,
+    backendName: keys.backend_name ?? undefined,
+    backendOrder: order(keys.backend_order),
+    sharedFrontend: keys.shared_frontend,
+    cookieValue: keys.cookie_value_method === 'hash' ? 'hash' : 'name',
+    serverPortOverride: keys.server_port_override ?? undefined,
+    callers: keys.callers ?? [],
+    latencies: keys.latencies,
+    tap: keys.tap,
+    byLatency: keys.balance === 'latency',
+    policy: keys.policy ?? undefined,
+    locality: keys.locality ?? undefined,
+  }));

@@ -113,6 +113,32 @@ describe('the admin socket', () => {
   });
 });
 
+describe('the ring of the tap', () => {
+  const on = { traffic: { latencies: false, stickCounter: 2, tap: true } };
+  const list = (...names: readonly string[]): string =>
+    [
+      'Supported events sinks are listed below.',
+      ...names.map((name) => `    ${name} : type=buffer, 0 dropped,`),
+    ]
+      .join('\n')
+      .concat('\n\n');
+  const withRing = 'global\n\nring synapse-tap\n\tformat raw\n';
+
+  it.each([
+    ['there', withRing, list('buf0', 'synapse-tap'), on, 'passed'],
+    ['not there yet', withRing, list('buf0', 'my-synapse-tap'), on, 'warning'],
+    ['not in the file', 'global\n', list('buf0'), on, 'unknown'],
+    ['not wanted', withRing, list('buf0'), {}, 'passed'],
+    ['not told of', withRing, undefined, on, 'unknown'],
+  ])('is %s', async (_, file, answer, host, outcome) => {
+    const configFile = join(folder, 'haproxy.cfg');
+    writeFileSync(configFile, file);
+    const socket = await answering('ring.sock', answer);
+    const block = { config_file_path: configFile, socket_file_path: socket };
+    expect((await examine('observability-tap-ring', block, host)).outcome).toBe(outcome);
+  });
+});
+
 const showProc = (failed: number, workers: readonly string[], old: readonly string[]): string =>
   [
     '#<PID>          <type>          <reloads>       <uptime>        <version>',

@@ -7,6 +7,7 @@ import { exposeFd } from './exposeFd.js';
 import { masterAnswers, masterConfigured } from './master.js';
 import { oldWorkers } from './oldWorkers.js';
 import type { HaproxyPoint } from './subject.js';
+import { tapRing } from './tapRing.js';
 import { version } from './version.js';
 
 /** What `synapse check` looks at of HAProxy, in order. */
@@ -19,6 +20,7 @@ const points: readonly HaproxyPoint[] = [
   exposeFd,
   adminSocket,
   oldWorkers,
+  tapRing,
 ];
 
 /** The points of the haproxy generator; `read` understands a block that passed `check`. */

@@ -116,6 +116,8 @@ class DesiredBuilder {
     }
     if (service.locality !== undefined && service.port === undefined)
       report('warning', 'locality: without a `port` there is no frontend of its own that could choose');
+    if (service.callers.length > 0 && service.port === undefined)
+      report('warning', 'callers: without a `port` there is no frontend of its own where they could connect');
     this.#services.push(this.#sections(view, service, report));
     if (service.sharedFrontend !== undefined) this.#share(service.sharedFrontend, report);
   }

@@ -3,7 +3,7 @@ import type { HaproxyServiceConfig } from '../block/serviceSchema.js';
 import type { Section } from '../types.js';
 import { addressesIn, bindAddresses } from './claims.js';
 import { tierLines } from './tiers.js';
-import { bindLine } from './wishes.js';
+import { bindLines } from './wishes.js';
 
 /** A service's own frontend, and where it is to listen. */
 interface OwnFrontend {
@@ -28,13 +28,13 @@ export function ownFrontend(
   const of = [title, backend, lines, config];
   const known = ownFrontends.get(service);
   if (known?.of.every((each, index) => each === of[index]) === true) return known.made;
-  const bind = bindLine(service, config);
+  const binds = bindLines(service, config);
   const near = tierLines(service, backend, config.location);
   const section = {
     title: `frontend ${title}`,
-    lines: [...lines, bind, ...near, `default_backend ${backend}`],
+    lines: [...lines, ...binds, ...near, `default_backend ${backend}`],
   };
-  const made = { section, addresses: [...bindAddresses(lines), ...addressesIn(bind)] };
+  const made = { section, addresses: [...bindAddresses(lines), ...binds.flatMap(addressesIn)] };
   ownFrontends.set(service, { of, made });
   return made;
 }

@@ -13,10 +13,23 @@ interface Frame {
 /** What stands in the way within lines that are values: found once for each list. */
 const known = new WeakMap<readonly string[], { readonly frame: Frame; readonly found: string | undefined }>();
 
+const reasons = {
+  tcp: 'it is in mode tcp: HAProxy can be silent about HTTP requests only',
+  off: '`tap: false` of its block',
+  noFrontend: 'it has no frontend of its own',
+  notOn: '`traffic.tap` is not on (agent.yaml)',
+} as const;
+
+const meant: ReadonlySet<string> = new Set(Object.values(reasons));
+
+/** Whether a service cannot be tapped because its operator has it so: nothing stands in the way of what he wants. */
+export function isMeant(reason: string): boolean {
+  return meant.has(reason);
+}
+
 function inFrontend(lines: readonly string[], frame: Frame): string | undefined {
   const { global, defaults } = frame;
-  if (!backendContext(defaults, lines).http)
-    return 'it is in mode tcp: HAProxy can be silent about HTTP requests only';
+  if (!backendContext(defaults, lines).http) return reasons.tcp;
   const log = ownLog(global, defaults, lines);
   if (log !== undefined) {
     const where = lines.some((line) => line.trim() === log) ? 'its' : "defaults'";
@@ -91,9 +104,9 @@ export function tapObstacles(
     services.flatMap(({ service, frontend }): [string, string][] => {
       if (isTier(service)) return [];
       const found = off.has(service)
-        ? '`tap: false` of its block'
+        ? reasons.off
         : frontend === undefined
-          ? 'it has no frontend of its own'
+          ? reasons.noFrontend
           : (everywhere ?? cached(frontend.lines, frame) ?? levelIn(families.get(service) ?? []));
       return found === undefined ? [] : [[service, found]];
     }),
@@ -108,7 +121,7 @@ export function whyNotTapped(
   const { tap } = state;
   let obstacles: ReadonlyMap<string, string> | undefined;
   return (service) => {
-    if (!isWanted) return '`traffic.tap` is not on (agent.yaml)';
+    if (!isWanted) return reasons.notOn;
     if (tap === undefined) return 'HAProxy can be tapped from 2.6 on';
     const plain = { ...state, base: state.base.filter((section) => !isTapSection(section)) };
     obstacles ??= tapObstacles(plain, tap);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { aServer, aService, aState } from '../testing/sections.js';
 import { structureReasons } from '../plan/planStructure.js';
 import type { DesiredState, ServiceSections } from '../types.js';
-import { tapObstacles, whyNotTapped } from './tapClashes.js';
+import { isMeant, tapObstacles, whyNotTapped } from './tapClashes.js';
 import { isTapLine, withoutTap, withoutTapText, withTap } from './tapLines.js';
 import { render } from './render.js';
 
@@ -126,6 +126,7 @@ describe('what keeps a service from being tapped', () => {
     const why = whyNotTapped(withTap(plain, { except: ['api'] }), { tap: true });
     expect(why('web')).toContain('no log');
     expect(why('api')).toContain('tap: false');
+    expect([isMeant(why('web')), isMeant(why('api'))]).toEqual([false, true]);
     expect(whyNotTapped(plain, { tap: true })('web')).toContain('2.6');
     expect(whyNotTapped(plain, { tap: false })('web')).toContain('agent.yaml');
     const taken = { ...plain, base: [...plain.base, { title: 'backend synapse-tap', lines: [] }] };

@@ -61,6 +61,7 @@ describe('who taps what', () => {
     hub.lost('own', 9);
     expect(a.heard).toEqual(['web']);
     expect(b.heard).toEqual(['web', 'api', 'lost 3']);
+    expect(hub.status()).toEqual({ readers: 2, lines: 2, dropped: { haproxy: 3, rate: 0, reader: 0 } });
     expect(hub.services()).toEqual([
       { service: 'web' },
       { service: 'api' },

@@ -1,11 +1,12 @@
 import type { Tap, TapListener, TapSource } from '../../../tap/types.js';
 import type { TapServices } from '../../../tap/shapes.js';
 import { isTier } from '../desired/tierNames.js';
+import { isMeant } from '../desired/tapClashes.js';
 import { tapLinesOf } from '../desired/tapLines.js';
 import { wholeTap } from '../desired/tapNames.js';
 import type { ServiceSections } from '../types.js';
 import type { TapLine } from './tapLine.js';
-import type { TapMetrics } from './tapMetrics.js';
+import type { TapMetrics, TapTotals } from './tapMetrics.js';
 
 interface OpenTap {
   readonly services: ReadonlySet<string>;
@@ -14,6 +15,11 @@ interface OpenTap {
   readonly revision: number;
   permille: number;
   lines: number;
+}
+
+/** The tap in a few numbers. */
+export interface TapStatus extends TapTotals {
+  readonly readers: number;
 }
 
 /** Who taps what: brings those who look together with whoever reads HAProxy. Knows no time and does no IO. */
@@ -39,10 +45,11 @@ export class TapHub implements TapSource {
     });
     this.#frontendOf = new Map(tapped);
     this.#serviceOf = new Map(tapped.map(([service, frontend]) => [frontend, service]));
-    this.#services = own.map(({ service }) => ({
-      service,
-      ...(!this.#frontendOf.has(service) && { reason: reasonOf(service) }),
-    }));
+    this.#services = own.map(({ service }) => {
+      if (this.#frontendOf.has(service)) return { service };
+      const reason = reasonOf(service);
+      return { service, reason, ...(isMeant(reason) && { isMeant: true }) };
+    });
     if (!this.isIdle) this.#change();
   }
 
@@ -82,6 +89,11 @@ export class TapHub implements TapSource {
 
   dropped(by: 'rate' | 'reader', count: number): void {
     this.#metrics.dropped(by, count);
+  }
+
+  /** How many look now, and what came of it since the start. */
+  status(): TapStatus {
+    return { readers: this.#taps.size, ...this.#metrics.totals };
   }
 
   /** Nobody looks. */
