@@ -1,16 +1,19 @@
 import { type Clock, type Logger, run, type Task, untilAborted } from '@smartstack/agent';
 import type { SessionLease } from '@smartstack/registry';
 import type { Generator } from '../catalog/types.js';
-import type { TopologySettings } from '../config/topology.js';
+import type { MeshSettings, TopologySettings } from '../config/topology.js';
+import { countsOf } from './counts.js';
 import { fleetAnswer } from './fleetAnswer.js';
-import { hostEdges } from './hostEdges.js';
 import { HostTopology } from './hostTopology.js';
 import { type HostNode, toldEdges } from './mesh/node.js';
 import { Publisher } from './mesh/publisher.js';
 import { FleetReader } from './mesh/reader.js';
+import type { HostNumbers } from './numbers/answer.js';
+import type { Numbers } from './numbers/numbers.js';
 import { NerveServices, usualNerve } from './nerveServices.js';
 import type { TopologyAnswer, TopologyHost } from './shapes.js';
 import { readSockets } from './socketReader.js';
+import { edgesOf, type Told } from './told.js';
 import { Users } from './users.js';
 
 /** What the topology stands on. */
@@ -35,6 +38,7 @@ export class Topology {
   readonly #host: HostTopology;
   #publisher: Publisher | undefined;
   #reader: FleetReader | undefined;
+  #numbers: Numbers | undefined;
   readonly #stop = new AbortController();
 
   constructor(options: TopologyOptions) {
@@ -77,27 +81,54 @@ export class Topology {
         clock,
       });
       this.#publisher = new Publisher({ session, settings: mesh, node: () => this.#node(), clock, logger });
-      await this.#publisher.run(signal);
+      const publisher = this.#publisher;
+      const numbers = await this.#numbersOf(mesh);
+      this.#numbers = numbers;
+      await run(
+        [(inner) => publisher.run(inner), ...(numbers ? [(inner: AbortSignal) => numbers.run(inner)] : [])],
+        signal,
+      );
     } finally {
       await lease.release();
     }
   }
 
+  /** Only who wants to know numbers of others, or to tell them, loads what it takes. */
+  async #numbersOf({ numbers: settings }: MeshSettings): Promise<Numbers | undefined> {
+    if (settings === undefined) return undefined;
+    const { clock, logger } = this.#options;
+    const { Numbers: Made } = await import('./numbers/numbers.js');
+    return new Made({ settings, clock, logger, numbers: () => this.#told() });
+  }
+
   #node(): HostNode {
     const { settings, version, zone } = this.#options;
     return {
-      ...{ instanceId: settings.instanceId, zone, agent: version },
+      ...{ instanceId: settings.instanceId, zone, agent: version, api: this.#numbers?.target },
       services: this.#host.hosted.map(({ name }) => name),
       ...{ edges: toldEdges(this.#host.edges), isCut: false },
     };
   }
 
+  /** What others are told of the traffic here. */
+  #told(): HostNumbers {
+    const { instanceId, edges, counts = new Map() } = this.#self;
+    return { instanceId, edges, services: counts, isCut: this.#host.dropped > 0 };
+  }
+
   /** What is known of the fleet, where its hosts tell; else of this host. */
   async fleet(): Promise<TopologyAnswer> {
-    const own = this.host();
-    if (this.#reader === undefined)
+    const { signal } = this.#stop;
+    if (this.#reader === undefined) {
+      const own = this.host();
       return { ...own, notes: [...own.notes, 'only of this host: topology.zk_hosts is not set'] };
-    const answer = fleetAnswer(own, await this.#reader.current(this.#stop.signal));
+    }
+    const fleet = await this.#reader.current(signal);
+    const others = fleet.hosts.filter(({ instanceId }) => instanceId !== this.#options.settings.instanceId);
+    const reports = await this.#numbers?.of(others, signal);
+    const { clock } = this.#options;
+    const offset = clock.now() - clock.monotonic();
+    const answer = fleetAnswer(this.host(), this.#self, { fleet, reports, offset });
     const problem = this.#publisher?.problem;
     if (problem === undefined) return answer;
     return { ...answer, notes: [...answer.notes, `the others are not told of this host: ${problem}`] };
@@ -108,8 +139,8 @@ export class Topology {
     const { settings, clock } = this.#options;
     const { problem, dropped } = this.#host;
     return {
-      ...{ scope: 'host', now: clock.now(), hasFleet: settings.mesh !== undefined, hosts: [this.#self()] },
-      edges: hostEdges(settings.instanceId, this.#host.edges, this.#traffic?.services(minute)),
+      ...{ scope: 'host', now: clock.now(), hasFleet: settings.mesh !== undefined, hosts: [this.#thisHost()] },
+      edges: edgesOf([this.#self]),
       notes: [
         ...(problem === undefined ? [] : [`callers cannot all be seen: ${problem}`]),
         ...(dropped === 0 ? [] : [`there are more edges than are kept: ${dropped} were dropped`]),
@@ -117,7 +148,17 @@ export class Topology {
     };
   }
 
-  #self(): TopologyHost {
+  get #self(): Told {
+    return {
+      instanceId: this.#options.settings.instanceId,
+      edges: this.#host.edges.map(({ caller, service, firstSeen, lastSeen }) => ({
+        ...{ source: caller.name, destination: service, identity: caller.identity, firstSeen, lastSeen },
+      })),
+      counts: countsOf(this.#traffic?.services(minute)),
+    };
+  }
+
+  #thisHost(): TopologyHost {
     const { settings, version, zone } = this.#options;
     return {
       ...{ instanceId: settings.instanceId, isThis: true, agent: version },
