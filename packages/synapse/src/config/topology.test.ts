@@ -29,7 +29,10 @@ describe('topology in agent.yaml', () => {
       ...{ keyFile: '/k', listen: undefined },
       networks: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7'],
     });
-    expect(numbers({ key_file: '/k', listen: '[fc00::1]:3457' })?.listen).toEqual({ host: 'fc00::1', port: 3457 });
+    expect(numbers({ key_file: '/k', listen: '[fc00::1]:3457' })?.listen).toEqual({
+      host: 'fc00::1',
+      port: 3457,
+    });
     expect(numbers({ key_file: '/k', listen: '203.0.113.5:1', networks: ['203.0.113.0/24'] })).toMatchObject({
       networks: ['203.0.113.0/24'],
     });
@@ -52,7 +55,9 @@ describe('topology in agent.yaml', () => {
 
   it('wants to know where hosts find each other', () => {
     const { error } = topologySettings.safeParse({ numbers: { key_file: '/k' } });
-    expect(error?.issues).toMatchObject([{ path: ['numbers'], message: expect.stringContaining('zk_hosts') }]);
+    expect(error?.issues).toMatchObject([
+      { path: ['numbers'], message: expect.stringContaining('zk_hosts') },
+    ]);
   });
 
   it.each([

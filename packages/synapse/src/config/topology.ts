@@ -112,7 +112,9 @@ export const topologySettings = z
       .describe("Access control list of this host's znode: `scheme:id:permissions` each."),
     numbers: numbersSettings
       .nullish()
-      .describe('Live numbers of other hosts, over the network. Absent: nobody is asked, and nobody is told.'),
+      .describe(
+        'Live numbers of other hosts, over the network. Absent: nobody is asked, and nobody is told.',
+      ),
   })
   .superRefine(({ numbers, zk_hosts: hosts }, context) => {
     if (!numbers || hosts) return;

@@ -25,7 +25,13 @@ const own: TopologyAnswer = {
 const self = (calls: Calls, requests?: number): Told => ({
   instanceId: 'me',
   edges: edges(calls),
-  counts: requests === undefined ? undefined : counts(requests, calls.map(([, service]) => service)),
+  counts:
+    requests === undefined
+      ? undefined
+      : counts(
+          requests,
+          calls.map(([, service]) => service),
+        ),
 });
 const host = (instanceId: string, calls: Calls, isCut = false): HostNode => ({
   ...{ instanceId, agent: '1', services: ['x'], isCut },
@@ -34,7 +40,10 @@ const host = (instanceId: string, calls: Calls, isCut = false): HostNode => ({
 const report = (instanceId: string, calls: Calls, requests: number): HostReport => ({
   numbers: {
     ...{ instanceId, edges: edges(calls), isCut: false },
-    services: counts(requests, calls.map(([, service]) => service)),
+    services: counts(
+      requests,
+      calls.map(([, service]) => service),
+    ),
   },
   at: 1_000,
 });
@@ -104,7 +113,11 @@ describe('who calls whom in a fleet', () => {
     const unread = answer(self([]), fleet([], { ageMs: undefined, isStale: true }));
     expect(unread.notes).toEqual(['the fleet was not read yet']);
     expect(unread.fleet).toEqual({ isStale: true, hasNumbers: false });
-    const { notes, skipped, fleet: state } = answer(
+    const {
+      notes,
+      skipped,
+      fleet: state,
+    } = answer(
       self([]),
       fleet([host('a', [], true)], {
         ...{ skipped: { ...none, version: 2 }, problem: 'lost', isStale: true, ageMs: 90_000 },

@@ -25,7 +25,11 @@ describe('the numbers of several hosts', () => {
     const told = [
       // 95 of 100 took up to 0.5 ms, 5 of 10 s and more: the 95th percentile of both is that of the fast ones, just so.
       host('a', [call], [counts('orders', 950, 0)]),
-      host('b', [call], [counts('orders', 50, latencyBuckets - 1, { success: 25, failure: 25, seconds: 30 })]),
+      host(
+        'b',
+        [call],
+        [counts('orders', 50, latencyBuckets - 1, { success: 25, failure: 25, seconds: 30 })],
+      ),
     ];
     const [edge] = edgesOf(told);
     expect(edge).toMatchObject({ hosts: 2, numbersOf: 2, successRate: 0.975, p95: 0.0005 });

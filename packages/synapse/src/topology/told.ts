@@ -28,10 +28,7 @@ function numbersOf(counted: readonly Counts[]) {
     one.latencies?.forEach((count, bucket) => (latencies[bucket] = (latencies[bucket] ?? 0) + count));
   return {
     numbersOf: counted.length,
-    rps:
-      counted.length === 0
-        ? null
-        : sum(({ requests, seconds }) => (seconds > 0 ? requests / seconds : 0)),
+    rps: counted.length === 0 ? null : sum(({ requests, seconds }) => (seconds > 0 ? requests / seconds : 0)),
     successRate: success + failure === 0 ? null : success / (success + failure),
     latencies,
     p95: quantile(latencies, 0.95) ?? null,

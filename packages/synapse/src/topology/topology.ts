@@ -139,7 +139,12 @@ export class Topology {
     const { settings, clock } = this.#options;
     const { problem, dropped } = this.#host;
     return {
-      ...{ scope: 'host', now: clock.now(), hasFleet: settings.mesh !== undefined, hosts: [this.#thisHost()] },
+      ...{
+        scope: 'host',
+        now: clock.now(),
+        hasFleet: settings.mesh !== undefined,
+        hosts: [this.#thisHost()],
+      },
       edges: edgesOf([this.#self]),
       notes: [
         ...(problem === undefined ? [] : [`callers cannot all be seen: ${problem}`]),

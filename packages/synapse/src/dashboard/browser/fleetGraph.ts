@@ -17,8 +17,14 @@ export const identityNames: Readonly<Record<TopologyEdge['identity'], string>> =
   unknown: 'not visible',
 };
 
+/** Whether other hosts told how much passes there, so that this can be drawn. */
+export function hasNumbers({ hosts }: TopologyAnswer): boolean {
+  return hosts.some(({ numbersAt }) => numbersAt !== undefined);
+}
+
 /** Who calls whom, as a graph: those who call under several identities are one node. `local` are the services of this host. */
-export function fleetGraph({ edges, hosts }: TopologyAnswer, local: ReadonlySet<string>): Graph {
+export function fleetGraph(answer: TopologyAnswer, local: ReadonlySet<string>): Graph {
+  const { edges, hosts } = answer;
   const drawn = namesOf(edges);
   const called = new Map<string, TopologyEdge[]>();
   const callers = new Map<string, TopologyEdge[]>();
@@ -39,22 +45,28 @@ export function fleetGraph({ edges, hosts }: TopologyAnswer, local: ReadonlySet<
       ...(local.has(name) && { href: addressOf({ view: 'service', service: name }) }),
     };
   });
-  const merged = new Map<string, GraphEdge>();
-  for (const { source, destination, rps, successRate, hosts: count } of edges) {
-    if (!drawn.has(source) || !drawn.has(destination)) continue;
-    const key = JSON.stringify([source, destination]);
-    const before = merged.get(key);
-    const rates = [rps, before?.rps].filter((each) => each !== null && each !== undefined);
-    const known = rates.length === 0 ? null : rates.reduce((sum, each) => sum + each, 0);
-    // How many hosts is known of all edges, what passes there of few.
-    const weight = count + (before?.weight ?? 0);
-    merged.set(key, {
-      ...{ from: source, to: destination, rps: known, weight },
-      success: successRate ?? before?.success ?? null,
-      note: `${counted(weight, 'host')}${known === null ? '' : `, ${rate(known)} rps`}`,
-    });
+  const merged = new Map<string, TopologyEdge[]>();
+  for (const edge of edges) {
+    if (!drawn.has(edge.source) || !drawn.has(edge.destination)) continue;
+    const key = JSON.stringify([edge.source, edge.destination]);
+    merged.set(key, [...(merged.get(key) ?? []), edge]);
   }
-  return { nodes, edges: [...merged.values()] };
+  const isLive = hasNumbers(answer);
+  return { nodes, edges: [...merged.values()].map((each) => drawnEdge(each, isLive)) };
+}
+
+/** The edges of one caller to one service, of several identities perhaps, as one. */
+function drawnEdge(edges: readonly TopologyEdge[], isLive: boolean): GraphEdge {
+  const [first] = edges;
+  const rates = edges.flatMap(({ rps }) => rps ?? []);
+  const rps = rates.length === 0 ? null : rates.reduce((sum, each) => sum + each, 0);
+  const hosts = edges.reduce((sum, { hosts: count }) => sum + count, 0);
+  return {
+    ...{ from: first?.source ?? '', to: first?.destination ?? '', rps, success: successOf(edges) },
+    // How many hosts is known of all edges; without the others' numbers, what passes there of few.
+    ...(!isLive && { weight: hosts }),
+    note: `${counted(hosts, 'host')}${rps === null ? '' : `, ${rate(rps)} rps`}`,
+  };
 }
 
 function namesOf(edges: readonly TopologyEdge[]): ReadonlySet<string> {

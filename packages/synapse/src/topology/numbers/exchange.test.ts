@@ -1,6 +1,11 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { type AddressInfo, connect, createServer as createRawServer, type Server as RawServer } from 'node:net';
+import {
+  type AddressInfo,
+  connect,
+  createServer as createRawServer,
+  type Server as RawServer,
+} from 'node:net';
 import type { Clock, Secret } from '@smartstack/agent';
 import { systemClock } from '@smartstack/agent';
 import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
@@ -111,7 +116,15 @@ describe('a host that serves its numbers', () => {
     expect(await get(target)).toBe(401);
     expect(await get(target, { headers: { authorization: `Bearer ${key}` } })).toBe(401);
     const header = proven(target);
-    for (const path of ['/', '/metrics', '/status', '/v1/topology', '/v1/numbers?x', '/v1/numbers/', '/v1/../v1/numbersx'])
+    for (const path of [
+      '/',
+      '/metrics',
+      '/status',
+      '/v1/topology',
+      '/v1/numbers?x',
+      '/v1/numbers/',
+      '/v1/../v1/numbersx',
+    ])
       expect([path, await get(target, { path, headers: header })]).toEqual([path, 404]);
     for (const method of ['POST', 'PUT', 'DELETE', 'HEAD'])
       expect([method, await get(target, { method, headers: header })]).toEqual([method, 405]);
@@ -122,7 +135,9 @@ describe('a host that serves its numbers', () => {
   it('takes a proof once, in its time, and for itself', async () => {
     const { target } = await serve();
     const header = proven(target);
-    expect([await get(target, { headers: header }), await get(target, { headers: header })]).toEqual([200, 401]);
+    expect([await get(target, { headers: header }), await get(target, { headers: header })]).toEqual([
+      200, 401,
+    ]);
     expect(await get(target, { headers: proven({ ...target, port: target.port + 1 }) })).toBe(401);
     for (const apart of [-31_000, 31_000])
       expect(await get(target, { headers: proven(target, key, systemClock.now() + apart) })).toBe(401);
@@ -259,7 +274,10 @@ describe('a host that is asked', () => {
     const answer = await fetch(`http://${targetText(honest.target)}${numbersPath}`, {
       headers: { authorization: authorizationOf(key, challenge) },
     });
-    const [body, proof] = [Buffer.from(await answer.arrayBuffer()), answer.headers.get('x-smartstack-proof')!];
+    const [body, proof] = [
+      Buffer.from(await answer.arrayBuffer()),
+      answer.headers.get('x-smartstack-proof')!,
+    ];
     const target = await stranger((_, response) => response.setHeader('x-smartstack-proof', proof).end(body));
     await expect(ask(target)).rejects.toThrow('not proven');
   });

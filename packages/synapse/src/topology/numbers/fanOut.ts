@@ -48,10 +48,7 @@ export class FanOut {
   }
 
   /** What these addresses told, by address; waits for those that are due, three seconds at most. Never rejects. */
-  async current(
-    addresses: ReadonlySet<string>,
-    signal: AbortSignal,
-  ): Promise<ReadonlyMap<string, Known>> {
+  async current(addresses: ReadonlySet<string>, signal: AbortSignal): Promise<ReadonlyMap<string, Known>> {
     const { clock } = this.#options;
     if (signal.aborted) return new Map();
     this.#forgetLater(signal);

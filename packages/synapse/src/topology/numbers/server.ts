@@ -1,6 +1,13 @@
 import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { type Clock, describeError, type Logger, type Secret, type Task, untilAborted } from '@smartstack/agent';
+import {
+  type Clock,
+  describeError,
+  type Logger,
+  type Secret,
+  type Task,
+  untilAborted,
+} from '@smartstack/agent';
 import { encodeNumbers, type HostNumbers } from './answer.js';
 import { Nonces } from './nonces.js';
 import { isProven, numbersPath, presentedIn, proofOfAnswer, windowMs } from './proof.js';
