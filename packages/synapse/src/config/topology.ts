@@ -60,7 +60,9 @@ const numbersSettings = z
       .min(1)
       .nullish()
       .meta({ default: usualNetworks })
-      .describe('Only hosts in these are asked, whatever znodes say, and only they may ask.'),
+      .describe(
+        `Only addresses in these are asked, whatever znodes say, and only from these it may be asked; by default ${usualNetworks.join(', ')}.`,
+      ),
   })
   .superRefine(({ listen, networks }, context) => {
     if (!listen || within(networks ?? usualNetworks)(listen.host)) return;

@@ -100,7 +100,10 @@ describe('who calls whom in a fleet', () => {
       { instanceId: 'b', numbersAt: 401_000, problem: 'no answer within 2 s' },
       { instanceId: 'c', problem: 'it offers none' },
     ]);
-    expect(told.notes).toEqual(['no numbers of c, d, e and 1 more: it offers none']);
+    expect(told.notes).toEqual([
+      'no new numbers of b: no answer within 2 s',
+      'no numbers of c, d, e and 1 more: it offers none',
+    ]);
     expect(told.fleet?.hasNumbers).toBe(true);
   });
 

@@ -53,18 +53,21 @@ function notesOf({ hosts, problem, skipped, ageMs, isStale }: Fleet): readonly s
   ];
 }
 
-/** Whose numbers are missing, by reason; those that tell older ones are none of them. */
+/** Whose numbers are missing, or are not of now, by reason. */
 function missing(hosts: readonly TopologyHost[]): readonly string[] {
   const reasons = new Map<string, string[]>();
   for (const { instanceId, problem, numbersAt } of hosts) {
-    if (problem === undefined || numbersAt !== undefined) continue;
-    const known = reasons.get(problem);
+    if (problem === undefined) continue;
+    const what = `no ${numbersAt === undefined ? '' : 'new '}numbers of`;
+    const key = JSON.stringify([what, problem]);
+    const known = reasons.get(key);
     if (known) known.push(instanceId);
-    else reasons.set(problem, [instanceId]);
+    else reasons.set(key, [instanceId]);
   }
-  return [...reasons].map(([why, names]) => {
+  return [...reasons].map(([key, names]) => {
+    const [what, why] = JSON.parse(key) as [string, string];
     const more = names.length - maxNamed;
-    return `no numbers of ${names.slice(0, maxNamed).join(', ')}${more > 0 ? ` and ${more} more` : ''}: ${why}`;
+    return `${what} ${names.slice(0, maxNamed).join(', ')}${more > 0 ? ` and ${more} more` : ''}: ${why}`;
   });
 }
 
