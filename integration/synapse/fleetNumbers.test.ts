@@ -271,7 +271,7 @@ describe('the live numbers of a fleet', () => {
   it('are of a fleet that is as old as the answer says', async () => {
     await zookeeper.stop();
     const answer = await answers(asker!, 'it knows that the fleet is stale', (now) => now.fleet?.isStale);
-    expect(answer.fleet).toMatchObject({ readAt: expect.any(Number), problem: expect.any(String) });
+    expect([typeof answer.fleet?.readAt, typeof answer.fleet?.problem]).toEqual(['number', 'string']);
     expect(answer.now - answer.fleet!.readAt!).toBeLessThan(60_000);
     // It asks those of whom it knows all the same.
     expect(toOrders(answer)).toMatchObject({ hosts: 2 });

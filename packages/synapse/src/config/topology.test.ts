@@ -55,8 +55,8 @@ describe('topology in agent.yaml', () => {
 
   it('wants to know where hosts find each other', () => {
     const { error } = topologySettings.safeParse({ numbers: { key_file: '/k' } });
-    expect(error?.issues).toMatchObject([
-      { path: ['numbers'], message: expect.stringContaining('zk_hosts') },
+    expect(error?.issues.map(({ path, message }) => `${path.join('.')} ${message}`)).toEqual([
+      'numbers needs topology.zk_hosts: that is where hosts find each other',
     ]);
   });
 

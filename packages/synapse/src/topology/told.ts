@@ -1,4 +1,4 @@
-import { quantile } from '../traffic/latency.js';
+import { latencyBuckets, quantile } from '../traffic/latency.js';
 import type { Counts, ServiceCounts } from './counts.js';
 import type { HostEdge } from './mesh/node.js';
 import type { FleetService, TopologyEdge } from './shapes.js';
@@ -21,14 +21,19 @@ const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** What some hosts counted, together: percentiles of all their responses, not averages of percentiles. */
 function numbersOf(counted: readonly Counts[]) {
-  const sum = (of: (one: Counts) => number): number => counted.reduce((total, one) => total + of(one), 0);
-  const [success, failure] = [sum((one) => one.success), sum((one) => one.failure)];
-  const latencies: number[] = [];
-  for (const one of counted)
-    one.latencies?.forEach((count, bucket) => (latencies[bucket] = (latencies[bucket] ?? 0) + count));
+  let [rps, success, failure] = [0, 0, 0];
+  const latencies = new Array<number>(latencyBuckets).fill(0);
+  for (const one of counted) {
+    if (one.seconds > 0) rps += one.requests / one.seconds;
+    success += one.success;
+    failure += one.failure;
+    if (one.latencies === null) continue;
+    for (let bucket = 0; bucket < latencyBuckets; bucket += 1)
+      latencies[bucket] = (latencies[bucket] ?? 0) + (one.latencies[bucket] ?? 0);
+  }
   return {
     numbersOf: counted.length,
-    rps: counted.length === 0 ? null : sum(({ requests, seconds }) => (seconds > 0 ? requests / seconds : 0)),
+    rps: counted.length === 0 ? null : rps,
     successRate: success + failure === 0 ? null : success / (success + failure),
     latencies,
     p95: quantile(latencies, 0.95) ?? null,
@@ -37,44 +42,83 @@ function numbersOf(counted: readonly Counts[]) {
 
 /** The services of which a host knows who calls: HAProxy counts by service, not by caller. */
 function singleCallers(edges: readonly HostEdge[]): ReadonlySet<string> {
-  const callers = new Map<string, number>();
-  for (const { destination } of edges) callers.set(destination, (callers.get(destination) ?? 0) + 1);
-  return new Set([...callers].flatMap(([service, count]) => (count === 1 ? [service] : [])));
+  const [single, several] = [new Set<string>(), new Set<string>()];
+  for (const { destination } of edges) {
+    if (!several.has(destination) && single.has(destination)) several.add(destination);
+    single.add(destination);
+  }
+  for (const service of several) single.delete(service);
+  return single;
+}
+
+/** An edge on some hosts. */
+interface Group {
+  readonly edge: ToldEdge;
+  readonly on: string[];
+  readonly counts: Counts[];
+  /** As this host saw it. */
+  seen: ToldEdge | undefined;
+}
+
+/** By service, caller and identity: in a large fleet there are many, so that no text is made of them. */
+class Groups {
+  readonly #all = new Map<string, Map<string, Group[]>>();
+
+  of(edge: ToldEdge): Group {
+    const { source, destination, identity } = edge;
+    const callers = this.#all.get(destination) ?? new Map<string, Group[]>();
+    if (callers.size === 0) this.#all.set(destination, callers);
+    const groups = callers.get(source) ?? [];
+    if (groups.length === 0) callers.set(source, groups);
+    const known = groups.find((group) => group.edge.identity === identity);
+    if (known !== undefined) return known;
+    const made: Group = { edge, on: [], counts: [], seen: undefined };
+    groups.push(made);
+    return made;
+  }
+
+  /** In the order of services and callers. */
+  *[Symbol.iterator](): Iterator<Group> {
+    for (const service of [...this.#all.keys()].sort(order)) {
+      const callers = this.#all.get(service) ?? new Map<string, Group[]>();
+      for (const caller of [...callers.keys()].sort(order)) yield* callers.get(caller) ?? [];
+    }
+  }
 }
 
 /** One edge for each caller and service, however many hosts have it. Numbers are those of the hosts that told any. */
 export function edgesOf(hosts: readonly Told[]): readonly TopologyEdge[] {
-  const groups = new Map<string, { on: string[]; counts: Counts[]; edges: ToldEdge[] }>();
+  const groups = new Groups();
   for (const { instanceId, edges, counts } of hosts) {
     const single = singleCallers(edges);
     for (const edge of edges) {
-      const key = JSON.stringify([edge.source, edge.destination, edge.identity]);
-      const group = groups.get(key) ?? { on: [], counts: [], edges: [] };
-      groups.set(key, group);
+      const group = groups.of(edge);
       if (group.on.at(-1) === instanceId) continue;
       group.on.push(instanceId);
-      group.edges.push(edge);
+      if (edge.lastSeen !== undefined) group.seen ??= edge;
       const counted = single.has(edge.destination) ? counts?.get(edge.destination) : undefined;
       if (counted !== undefined) group.counts.push(counted);
     }
   }
-  return [...groups.values()]
-    .flatMap(({ on, edges, counts }): TopologyEdge[] => {
-      const [first] = edges;
-      if (first === undefined) return [];
-      const { source, destination, identity } = first;
-      const seen = edges.find(({ lastSeen }) => lastSeen !== undefined);
-      const { numbersOf: told, rps, successRate, p95 } = numbersOf(counts);
-      return [
-        {
-          ...{ source, destination, identity, hosts: on.length, onHosts: on.slice(0, maxNamed) },
-          ...(seen?.firstSeen !== undefined && { firstSeen: seen.firstSeen }),
-          ...(seen?.lastSeen !== undefined && { lastSeen: seen.lastSeen }),
-          ...{ numbersOf: told, rps, successRate, p95 },
-        },
-      ];
-    })
-    .sort((a, b) => order(a.destination, b.destination) || order(a.source, b.source));
+  // Spelled out, as there may be tens of thousands.
+  const found: TopologyEdge[] = [];
+  for (const { edge, on, counts, seen } of groups) {
+    const { numbersOf: told, rps, successRate, p95 } = numbersOf(counts);
+    const one: TopologyEdge = {
+      source: edge.source,
+      destination: edge.destination,
+      identity: edge.identity,
+      hosts: on.length,
+      onHosts: on.slice(0, maxNamed),
+      numbersOf: told,
+      rps,
+      successRate,
+      p95,
+    };
+    if (seen !== undefined) [one.firstSeen, one.lastSeen] = [seen.firstSeen, seen.lastSeen];
+    found.push(one);
+  }
+  return found;
 }
 
 /** Each service that is called, with the numbers of all its callers on all hosts. */

@@ -30,6 +30,8 @@ export interface TopologyOptions {
   readonly logger: Logger;
 }
 
+/** An answer for the fleet is good for all who ask in this time, in milliseconds. */
+const sharedMs = 1_000;
 const minute = { fromMs: 60_000, toMs: 0, withPoints: false };
 
 /** Who calls whom: on this host and, where its operator wants that, in its fleet. */
@@ -39,6 +41,7 @@ export class Topology {
   #publisher: Publisher | undefined;
   #reader: FleetReader | undefined;
   #numbers: Numbers | undefined;
+  #shared: { readonly answer: Promise<TopologyAnswer>; readonly at: number } | undefined;
   readonly #stop = new AbortController();
 
   constructor(options: TopologyOptions) {
@@ -116,8 +119,15 @@ export class Topology {
     return { instanceId, edges, services: counts, isCut: this.#host.dropped > 0 };
   }
 
-  /** What is known of the fleet, where its hosts tell; else of this host. */
-  async fleet(): Promise<TopologyAnswer> {
+  /** What is known of the fleet, where its hosts tell; else of this host. Made once a second at most: many may look. */
+  fleet(): Promise<TopologyAnswer> {
+    const now = this.#options.clock.monotonic();
+    if (this.#shared === undefined || now - this.#shared.at >= sharedMs)
+      this.#shared = { answer: this.#askFleet(), at: now };
+    return this.#shared.answer;
+  }
+
+  async #askFleet(): Promise<TopologyAnswer> {
     const { signal } = this.#stop;
     if (this.#reader === undefined) {
       const own = this.host();
