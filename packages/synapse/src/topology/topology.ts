@@ -1,4 +1,4 @@
-import { type Clock, type Logger, run, type Task, untilAborted } from '@smartstack/agent';
+import { type Clock, type Logger, run, type Task, unlessAborted, untilAborted } from '@smartstack/agent';
 import type { SessionLease } from '@smartstack/registry';
 import type { Generator } from '../catalog/types.js';
 import type { MeshSettings, TopologySettings } from '../config/topology.js';
@@ -87,10 +87,12 @@ export class Topology {
       const publisher = this.#publisher;
       const numbers = await this.#numbersOf(mesh);
       this.#numbers = numbers;
-      await run(
-        [(inner) => publisher.run(inner), ...(numbers ? [(inner: AbortSignal) => numbers.run(inner)] : [])],
-        signal,
-      );
+      const publish: Task = async (inner) => {
+        // Its first node has where it can be asked.
+        await unlessAborted(numbers?.settled ?? Promise.resolve(), inner);
+        await publisher.run(inner);
+      };
+      await run([publish, (inner) => numbers?.run(inner) ?? untilAborted(inner)], signal);
     } finally {
       await lease.release();
     }

@@ -12,7 +12,7 @@ import {
 import { type Target, targetText } from './target.js';
 
 /** For one whole exchange, in milliseconds. */
-export const patienceMs = 2_000;
+const patienceMs = 2_000;
 const maxHeaderBytes = 4_096;
 
 /** What a host told, and how large that was. */

@@ -52,6 +52,11 @@ export class Numbers {
     return this.#server?.target;
   }
 
+  /** Resolves when it is known whether this host can be asked. */
+  get settled(): Promise<void> {
+    return this.#server?.settled ?? Promise.resolve();
+  }
+
   readonly run: Task = async (signal) => {
     if (this.#server !== undefined) await this.#server.run(signal);
     await untilAborted(signal);
@@ -59,6 +64,11 @@ export class Numbers {
 
   /** What these hosts tell of their numbers, by instance_id; waits three seconds at most. Never rejects. */
   async of(hosts: readonly HostNode[], signal: AbortSignal): Promise<ReadonlyMap<string, HostReport>> {
+    const key = await this.#key();
+    if ('problem' in key) {
+      const problem = `our key file cannot be used: ${key.problem}`;
+      return new Map(hosts.map(({ instanceId }) => [instanceId, { problem }]));
+    }
     const addresses = new Map<string, string>();
     const reports = new Map<string, HostReport>();
     for (const { instanceId, api } of hosts) {
@@ -89,7 +99,7 @@ export class Numbers {
   async #ask(address: string, signal: AbortSignal): Promise<Heard> {
     const target = parseTarget(address);
     const key = await this.#key();
-    if ('problem' in key) throw new Error(`our key file cannot be used: ${key.problem}`);
+    if ('problem' in key) throw new Error(key.problem);
     if (target === undefined) throw new Error('it has no address');
     return askNumbers(target, key.secret, { clock: this.#options.clock, signal });
   }

@@ -45,6 +45,9 @@ export class NumbersServer {
   readonly #nonces = new Nonces(2 * windowMs, maxAnswers);
   #made: { readonly body: Buffer; readonly at: number } | undefined;
   #isListening = false;
+  #settle: () => void = () => undefined;
+  /** Resolves when it listens, or cannot for now. */
+  readonly settled = new Promise<void>((resolve) => (this.#settle = resolve));
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -68,6 +71,7 @@ export class NumbersServer {
         const problem = describeError(error);
         if (problem !== told) logger.warn('numbers cannot be served to other hosts', { problem });
         told = problem;
+        this.#settle();
         await clock.sleep(retryMs, signal).catch(() => undefined);
       }
     }
@@ -98,6 +102,7 @@ export class NumbersServer {
       await listening;
       server.on('error', (error) => logger.warn('numbers server', { error }));
       this.#isListening = true;
+      this.#settle();
       logger.info('numbers are served to other hosts', { address: this.#target });
       await untilAborted(signal);
     } finally {
