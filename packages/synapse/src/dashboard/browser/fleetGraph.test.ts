@@ -54,6 +54,10 @@ describe('the graph of a fleet', () => {
     expect(fleetGraph(told, new Set()).edges).toEqual([
       { from: 'shop', to: 'orders', rps: 4, success: null, note: '3 hosts, 4.0 rps' },
     ]);
+    const orders = { service: 'orders', hosts: 3, numbersOf: 2, rps: 44, successRate: 0.25 };
+    const services = [{ ...orders, p50: null, p95: null, p99: null }];
+    const [node] = fleetGraph({ ...told, services }, new Set()).nodes;
+    expect([node?.note, node?.success]).toEqual(['44.0 rps · 1 caller', 0.25]);
     expect(fleetLegend(told)).toBe(
       '3 hosts in the last 15 minutes: width by requests of 2 of them over the last minute, colour by success',
     );

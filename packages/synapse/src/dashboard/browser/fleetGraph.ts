@@ -33,15 +33,19 @@ export function fleetGraph(answer: TopologyAnswer, local: ReadonlySet<string>): 
     callers.set(edge.source, [...(callers.get(edge.source) ?? []), edge]);
   }
   const registered = new Set(hosts.flatMap(({ services }) => services));
+  const isLive = hasNumbers(answer);
+  // With those of hosts where several call a service, which are in no edge.
+  const totals = new Map(isLive ? answer.services?.map((each) => [each.service, each]) : []);
   const nodes = [...drawn].sort().map((name): GraphNode => {
     const isService = called.has(name) || registered.has(name);
     const [into = [], out = []] = [called.get(name), callers.get(name)];
+    const total = totals.get(name);
     return {
       id: name,
       label: name,
       kind: isService ? 'service' : 'caller',
-      note: isService ? serviceNote(into, out) : identityNames[out[0]?.identity ?? 'unknown'],
-      success: successOf(into),
+      note: isService ? serviceNote(into, out, total?.rps) : identityNames[out[0]?.identity ?? 'unknown'],
+      success: total?.successRate ?? successOf(into),
       ...(local.has(name) && { href: addressOf({ view: 'service', service: name }) }),
     };
   });
@@ -51,7 +55,6 @@ export function fleetGraph(answer: TopologyAnswer, local: ReadonlySet<string>): 
     const key = JSON.stringify([edge.source, edge.destination]);
     merged.set(key, [...(merged.get(key) ?? []), edge]);
   }
-  const isLive = hasNumbers(answer);
   return { nodes, edges: [...merged.values()].map((each) => drawnEdge(each, isLive)) };
 }
 
@@ -77,11 +80,15 @@ function namesOf(edges: readonly TopologyEdge[]): ReadonlySet<string> {
   return new Set(first.map(([name]) => name));
 }
 
-function serviceNote(into: readonly TopologyEdge[], out: readonly TopologyEdge[]): string {
-  const parts = [
-    ...(into.length === 0 ? [] : [counted(into.length, 'caller')]),
-    ...(out.length === 0 ? [] : [`calls ${out.length}`]),
-  ];
+function serviceNote(
+  into: readonly TopologyEdge[],
+  out: readonly TopologyEdge[],
+  rps: number | null | undefined,
+): string {
+  const callers = into.length === 0 ? [] : [counted(into.length, 'caller')];
+  // There is room for two.
+  if (rps !== null && rps !== undefined) return [`${rate(rps)} rps`, ...callers].join(' · ');
+  const parts = [...callers, ...(out.length === 0 ? [] : [`calls ${out.length}`])];
   return parts.join(' · ') || 'service';
 }
 
