@@ -73,7 +73,7 @@ describe('the graph of a fleet', () => {
     expect(fleetLegend(stale)).toBe(
       '1 host in the last 15 minutes, as of 3 min ago: width by hosts, colour by success',
     );
-    const { readAt: _, ...unread } = stale.fleet;
+    const unread = { isStale: true, hasNumbers: false };
     expect(fleetLegend({ ...stale, fleet: unread })).toContain(', not read yet: width');
     expect(fleetLegend({ ...stale, fleet: { ...stale.fleet, isStale: false } })).not.toContain('as of');
   });
