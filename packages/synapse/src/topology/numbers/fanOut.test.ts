@@ -101,6 +101,18 @@ describe('asking many hosts', () => {
     expect(state.asked[1]).toBe('z');
   });
 
+  it('asks less often where there are many', async () => {
+    const { clock, state, current } = setUp();
+    const hosts = many(1_000);
+    await current(hosts);
+    await clock.advance(9_999);
+    expect((await current(hosts)).get('h999')?.numbers).toBeDefined();
+    expect(state.asked).toHaveLength(1_000);
+    await clock.advance(1);
+    await current(hosts);
+    expect(state.asked).toHaveLength(2_000);
+  });
+
   it('keeps no more than 32 MiB', async () => {
     const { current } = setUp({ bytes: 10 * 1024 * 1024 });
     const known = await current(many(5));

@@ -8,8 +8,10 @@ const atOnce = 16;
 const roundMs = 1_000;
 /** Asked again no sooner, where it answered and where it did not; in milliseconds. */
 const [freshMs, againMs] = [5_000, 15_000];
-/** Numbers are no longer told when they are older, in milliseconds. */
-const goodMs = 30_000;
+/** And no sooner than so long for each host that there is: asking one takes about 1 ms of CPU. */
+const perHostMs = 10;
+/** Numbers are no longer told when they are older by so much than they should be, in milliseconds. */
+const goodMs = 25_000;
 /** Nobody asked for so long: what is known is let go. */
 const idleMs = 60_000;
 /** What all answers that are kept come to. */
@@ -36,6 +38,11 @@ interface Entry extends Known {
   readonly bytes: number;
 }
 
+/** How long what a host told is good, where there are so many; in milliseconds. */
+function freshFor({ size }: ReadonlySet<string>): number {
+  return Math.max(freshMs, size * perHostMs);
+}
+
 /** Asks many hosts, some at a time and none too often, however many ask us, and only when somebody does. */
 export class FanOut {
   readonly #options: FanOutOptions;
@@ -56,12 +63,13 @@ export class FanOut {
     this.#round ??= this.#ask(this.#due(addresses), signal).finally(() => (this.#round = undefined));
     await this.#round;
     const now = clock.monotonic();
+    const oldestMs = 2 * freshFor(addresses) + goodMs - freshMs;
     return new Map(
       [...addresses].map((address): [string, Known] => {
         const known = this.#known.get(address);
         if (known === undefined) return [address, { problem: 'it was not asked yet' }];
         const { numbers, at = -Infinity, problem } = known;
-        const isGood = numbers !== undefined && now - at < goodMs;
+        const isGood = numbers !== undefined && now - at < oldestMs;
         const why = problem ?? (isGood ? undefined : 'it was not asked again yet');
         return [address, { ...(isGood && { numbers, at }), ...(why !== undefined && { problem: why }) }];
       }),
@@ -71,6 +79,7 @@ export class FanOut {
   /** Who may be asked now: first those that answered last time, which strangers cannot, then who was asked longest ago. */
   #due(addresses: ReadonlySet<string>): string[] {
     const now = this.#options.clock.monotonic();
+    const usualMs = freshFor(addresses);
     const rankOf = (address: string): readonly [number, number] => {
       const known = this.#known.get(address);
       return [known?.numbers === undefined ? 1 : 0, known?.triedAt ?? -Infinity];
@@ -79,7 +88,7 @@ export class FanOut {
       .filter((address) => {
         const known = this.#known.get(address);
         if (known === undefined) return true;
-        return now - known.triedAt >= (known.problem === undefined ? freshMs : againMs);
+        return now - known.triedAt >= (known.problem === undefined ? usualMs : Math.max(againMs, usualMs));
       })
       .map((address) => ({ address, rank: rankOf(address) }))
       .sort((a, b) => a.rank[0] - b.rank[0] || (a.rank[1] < b.rank[1] ? -1 : a.rank[1] > b.rank[1] ? 1 : 0))

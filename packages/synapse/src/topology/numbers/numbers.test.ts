@@ -96,14 +96,7 @@ describe('numbers of other hosts', () => {
 
   it('are asked of no host on loopback, in the internet or of a cloud unless somebody says so', async () => {
     const { problems } = make('me', undefined, ['10.0.0.0/8', 'fc00::/7']);
-    const places = [
-      '127.0.0.1:1',
-      '[::1]:1',
-      '[::ffff:7f00:1]:1',
-      '8.8.8.8:1',
-      '224.0.0.1:1',
-      '[fe80::1]:1',
-    ];
+    const places = ['127.0.0.1:1', '[::1]:1', '[::ffff:7f00:1]:1', '8.8.8.8:1', '224.0.0.1:1', '[fe80::1]:1'];
     const found = await problems(places.map((api, index) => node(`vm-${index}`, api)));
     for (const [, problem] of found) expect(problem).toMatch(/ is in no network of ours$/);
     expect(found).toHaveLength(places.length);
