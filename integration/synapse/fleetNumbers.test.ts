@@ -14,6 +14,8 @@ import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 import { prepareZooKeeper, type ZooKeeperServer } from '../harness/zookeeper.ts';
 
+/** Sockets are looked at for 1 % of the time: on a busy machine once a minute. */
+const patienceMs = 90_000;
 const mesh: ZkPath = '/smartstack/mesh/v1/hosts';
 
 /** Calls `port` again and again, on one connection. */
@@ -66,7 +68,7 @@ async function answers(
       last = await topology(vm);
       return isFine(last);
     },
-    { what, timeoutMs: 30_000, intervalMs: 100 },
+    { what, timeoutMs: patienceMs, intervalMs: 100 },
   ).catch((error: unknown) => {
     throw new Error(`${String(error)}; it is ${JSON.stringify(last)}\n${vm.synapse.output}`, {
       cause: error,
@@ -97,7 +99,7 @@ async function vmOf(name: string, services: readonly string[], numbers?: string)
 const nodeAt = async (name: string): Promise<{ readonly api?: string }> =>
   JSON.parse((await session.getData(`${mesh}/${name}`)).data.toString()) as { readonly api?: string };
 
-describe('the live numbers of a fleet', () => {
+describe('the live numbers of a fleet', { timeout: 200_000 }, () => {
   let [a, b, asker, plain]: Vm[] = [];
   let listens: string;
 
@@ -118,7 +120,7 @@ describe('the live numbers of a fleet', () => {
     plain = await vmOf('host-d', []);
     await Promise.all([a, b, asker, plain].map((vm) => vm.start()));
     for (const vm of [a, b]) startCaller(vm.ports.orders!);
-  });
+  }, 120_000);
   afterAll(cleanUp);
 
   it('are added up on any host that has the key, and on no other', async () => {
@@ -150,7 +152,7 @@ describe('the live numbers of a fleet', () => {
         expect(all!.p95).toBeLessThanOrEqual(Math.max(one!.p95!, two!.p95!) * 1.2);
         return true;
       },
-      { what: 'the sum is that of the hosts', timeoutMs: 30_000, intervalMs: 200 },
+      { what: 'the sum is that of the hosts', timeoutMs: patienceMs, intervalMs: 200 },
     );
     // Who serves asks as well, and itself counts in.
     await answers(a!, 'host a has both', (answer) => toOrders(answer)?.numbersOf === 2);
@@ -218,10 +220,7 @@ describe('the live numbers of a fleet', () => {
     expect(hanging.asked).toEqual([]);
     const names = Object.keys(places);
     const since = performance.now();
-    const answer = await answers(asker!, 'all of them are asked', (now) =>
-      names.every((name) => ![undefined, 'it was not asked yet'].includes(problemOf(now, name))),
-    );
-    expect(Object.fromEntries(names.map((name) => [name, problemOf(answer, name)]))).toEqual({
+    const expected: Readonly<Record<string, string>> = {
       garbage: 'its answer is not proven: it has another key, or is no synapse',
       huge: 'it answers too much',
       elsewhere: 'it answers 307',
@@ -231,7 +230,10 @@ describe('the live numbers of a fleet', () => {
       metadata: '169.254.169.254 is in no network of ours',
       named: 'its node has no address',
       nobody: 'nobody listens there',
-    });
+    };
+    const answer = await answers(asker!, 'each says why it tells none', (now) =>
+      names.every((name) => problemOf(now, name) === expected[name]),
+    );
     expect(toOrders(answer)).toMatchObject({ hosts: 2, numbersOf: 2 });
     expect(answer.edges.some(({ source }) => source === 'evil')).toBe(false);
     // Ten who look at once, for a while, make host c ask no more often.
