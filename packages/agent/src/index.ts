@@ -20,5 +20,6 @@ export * from './notify.js';
 export * from './plainFile.js';
 export * from './publishFile.js';
 export * from './run.js';
+export * from './secretFile.js';
 export * from './statsd.js';
 export * from './watchFiles.js';

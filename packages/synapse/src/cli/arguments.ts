@@ -12,7 +12,8 @@ import {
   toRun,
 } from './invocation.js';
 import { checkupOptions, waitOf } from './checkupOptions.js';
-import { spanOf, statOptions, wideOptions } from './statOptions.js';
+import { caller, edgesOptions, graphOptions } from './edgesOptions.js';
+import { spanOf, statOptions } from './statOptions.js';
 import { tapOptions, tapPath } from './tapOptions.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -37,14 +38,7 @@ const fileOptions = {
 } as const;
 const usual = '127.0.0.1:3455';
 const connectionFlags = connectionOptions(usual);
-const localOption = {
-  local: { type: 'boolean', default: false, describe: 'this host only, not the fleet' },
-} as const;
 const ofService = { type: 'string', describe: 'of this service only' } as const;
-const caller = { type: 'string', describe: 'only what this one calls, and who calls it' } as const;
-const dotOption = {
-  dot: { type: 'boolean', default: false, describe: 'for Graphviz: | dot -Tsvg' },
-} as const;
 const catalogOption = {
   catalog: {
     ...text,
@@ -225,20 +219,22 @@ export function parseArguments(argv: readonly string[], env: Environment, isTerm
       (flags) => {
         const span = spanOf(flags);
         if (typeof span === 'string') found = { kind: 'usage', message: span };
-        else ask('stat', flags.service, flags, { span, wide: flags.output === 'wide' });
+        else
+          ask('stat', flags.service, flags, {
+            ...{ span, wide: flags.output === 'wide', allHosts: flags['all-hosts'] },
+          });
       },
     )
     .command(
       'edges [name]',
       'show who calls whom, and how it is known: on this host, or in its fleet where that is told',
-      (y: Argv) => y.positional('name', caller).options({ ...wideOptions(usual), ...localOption }),
+      (y: Argv) => y.positional('name', caller).options(edgesOptions(usual)),
       (flags) => ask('edges', flags.name, flags, { wide: flags.output === 'wide', local: flags.local }),
     )
     .command(
       'graph [name]',
       'print who calls whom as a graph: JSON, or for Graphviz',
-      (y: Argv) =>
-        y.positional('name', caller).options({ ...wideOptions(usual), ...localOption, ...dotOption }),
+      (y: Argv) => y.positional('name', caller).options(graphOptions(usual)),
       (flags) => ask('graph', flags.name, flags, { local: flags.local, dot: flags.dot }),
     )
     .command(

@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { serverLines } from '../explain/lines.js';
 import { explanationShape, planShape, serverShape, serviceShape } from '../explain/shapes.js';
 import { dotOf, edgesTable, graphOf, readEdges } from './edges.js';
+import { fleetStatTable, readFleetStat } from './fleetStat.js';
 import type { Question } from './invocation.js';
 import type { Output } from './output.js';
 import { readStat, statTable } from './stat.js';
@@ -80,6 +81,10 @@ async function answer(question: Question, { clock, width }: AskContext): Promise
       return { value, lines: planPage(value, page), isWell: isIdle && value.waitingFor.length === 0 };
     }
     case 'stat': {
+      if (question.allHosts === true) {
+        const value = await readFleetStat(client, target);
+        return { value, lines: fleetStatTable(value, question.wide === true, width), isWell: true };
+      }
       const span = question.span ?? { fromMs: 60_000, toMs: 0 };
       const value = await readStat(client, target, span);
       return { value, lines: statTable(value, question.wide === true, width), isWell: true };

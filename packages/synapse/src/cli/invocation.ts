@@ -30,6 +30,8 @@ export interface Question extends Connection {
   readonly wide?: boolean;
   /** Of this host only. */
   readonly local?: boolean;
+  /** Of all hosts of the fleet. */
+  readonly allHosts?: boolean | undefined;
   /** In the language of Graphviz. */
   readonly dot?: boolean;
 }

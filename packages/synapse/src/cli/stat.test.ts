@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { TrafficSummary } from '../traffic/shapes.js';
 import { parseArguments } from './arguments.js';
+import { fleetStatTable } from './fleetStat.js';
 import { type Stat, statTable } from './stat.js';
 import { bytes, durationMs, latency, percent } from './units.js';
 
@@ -88,10 +89,29 @@ describe('synapse stat', () => {
     [['--to', '0', '--from', '0'], /before it ends/],
     [['-t', '61m'], /an hour at most/],
     [['-o', 'yaml'], /yaml/],
+    [['--all-hosts', '-t', '5m'], /last minute/],
   ])('%j is a usage error', (flags, message) => {
     const invocation = parseArguments(['stat', ...flags], {});
     expect(invocation.kind).toBe('usage');
     expect('message' in invocation && invocation.message).toMatch(message);
+  });
+});
+
+describe('synapse stat --all-hosts', () => {
+  it('shows each service with all hosts that told of it, and what is missing', () => {
+    const orders = { service: 'orders', hosts: 12, numbersOf: 11, rps: 2.5, successRate: 0.5, p50: 0.001, p95: 0.01, p99: 1 }; // prettier-ignore
+    const silent = { ...orders, service: 'db', numbersOf: 0, rps: null, successRate: null, p50: null, p95: null, p99: null }; // prettier-ignore
+    const told = { now: 0, services: [orders, silent], notes: ['no numbers of \u001b[2Jb: x'] };
+    expect(fleetStatTable(told, true, undefined).map((line) => line.replaceAll(/ +/g, ' '))).toEqual([
+      'NAME HOSTS SUCCESS RPS P50 P95 P99 TOLD BY',
+      'orders 12 50.00% 2.5 1.0ms 10ms 1.0s 11/12',
+      'db 12 - - - - - 0/12',
+      expect.stringMatching(/^note: no numbers of [^\u001b]*b: x$/),
+    ]);
+    expect(parseArguments(['stat', '--all-hosts'], {})).toMatchObject({
+      kind: 'ask',
+      question: { about: 'stat', allHosts: true, target: undefined },
+    });
   });
 });
 

@@ -25,6 +25,11 @@ export function statOptions(usual: string) {
     time: { ...text, alias: 't', describe: 'how long a span: 30s, 5m, 1h at most', defaultDescription: '1m' },
     from: { ...text, describe: 'how long ago it begins, in place of --time' },
     to: { ...text, describe: 'how long ago it ends', defaultDescription: 'now' },
+    'all-hosts': {
+      type: 'boolean',
+      default: false,
+      describe: 'of all hosts of the fleet that tell their numbers, over the last minute',
+    },
   } as const;
 }
 
@@ -35,6 +40,7 @@ export function spanOf(flags: {
   readonly time?: string | undefined;
   readonly from?: string | undefined;
   readonly to?: string | undefined;
+  readonly 'all-hosts'?: boolean | undefined;
 }): StatSpan | string {
   const [time, from, to] = (['time', 'from', 'to'] as const).map((name) => {
     const given = flags[name];
@@ -42,6 +48,8 @@ export function spanOf(flags: {
   });
   for (const [name, value] of Object.entries({ time, from, to }))
     if (Number.isNaN(value)) return `--${name}: expected a duration such as 30s, 5m or 1h`;
+  if (flags['all-hosts'] === true && (time ?? from ?? to) !== undefined)
+    return '--all-hosts is of the last minute, without --time, --from or --to';
   if (time !== undefined && from !== undefined) return '--time and --from exclude each other';
   const toMs = to ?? 0;
   const fromMs = from ?? toMs + (time ?? 60_000);

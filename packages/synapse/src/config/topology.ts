@@ -3,6 +3,9 @@ import { type AdminAddress, parseAddress } from '@smartstack/agent';
 import { aclEntry, parseHosts, type ZkAcl, type ZkPath } from '@smartstack/registry';
 import * as z from 'zod';
 
+import { networkProblem, within } from '../networks.js';
+import { isAny, parseTarget, type Target } from '../topology/numbers/target.js';
+
 /** What a name of this host may be: it is that of a znode. */
 const instanceName = /^[A-Za-z0-9_][\w.:-]{0,127}$/;
 
@@ -21,6 +24,51 @@ function isEnsemble(hosts: readonly string[]): boolean {
     return false;
   }
 }
+
+/** Networks that are nobody's but one's own; what listens on loopback does not expect others. */
+const usualNetworks = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7'];
+
+const target = z.string().transform((text, context): Target => {
+  const parsed = parseTarget(text);
+  if (parsed !== undefined && !isAny(parsed.host)) return parsed;
+  const message = 'expected an IP address of this host and a port, as other hosts reach it: 10.0.0.5:3457';
+  context.addIssue({ code: 'custom', message });
+  return z.NEVER;
+});
+
+const network = z.string().superRefine((text, context) => {
+  const message = networkProblem(text);
+  if (message !== undefined) context.addIssue({ code: 'custom', message });
+});
+
+/** `topology.numbers`. */
+const numbersSettings = z
+  .strictObject({
+    key_file: z
+      .string()
+      .startsWith('/', 'expected an absolute path')
+      .describe(
+        'A file with a key that all hosts of the fleet share, one line of at least 32 characters: `openssl rand -hex 32`. Who asks, and who answers, proves with it that they have it; it is never sent. Not the token of `admin`.',
+      ),
+    listen: target
+      .nullish()
+      .describe(
+        "Where other hosts may ask for this host's numbers, as IP:port, and for nothing else; told in its znode. Absent: this host only asks.",
+      ),
+    networks: z
+      .array(network)
+      .min(1)
+      .nullish()
+      .meta({ default: usualNetworks })
+      .describe(
+        `Only addresses in these are asked, whatever znodes say, and only from these it may be asked; by default ${usualNetworks.join(', ')}.`,
+      ),
+  })
+  .superRefine(({ listen, networks }, context) => {
+    if (!listen || within(networks ?? usualNetworks)(listen.host)) return;
+    const message = `${listen.host} is in none of networks: other hosts would not ask it`;
+    context.addIssue({ code: 'custom', path: ['listen'], message });
+  });
 
 /** `topology` of agent.yaml. */
 export const topologySettings = z
@@ -64,15 +112,36 @@ export const topologySettings = z
       .nullish()
       .meta({ default: ['world:anyone:cdrwa'] })
       .describe("Access control list of this host's znode: `scheme:id:permissions` each."),
+    numbers: numbersSettings
+      .nullish()
+      .describe(
+        'Live numbers of other hosts, over the network. Absent: nobody is asked, and nobody is told.',
+      ),
+  })
+  .superRefine(({ numbers, zk_hosts: hosts }, context) => {
+    if (!numbers || hosts) return;
+    const message = 'needs topology.zk_hosts: that is where hosts find each other';
+    context.addIssue({ code: 'custom', path: ['numbers'], message });
   })
   .prefault({})
   .describe('Who calls whom.');
+
+/** How hosts tell each other their numbers. */
+export interface NumbersSettings {
+  readonly keyFile: string;
+  /** Undefined: this one only asks. */
+  readonly listen: Target | undefined;
+  /** Addresses, or networks. */
+  readonly networks: readonly string[];
+}
 
 /** Where and how hosts tell each other who calls whom. */
 export interface MeshSettings {
   readonly hosts: readonly string[];
   readonly path: ZkPath;
   readonly acl: readonly ZkAcl[] | undefined;
+  /** Undefined: nobody is asked or told. */
+  readonly numbers: NumbersSettings | undefined;
 }
 
 /** How it is found out who calls whom, and who is told. */
@@ -87,11 +156,19 @@ export interface TopologySettings {
 
 /** What the settings mean. */
 export function readTopology(read: z.output<typeof topologySettings>): TopologySettings {
-  const { nerve_api: nerve, zk_hosts: hosts, zk_path: path, zk_acl: acl } = read;
+  const { nerve_api: nerve, zk_hosts: hosts, zk_path: path, zk_acl: acl, numbers } = read;
   return {
     everyMs: Math.round(read.interval * 1000),
     instanceId: read.instance_id ?? hostname().replaceAll(/[^\w.:-]/g, '_'),
     nerve: nerve === null || nerve === undefined ? undefined : nerve === false ? [] : [nerve],
-    mesh: hosts ? { hosts, path: path as ZkPath, acl: acl ?? undefined } : undefined,
+    mesh: hosts
+      ? { hosts, path: path as ZkPath, acl: acl ?? undefined, numbers: readNumbers(numbers) }
+      : undefined,
   };
+}
+
+function readNumbers(numbers: z.output<typeof topologySettings>['numbers']): NumbersSettings | undefined {
+  if (!numbers) return undefined;
+  const { key_file: keyFile, listen, networks } = numbers;
+  return { keyFile, listen: listen ?? undefined, networks: networks ?? usualNetworks };
 }

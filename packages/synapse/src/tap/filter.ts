@@ -1,4 +1,4 @@
-import { BlockList, isIP } from 'node:net';
+import { within } from '../networks.js';
 import type { TapRequest } from './shapes.js';
 
 /** Which requests are wanted: all that is given must fit. */
@@ -16,17 +16,6 @@ export interface TapFilter {
   readonly server?: string | undefined;
 }
 
-/** Says what is wrong with a `source`, for people; undefined: nothing. */
-export function sourceProblem(source: string): string | undefined {
-  const [address = '', prefix, ...rest] = source.split('/');
-  const most = { 4: 32, 6: 128 }[isIP(address)];
-  const isFine =
-    most !== undefined &&
-    rest.length === 0 &&
-    (prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= most));
-  return isFine ? undefined : 'must be an address, or a network such as 10.0.0.0/8';
-}
-
 /** Whether `text` is as the pattern says, in which `*` stands for anything. Takes no longer than their lengths multiplied. */
 function fits(pattern: string, text: string): boolean {
   const [first = '', ...others] = pattern.split('*');
@@ -42,24 +31,12 @@ function fits(pattern: string, text: string): boolean {
   return text.length - last.length >= at && text.endsWith(last);
 }
 
-function within(source: string): (address: string) => boolean {
-  const [network = '', prefix] = source.split('/');
-  const type = isIP(network) === 6 ? 'ipv6' : 'ipv4';
-  const list = new BlockList();
-  if (prefix === undefined) list.addAddress(network, type);
-  else list.addSubnet(network, Number(prefix), type);
-  return (address) => {
-    const version = isIP(address);
-    return version !== 0 && list.check(address, version === 6 ? 'ipv6' : 'ipv4');
-  };
-}
-
 /** Makes the test of a filter; its `source` must have no problem. */
 export function filterOf(filter: TapFilter): (request: TapRequest) => boolean {
   const { path, minLatency, server } = filter;
   const methods = filter.methods && new Set(filter.methods.map((method) => method.toUpperCase()));
   const statuses = filter.statuses?.map((status) => status.toLowerCase());
-  const isWithin = filter.source === undefined ? undefined : within(filter.source);
+  const isWithin = filter.source === undefined ? undefined : within([filter.source]);
   return (request) => {
     if (methods !== undefined && !methods.has(request.method ?? '')) return false;
     if (statuses !== undefined && !statuses.some((status) => isStatus(status, request.status))) return false;

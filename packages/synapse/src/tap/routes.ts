@@ -1,7 +1,7 @@
 import { type AdminRoute, type Clock, defineRoute, notFound, Refusal } from '@smartstack/agent';
 import * as z from 'zod';
 
-import { sourceProblem } from './filter.js';
+import { networkProblem } from '../networks.js';
 import { tapEventShape, tapServicesShape } from './shapes.js';
 import { choose, type TapQuery, TapStream } from './stream.js';
 import type { TapSource } from './types.js';
@@ -48,7 +48,7 @@ function queryOf(asked: Asked, source: TapSource): TapQuery {
   const known = source.services();
   const names = known.map(({ service }) => service);
   for (const name of wanted) if (!names.includes(name)) throw notFound('service', name, names);
-  const problem = client && sourceProblem(client[0]);
+  const problem = client && networkProblem(client[0]);
   if (problem !== undefined) throw new Refusal(400, `query.source: ${problem}`);
   const chosen = choose(known, wanted);
   const [first] = chosen.notTapped;

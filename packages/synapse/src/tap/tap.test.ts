@@ -3,7 +3,8 @@ import type { AdminSink } from '@smartstack/agent';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Busiest } from './busiest.js';
-import { filterOf, sourceProblem, type TapFilter } from './filter.js';
+import { networkProblem } from '../networks.js';
+import { filterOf, type TapFilter } from './filter.js';
 import { pathPattern } from './pathPattern.js';
 import { nextPermille, RateLimit } from './sampling.js';
 import type { TapEvent, TapRequest } from './shapes.js';
@@ -70,10 +71,10 @@ describe('a filter', () => {
   });
 
   it.each(['10.0.0.1', '10.0.0.0/8', '::/0', 'fe80::1/128'])('knows %s', (source) =>
-    expect(sourceProblem(source)).toBeUndefined(),
+    expect(networkProblem(source)).toBeUndefined(),
   );
   it.each(['', 'host', '10.0.0.0/33', '10.0.0.0/8/8', '::1/129', '1.2.3.4/x'])('refuses %s', (source) =>
-    expect(sourceProblem(source)).toContain('address'),
+    expect(networkProblem(source)).toContain('address'),
   );
 });
 

@@ -1,70 +1,40 @@
 import type { HostNode } from './mesh/node.js';
 import type { Fleet } from './mesh/reader.js';
-import type { TopologyAnswer, TopologyEdge, TopologyHost } from './shapes.js';
+import type { HostReport } from './numbers/numbers.js';
+import type { TopologyAnswer, TopologyHost } from './shapes.js';
+import { edgesOf, servicesOf, type Told } from './told.js';
 
-/** So many hosts of an edge are named. */
-const maxNamed = 10;
+/** So many hosts of a note are named. */
+const maxNamed = 3;
 
-/** The edges of one host, with numbers where they are known. */
-interface Told {
-  readonly instanceId: string;
-  readonly edges: readonly Pick<
-    TopologyEdge,
-    'source' | 'destination' | 'identity' | 'rps' | 'successRate' | 'p95' | 'firstSeen' | 'lastSeen'
-  >[];
+/** What a fleet told, and when. */
+export interface FleetReading {
+  readonly fleet: Fleet;
+  /** Of its hosts' numbers, by instance_id; undefined where nobody is asked. */
+  readonly reports: ReadonlyMap<string, HostReport> | undefined;
+  /** What makes wall clock times of monotonic ones. */
+  readonly offset: number;
 }
 
-const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-
-/** One edge for each caller and service, however many hosts have it. Numbers are those of the hosts that told any. */
-function merged(hosts: readonly Told[]): readonly TopologyEdge[] {
-  const groups = new Map<string, { on: string[]; edges: Told['edges'][number][] }>();
-  for (const { instanceId, edges } of hosts) {
-    for (const edge of edges) {
-      const key = JSON.stringify([edge.source, edge.destination, edge.identity]);
-      const group = groups.get(key) ?? { on: [], edges: [] };
-      groups.set(key, group);
-      if (group.on.at(-1) === instanceId) continue;
-      group.on.push(instanceId);
-      group.edges.push(edge);
-    }
-  }
-  return [...groups.values()]
-    .flatMap(({ on, edges }): TopologyEdge[] => {
-      const [first] = edges;
-      if (first === undefined) return [];
-      const { source, destination, identity } = first;
-      const counted = edges.filter(({ rps }) => rps !== null);
-      const rps = counted.reduce((sum, edge) => sum + (edge.rps ?? 0), 0);
-      const rated = counted.filter(({ successRate }) => successRate !== null);
-      const weight = rated.reduce((sum, edge) => sum + (edge.rps ?? 0), 0);
-      const success = rated.reduce((sum, edge) => sum + (edge.rps ?? 0) * (edge.successRate ?? 0), 0);
-      const seen = edges.find(({ lastSeen }) => lastSeen !== undefined);
-      return [
-        {
-          ...{ source, destination, identity, hosts: on.length, onHosts: on.slice(0, maxNamed) },
-          ...(seen?.firstSeen !== undefined && { firstSeen: seen.firstSeen }),
-          ...(seen?.lastSeen !== undefined && { lastSeen: seen.lastSeen }),
-          numbersOf: counted.length,
-          rps: counted.length === 0 ? null : rps,
-          successRate: weight === 0 ? null : success / weight,
-          p95: edges.length === 1 ? first.p95 : null,
-        },
-      ];
-    })
-    .sort((a, b) => order(a.destination, b.destination) || order(a.source, b.source));
+/** What a host says itself counts more than its node, which is of some seconds ago. */
+function toldBy({ instanceId, edges }: HostNode, report: HostReport | undefined): Told {
+  const { numbers } = report ?? {};
+  return { instanceId, edges: numbers?.edges ?? edges, counts: numbers?.services };
 }
 
-function withoutNumbers({ instanceId, edges }: HostNode): Told {
-  return { instanceId, edges: edges.map((edge) => ({ ...edge, rps: null, successRate: null, p95: null })) };
+function hostOf(node: HostNode, report: HostReport | undefined, offset: number): TopologyHost {
+  const { instanceId, zone, agent, services } = node;
+  const { at, problem } = report ?? {};
+  return {
+    ...{ instanceId, isThis: false, agent, services },
+    ...(zone !== undefined && { zone }),
+    ...(at !== undefined && { numbersAt: Math.round(at + offset) }),
+    ...(problem !== undefined && { problem }),
+  };
 }
 
-function hostOf({ instanceId, zone, agent, services }: HostNode): TopologyHost {
-  return { ...{ instanceId, isThis: false, agent, services }, ...(zone !== undefined && { zone }) };
-}
-
-/** What a fleet comes to, for people. */
-function notesOf({ hosts, problem, skipped }: Fleet): readonly string[] {
+/** What is missing of a fleet, for people. */
+function notesOf({ hosts, problem, skipped, ageMs, isStale }: Fleet): readonly string[] {
   const cut = hosts.filter(({ isCut }) => isCut).length;
   const { version, malformed, tooLarge, tooMany, unreadable } = skipped;
   const all = [
@@ -75,24 +45,52 @@ function notesOf({ hosts, problem, skipped }: Fleet): readonly string[] {
     [unreadable, 'that may not be read'],
   ] as const;
   return [
+    ...(ageMs === undefined ? ['the fleet was not read yet'] : []),
     ...(problem === undefined ? [] : [`the fleet cannot be read now: ${problem}`]),
+    ...(isStale && ageMs !== undefined ? [`the fleet is as it was ${Math.round(ageMs / 1000)} s ago`] : []),
     ...all.flatMap(([count, why]) => (count === 0 ? [] : [`without the nodes of ${count} hosts ${why}`])),
     ...(cut === 0 ? [] : [`${cut} hosts have more edges than they tell`]),
   ];
 }
 
+/** Whose numbers are missing, or are not of now, by reason. */
+function missing(hosts: readonly TopologyHost[]): readonly string[] {
+  const reasons = new Map<string, string[]>();
+  for (const { instanceId, problem, numbersAt } of hosts) {
+    if (problem === undefined) continue;
+    const what = `no ${numbersAt === undefined ? '' : 'new '}numbers of`;
+    const key = JSON.stringify([what, problem]);
+    const known = reasons.get(key);
+    if (known) known.push(instanceId);
+    else reasons.set(key, [instanceId]);
+  }
+  return [...reasons].map(([key, names]) => {
+    const [what, why] = JSON.parse(key) as [string, string];
+    const more = names.length - maxNamed;
+    return `${what} ${names.slice(0, maxNamed).join(', ')}${more > 0 ? ` and ${more} more` : ''}: ${why}`;
+  });
+}
+
 /** Who calls whom in a fleet: what its hosts tell, and what this one knows itself. */
-export function fleetAnswer(own: TopologyAnswer, fleet: Fleet | undefined): TopologyAnswer {
-  const [self] = own.hosts;
-  const others = (fleet?.hosts ?? []).filter(({ instanceId }) => instanceId !== self?.instanceId);
-  const told: Told[] = [
-    ...(self === undefined ? [] : [{ instanceId: self.instanceId, edges: own.edges }]),
-    ...others.map(withoutNumbers),
-  ];
+export function fleetAnswer(
+  own: TopologyAnswer,
+  self: Told,
+  { fleet, reports, offset }: FleetReading,
+): TopologyAnswer {
+  const others = fleet.hosts.filter(({ instanceId }) => instanceId !== self.instanceId);
+  const told = [self, ...others.map((node) => toldBy(node, reports?.get(node.instanceId)))];
+  const hosts = others.map((node) => hostOf(node, reports?.get(node.instanceId), offset));
+  const { ageMs, isStale, problem } = fleet;
   return {
-    ...{ ...own, scope: 'fleet', edges: merged(told) },
-    hosts: [...own.hosts, ...others.map(hostOf)],
-    ...(fleet && { skipped: fleet.skipped }),
-    notes: [...own.notes, ...(fleet === undefined ? ['the fleet was not read yet'] : notesOf(fleet))],
+    ...{ ...own, scope: 'fleet', edges: edgesOf(told), services: servicesOf(told) },
+    hosts: [...own.hosts, ...hosts],
+    skipped: fleet.skipped,
+    fleet: {
+      ...(ageMs !== undefined && { readAt: Math.round(own.now - ageMs) }),
+      isStale,
+      ...(problem !== undefined && { problem }),
+      hasNumbers: reports !== undefined,
+    },
+    notes: [...own.notes, ...notesOf(fleet), ...missing(hosts)],
   };
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 
-const identity = z.enum(['declared', 'listener', 'unit', 'user', 'only-service', 'host', 'unknown']);
+/** How it is known who calls. */
+export const identity = z.enum(['declared', 'listener', 'unit', 'user', 'only-service', 'host', 'unknown']);
 
 const identityText = [
   'declared: the configuration of the service says so, for its port or for an address of that caller;',
@@ -27,7 +28,7 @@ const edge = z
         'Requests or connections in a second, over the last minute; null where several callers share a service on a host, which HAProxy does not count apart.',
       ),
     successRate: z.number().nullable().describe('From 0 to 1.'),
-    p95: z.number().nullable().describe('Seconds; null for more than one host.'),
+    p95: z.number().nullable().describe('Seconds, of all their responses for which a latency was counted.'),
   })
   .meta({ id: 'TopologyEdge' });
 
@@ -38,7 +39,8 @@ const host = z
     zone: z.string().optional(),
     agent: z.string().optional().describe('Version of synapse.'),
     services: z.array(z.string()).readonly().describe('What nerve registers from there.'),
-    problem: z.string().optional().describe('Why its numbers are missing.'),
+    numbersAt: z.number().optional().describe('When it told its numbers; wall clock milliseconds.'),
+    problem: z.string().optional().describe('Why its numbers are missing, or are not of later.'),
   })
   .meta({ id: 'TopologyHost' });
 
@@ -52,6 +54,28 @@ const notRead = z
   })
   .meta({ id: 'TopologySkipped' });
 
+const fleetService = z
+  .object({
+    service: z.string(),
+    hosts: z.int().describe('On so many hosts somebody calls it.'),
+    numbersOf: z.int().describe('So many of these have told the following, over the last minute.'),
+    rps: z.number().nullable(),
+    successRate: z.number().nullable().describe('From 0 to 1.'),
+    p50: z.number().nullable().describe('Seconds, of the responses of all these hosts.'),
+    p95: z.number().nullable(),
+    p99: z.number().nullable(),
+  })
+  .meta({ id: 'FleetService' });
+
+const fleetState = z
+  .object({
+    readAt: z.number().optional().describe('When ZooKeeper was read last; wall clock milliseconds.'),
+    isStale: z.boolean().describe('It is not read now, or was not for long.'),
+    problem: z.string().optional().describe('Why.'),
+    hasNumbers: z.boolean().describe('Whether other hosts are asked for their numbers.'),
+  })
+  .meta({ id: 'FleetState' });
+
 /** Who calls whom. */
 export const topologyShape = z
   .object({
@@ -60,6 +84,12 @@ export const topologyShape = z
     hosts: z.array(host).readonly(),
     edges: z.array(edge).readonly().describe('In the order of their destinations and sources.'),
     skipped: notRead.optional().describe('Hosts that are not in it; of a fleet only.'),
+    services: z
+      .array(fleetService)
+      .readonly()
+      .optional()
+      .describe('What is called, with all who call it; of a fleet only.'),
+    fleet: fleetState.optional().describe('How fresh it is; of a fleet only.'),
     notes: z.array(z.string()).readonly().describe('What is missing, for people.'),
     hasFleet: z.boolean().describe('Whether this agent is told of other hosts.'),
   })
@@ -68,4 +98,5 @@ export const topologyShape = z
 export type TopologyAnswer = z.output<typeof topologyShape>;
 export type TopologyEdge = z.output<typeof edge>;
 export type TopologyHost = z.output<typeof host>;
+export type FleetService = z.output<typeof fleetService>;
 export type Skipped = z.output<typeof notRead>;

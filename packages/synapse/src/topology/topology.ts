@@ -1,16 +1,19 @@
-import { type Clock, type Logger, run, type Task, untilAborted } from '@smartstack/agent';
+import { type Clock, type Logger, run, type Task, unlessAborted, untilAborted } from '@smartstack/agent';
 import type { SessionLease } from '@smartstack/registry';
 import type { Generator } from '../catalog/types.js';
-import type { TopologySettings } from '../config/topology.js';
+import type { MeshSettings, TopologySettings } from '../config/topology.js';
+import { countsOf } from './counts.js';
 import { fleetAnswer } from './fleetAnswer.js';
-import { hostEdges } from './hostEdges.js';
 import { HostTopology } from './hostTopology.js';
 import { type HostNode, toldEdges } from './mesh/node.js';
 import { Publisher } from './mesh/publisher.js';
 import { FleetReader } from './mesh/reader.js';
+import type { HostNumbers } from './numbers/answer.js';
+import type { Numbers } from './numbers/numbers.js';
 import { NerveServices, usualNerve } from './nerveServices.js';
 import type { TopologyAnswer, TopologyHost } from './shapes.js';
 import { readSockets } from './socketReader.js';
+import { edgesOf, type Told } from './told.js';
 import { Users } from './users.js';
 
 /** What the topology stands on. */
@@ -27,6 +30,8 @@ export interface TopologyOptions {
   readonly logger: Logger;
 }
 
+/** An answer for the fleet is good for all who ask in this time, in milliseconds. */
+const sharedMs = 1_000;
 const minute = { fromMs: 60_000, toMs: 0, withPoints: false };
 
 /** Who calls whom: on this host and, where its operator wants that, in its fleet. */
@@ -35,6 +40,8 @@ export class Topology {
   readonly #host: HostTopology;
   #publisher: Publisher | undefined;
   #reader: FleetReader | undefined;
+  #numbers: Numbers | undefined;
+  #shared: { readonly answer: Promise<TopologyAnswer>; readonly at: number } | undefined;
   readonly #stop = new AbortController();
 
   constructor(options: TopologyOptions) {
@@ -86,27 +93,63 @@ export class Topology {
         clock,
       });
       this.#publisher = new Publisher({ session, settings: mesh, node: () => this.#node(), clock, logger });
-      await this.#publisher.run(signal);
+      const publisher = this.#publisher;
+      const numbers = await this.#numbersOf(mesh);
+      this.#numbers = numbers;
+      const publish: Task = async (inner) => {
+        // Its first node has where it can be asked.
+        await unlessAborted(numbers?.settled ?? Promise.resolve(), inner);
+        await publisher.run(inner);
+      };
+      await run([publish, (inner) => numbers?.run(inner) ?? untilAborted(inner)], signal);
     } finally {
       await lease.release();
     }
   }
 
+  /** Only who wants to know numbers of others, or to tell them, loads what it takes. */
+  async #numbersOf({ numbers: settings }: MeshSettings): Promise<Numbers | undefined> {
+    if (settings === undefined) return undefined;
+    const { clock, logger } = this.#options;
+    const { Numbers: Made } = await import('./numbers/numbers.js');
+    return new Made({ settings, clock, logger, numbers: () => this.#told() });
+  }
+
   #node(): HostNode {
     const { settings, version, zone } = this.#options;
     return {
-      ...{ instanceId: settings.instanceId, zone, agent: version },
+      ...{ instanceId: settings.instanceId, zone, agent: version, api: this.#numbers?.target },
       services: this.#host.hosted.map(({ name }) => name),
       ...{ edges: toldEdges(this.#host.edges), isCut: false },
     };
   }
 
-  /** What is known of the fleet, where its hosts tell; else of this host. */
-  async fleet(): Promise<TopologyAnswer> {
-    const own = this.host();
-    if (this.#reader === undefined)
+  /** What others are told of the traffic here. */
+  #told(): HostNumbers {
+    const { instanceId, edges, counts = new Map() } = this.#self;
+    return { instanceId, edges, services: counts, isCut: this.#host.dropped > 0 };
+  }
+
+  /** What is known of the fleet, where its hosts tell; else of this host. Made once a second at most: many may look. */
+  fleet(): Promise<TopologyAnswer> {
+    const now = this.#options.clock.monotonic();
+    if (this.#shared === undefined || now - this.#shared.at >= sharedMs)
+      this.#shared = { answer: this.#askFleet(), at: now };
+    return this.#shared.answer;
+  }
+
+  async #askFleet(): Promise<TopologyAnswer> {
+    const { signal } = this.#stop;
+    if (this.#reader === undefined) {
+      const own = this.host();
       return { ...own, notes: [...own.notes, 'only of this host: topology.zk_hosts is not set'] };
-    const answer = fleetAnswer(own, await this.#reader.current(this.#stop.signal));
+    }
+    const fleet = await this.#reader.current(signal);
+    const others = fleet.hosts.filter(({ instanceId }) => instanceId !== this.#options.settings.instanceId);
+    const reports = await this.#numbers?.of(others, signal);
+    const { clock } = this.#options;
+    const offset = clock.now() - clock.monotonic();
+    const answer = fleetAnswer(this.host(), this.#self, { fleet, reports, offset });
     const problem = this.#publisher?.problem;
     if (problem === undefined) return answer;
     return { ...answer, notes: [...answer.notes, `the others are not told of this host: ${problem}`] };
@@ -117,8 +160,13 @@ export class Topology {
     const { settings, clock } = this.#options;
     const { problem, dropped } = this.#host;
     return {
-      ...{ scope: 'host', now: clock.now(), hasFleet: settings.mesh !== undefined, hosts: [this.#self()] },
-      edges: hostEdges(settings.instanceId, this.#host.edges, this.#traffic?.services(minute)),
+      ...{
+        scope: 'host',
+        now: clock.now(),
+        hasFleet: settings.mesh !== undefined,
+        hosts: [this.#thisHost()],
+      },
+      edges: edgesOf([this.#self]),
       notes: [
         ...(problem === undefined ? [] : [`callers cannot all be seen: ${problem}`]),
         ...(dropped === 0 ? [] : [`there are more edges than are kept: ${dropped} were dropped`]),
@@ -126,7 +174,17 @@ export class Topology {
     };
   }
 
-  #self(): TopologyHost {
+  get #self(): Told {
+    return {
+      instanceId: this.#options.settings.instanceId,
+      edges: this.#host.edges.map(({ caller, service, firstSeen, lastSeen }) => ({
+        ...{ source: caller.name, destination: service, identity: caller.identity, firstSeen, lastSeen },
+      })),
+      counts: countsOf(this.#traffic?.services(minute)),
+    };
+  }
+
+  #thisHost(): TopologyHost {
     const { settings, version, zone } = this.#options;
     return {
       ...{ instanceId: settings.instanceId, isThis: true, agent: version },

@@ -29,7 +29,10 @@ function setUp() {
         };
       },
     },
-    settings: { hosts: [], path: '/mesh', acl: [{ scheme: 'auth', id: '', permissions: 'cdrwa' }] },
+    settings: {
+      ...{ hosts: [], path: '/mesh', numbers: undefined },
+      acl: [{ scheme: 'auth', id: '', permissions: 'cdrwa' }],
+    },
     node: (): HostNode => ({
       ...{ instanceId: 'vm', agent: '1', services: [], isCut: false },
       edges: Array.from({ length: state.edges }, (_, index) => ({

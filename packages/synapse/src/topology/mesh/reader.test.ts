@@ -1,5 +1,5 @@
 import { FakeClock } from '@smartstack/agent/testing';
-import { type Stat, ZooKeeperError, type ZkSession } from '@smartstack/registry';
+import { type SessionState, type Stat, ZooKeeperError, type ZkSession } from '@smartstack/registry';
 import { describe, expect, it } from 'vitest';
 import { encodeNode } from './node.js';
 import { FleetReader } from './reader.js';
@@ -10,14 +10,20 @@ const nodeOf = (instanceId: string, given: object = {}) =>
 function setUp(nodes: Record<string, Buffer | Error>) {
   const clock = new FakeClock();
   const asked = { children: 0, data: 0 };
-  const state = { failure: undefined as Error | undefined, version: 1n, hangs: false };
+  const state = {
+    ...{ failure: undefined as Error | undefined, version: 1n, hangs: false },
+    session: { kind: 'connected' } as SessionState,
+  };
   const find = (path: string): Buffer | undefined => {
     const found = nodes[path.slice('/mesh/'.length)];
     if (found instanceof Error) throw found;
     return found;
   };
   const stat = (data: Buffer) => ({ mzxid: state.version, dataLength: data.length }) as Stat;
-  const session: Pick<ZkSession, 'exists' | 'getChildren' | 'getData'> = {
+  const session: Pick<ZkSession, 'exists' | 'getChildren' | 'getData' | 'state'> = {
+    get state() {
+      return state.session;
+    },
     exists: (path) => Promise.resolve(find(path)).then((data) => data && stat(data)),
     getChildren: async () => {
       asked.children += 1;
@@ -58,8 +64,9 @@ describe('the fleet', () => {
       closed: noAuth,
     });
     const fleet = await current();
-    expect(fleet?.hosts.map(({ instanceId }) => instanceId)).toEqual(['a', 'b']);
-    expect(fleet?.skipped).toEqual({ version: 1, malformed: 2, tooLarge: 1, tooMany: 0, unreadable: 1 });
+    expect([fleet.ageMs, fleet.isStale, fleet.problem]).toEqual([0, false, undefined]);
+    expect(fleet.hosts.map(({ instanceId }) => instanceId)).toEqual(['a', 'b']);
+    expect(fleet.skipped).toEqual({ version: 1, malformed: 2, tooLarge: 1, tooMany: 0, unreadable: 1 });
   });
 
   it('is read only while somebody asks, and a node only when it changed', async () => {
@@ -89,7 +96,24 @@ describe('the fleet', () => {
     state.failure = new Error('no connection');
     await pass(11);
     const fleet = await current();
-    expect(fleet).toMatchObject({ problem: 'no connection', hosts: [{ instanceId: 'a' }] });
+    expect(fleet).toMatchObject({ problem: 'no connection', isStale: true, hosts: [{ instanceId: 'a' }] });
+    expect(fleet.ageMs).toBe(11_000);
+    state.failure = undefined;
+    await pass(10);
+    expect(await current()).toMatchObject({ ageMs: 1_000, isStale: false });
+  });
+
+  it('is stale as soon as there is no connection, and when a reading takes long', async () => {
+    const { state, current, pass } = setUp({ a: nodeOf('a') });
+    await current();
+    state.session = { kind: 'suspended', epoch: 1, since: 0, reason: 'x' };
+    expect(await current()).toMatchObject({ isStale: true, problem: 'no connection to ZooKeeper', ageMs: 0 });
+    state.session = { kind: 'connected' } as SessionState;
+    state.hangs = true;
+    await pass(24);
+    expect(await current()).toMatchObject({ isStale: false, ageMs: 24_000 });
+    await pass(1);
+    expect(await current()).toMatchObject({ isStale: true, ageMs: 25_000, hosts: [{ instanceId: 'a' }] });
   });
 
   it('that cannot be reached at all keeps nobody waiting for long', async () => {
@@ -97,7 +121,7 @@ describe('the fleet', () => {
     state.hangs = true;
     const answer = current();
     await clock.advance(4_000);
-    expect(await answer).toBeUndefined();
+    expect(await answer).toMatchObject({ hosts: [], ageMs: undefined, isStale: true });
   });
 
   it('has a limit', async () => {
@@ -108,6 +132,6 @@ describe('the fleet', () => {
     const answer = current();
     for (let round = 0; round < 400; round += 1) await clock.advance(0);
     const fleet = await answer;
-    expect([fleet?.hosts.length, fleet?.skipped.tooMany]).toEqual([5_000, 3]);
+    expect([fleet.hosts.length, fleet.skipped.tooMany]).toEqual([5_000, 3]);
   });
 });

@@ -7,6 +7,8 @@ import type { Skipped } from '../shapes.js';
 const leaseMs = 60_000;
 /** As long as somebody who asks waits for the first reading, in milliseconds. */
 const patienceMs = 4_000;
+/** What was not read for so many times the usual while is stale. */
+const staleTimes = 2;
 /** Hosts, their bytes in all, and readings under way at once. */
 const [maxHosts, maxBytes, inFlight] = [5_000, 32 * 1024 * 1024, 32];
 
@@ -14,17 +16,24 @@ const [maxHosts, maxBytes, inFlight] = [5_000, 32 * 1024 * 1024, 32];
 export interface Fleet {
   readonly hosts: readonly HostNode[];
   readonly skipped: Skipped;
-  /** When it was read; wall clock milliseconds. */
-  readonly at: number;
+  /** How long ago it was read, in milliseconds; undefined where it was not. */
+  readonly ageMs: number | undefined;
+  /** It is older than it should be, or cannot be read now. */
+  readonly isStale: boolean;
   /** Why it is not read now; what was read before stays. */
   readonly problem?: string;
+}
+
+/** What was read, and when by the monotonic clock. */
+interface Reading extends Pick<Fleet, 'hosts' | 'skipped'> {
+  readonly at: number;
 }
 
 const nothingSkipped: Skipped = { version: 0, malformed: 0, tooLarge: 0, tooMany: 0, unreadable: 0 };
 
 /** What reading stands on. */
 export interface ReaderOptions {
-  readonly session: () => Pick<ZkSession, 'exists' | 'getChildren' | 'getData'>;
+  readonly session: () => Pick<ZkSession, 'exists' | 'getChildren' | 'getData' | 'state'>;
   readonly path: ZkPath;
   /** Between two readings, in milliseconds. */
   readonly everyMs: number;
@@ -42,7 +51,8 @@ interface Known {
 export class FleetReader {
   readonly #options: ReaderOptions;
   #known: ReadonlyMap<string, Known> = new Map();
-  #last: Fleet | undefined;
+  #last: Reading | undefined;
+  #problem: string | undefined;
   #askedAt = -Infinity;
   #isReading = false;
   /** Those who wait for a reading. */
@@ -52,8 +62,8 @@ export class FleetReader {
     this.#options = options;
   }
 
-  /** The latest reading, for which is waited a moment where it is old. Undefined where there is none. */
-  async current(signal: AbortSignal): Promise<Fleet | undefined> {
+  /** The latest reading, for which is waited a moment where there is none. */
+  async current(signal: AbortSignal): Promise<Fleet> {
     const { clock } = this.#options;
     this.#askedAt = clock.monotonic();
     if (!this.#isReading) {
@@ -63,7 +73,19 @@ export class FleetReader {
       this.#read(signal).catch(() => undefined);
       await next;
     } else if (this.#last === undefined) await this.#next();
-    return this.#last;
+    return this.#told();
+  }
+
+  #told(): Fleet {
+    const { clock, everyMs, session } = this.#options;
+    const ageMs = this.#last && clock.monotonic() - this.#last.at;
+    // Reading may hang for as long as there is no connection.
+    const problem = session().state.kind === 'connected' ? this.#problem : 'no connection to ZooKeeper';
+    return {
+      ...{ hosts: this.#last?.hosts ?? [], skipped: this.#last?.skipped ?? nothingSkipped, ageMs },
+      isStale: problem !== undefined || ageMs === undefined || ageMs > staleTimes * everyMs + patienceMs,
+      ...(problem !== undefined && { problem }),
+    };
   }
 
   #next(): Promise<void> {
@@ -83,9 +105,9 @@ export class FleetReader {
     while (!signal.aborted && clock.monotonic() - this.#askedAt < leaseMs) {
       try {
         this.#last = await this.#readAll(signal);
+        this.#problem = undefined;
       } catch (error) {
-        const before = this.#last ?? { hosts: [], skipped: nothingSkipped, at: clock.now() };
-        this.#last = { ...before, problem: describeError(error) };
+        this.#problem = describeError(error);
       }
       for (const done of [...this.#waiting]) done();
       await clock.sleep(everyMs, signal).catch(() => undefined);
@@ -96,7 +118,7 @@ export class FleetReader {
     this.#last = undefined;
   }
 
-  async #readAll(signal: AbortSignal): Promise<Fleet> {
+  async #readAll(signal: AbortSignal): Promise<Reading> {
     const { clock } = this.#options;
     const names = await this.#children(signal);
     const asked = names.slice(0, maxHosts);
@@ -123,7 +145,7 @@ export class FleetReader {
       skipped[node] += 1;
       return [];
     });
-    return { hosts, skipped, at: clock.now() };
+    return { hosts, skipped, at: clock.monotonic() };
   }
 
   /** Asks first how large it is and when it changed: mostly it did not. */

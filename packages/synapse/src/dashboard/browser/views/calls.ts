@@ -92,6 +92,9 @@ function callRow({ edge: { source, destination }, isLocal }: Call): Part<Call> {
       ] as const;
       for (const [cell, text] of texts) if (cell) say(cell, text);
       if (hosts) set(hosts, 'title', edge.onHosts.join(', '));
+      const told =
+        edge.numbersOf < edge.hosts ? `of ${edge.numbersOf} of ${counted(edge.hosts, 'host')}` : undefined;
+      for (const cell of [rps, success, p95]) if (cell) set(cell, 'title', told);
       if (success) set(success, 'data-level', levelOf(edge.successRate));
     },
   };

@@ -2,9 +2,9 @@ import type { ServiceLine } from '../../../explain/shapes.js';
 import type { TopologyAnswer } from '../../../topology/shapes.js';
 import type { ServiceDetail, TrafficAnswer } from '../../../traffic/shapes.js';
 import { api, ApiError } from '../api.js';
-import { h, say, show } from '../dom.js';
+import { h, say, set, show } from '../dom.js';
 import { fleetGraph } from '../fleetGraph.js';
-import { counted } from '../format.js';
+import { fleetLegend } from '../fleetLegend.js';
 import { busiest, hostGraph, maxDetailed } from '../hostGraph.js';
 import type { Place } from '../place.js';
 import { Choice } from '../tiles.js';
@@ -151,9 +151,10 @@ export class TopologyView implements ViewPart {
     say(
       this.#legend,
       isFleet
-        ? `${counted(calls.hosts.length, 'host')} in the last 15 minutes: width by hosts, colour by success`
+        ? fleetLegend(calls)
         : 'What calls this host’s services, and what serves them, over the last minute: width by requests, colour by success',
     );
+    set(this.#legend, 'data-level', isFleet && calls.fleet?.isStale === true ? 'fair' : undefined);
     const services = this.#traffic?.services ?? [];
     const count = isFleet ? calls.edges.length : services.length;
     say(
