@@ -13,7 +13,9 @@ const waiting = [
   'integration/{zookeeper,nerve,synapse,prometheus}/!(scale).test.ts',
   'integration/pair/{badInput,instanceLists,instances,mixedFleet,operator,registry,tls}.test.ts',
   'integration/discovery/{faults,massLoss,partition}.test.ts',
-  'integration/haproxy/{generator,killed,locality,managed,quarantine,slowstart,unloadable}.test.ts',
+  'integration/haproxy/{defaultServer,descriptors,firstStart,generator,hostile,hotChange,killed,locality}.test.ts',
+  'integration/haproxy/{managed,modes,oldVersion,prepared,quarantine,runtime,slowstart,strangers}.test.ts',
+  'integration/haproxy/{unloadable,upgrade,vouched,yelp}.test.ts',
   'integration/nginx/*.test.ts',
 ];
 const withServers = {
