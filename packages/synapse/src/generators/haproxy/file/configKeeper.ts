@@ -1,40 +1,32 @@
 import { unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type Clock, type Logger, makeDirectory, writeFileAtomic } from '@smartstack/agent';
-import { addressProblems } from './addressProbe.js';
+import { type Clock, makeDirectory, writeFileAtomic } from '@smartstack/agent';
+import { CandidateCheck, type CandidateCheckOptions, type CheckContext } from './candidateCheck.js';
 import { FileHash, hashOf } from './fileHash.js';
 import type { WrittenConfig } from '../loaded/beliefs.js';
 import { isSameState } from '../desired/sameState.js';
-import { type DescriptorNeed, descriptorNeed, descriptorProblem } from './descriptorNeed.js';
 import type { ConfigMessage } from './configMessages.js';
-import type { HaproxyMetrics } from '../haproxyMetrics.js';
+import { OperatorsFile } from './operatorsFile.js';
 import { Quarantine, type SharedLines } from './quarantineStore.js';
 import { render } from '../desired/render.js';
 import type { DesiredState } from '../types.js';
 import { copyLastGood } from './lastGood.js';
 import { tryOut } from './tryOut.js';
-import { holdNamed, settle, type Validator, type Verdict } from './validate.js';
+import { holdNamed, settle, type Verdict } from './validate.js';
 
 /** Where the configuration goes. */
-export interface ConfigKeeperOptions {
+export interface ConfigKeeperOptions extends CandidateCheckOptions {
   readonly clock: Clock;
-  readonly logger: Logger;
-  readonly metrics: HaproxyMetrics;
   readonly configPath: string;
   readonly candidatePath: string;
-  readonly validator: Validator;
   /** False: nothing is written, and everything counts as accepted (`do_writes: false`). */
   readonly doWrites: boolean;
-  /** How many descriptors the HAProxy that will load the file may open; undefined when nobody knows. */
-  readonly descriptorLimit: (signal: AbortSignal) => Promise<number | undefined>;
-  /** Whether that is a master with a socket, which needs some for itself. */
-  readonly hasMaster: boolean;
   /** How often addresses that were taken are tried again, in milliseconds. */
   readonly retryAddressesMs: number;
   /** What an earlier run of synapse wrote. */
   readonly written: WrittenConfig | undefined;
-  /** Called after each write, before anybody waits for it. Rejections are those of `keep`. */
-  readonly onWritten: (written: WrittenConfig) => Promise<void>;
+  /** Called after each write, before anybody waits for it; without a value where the file is none of ours any more. Rejections are those of `keep`. */
+  readonly onWritten: (written: WrittenConfig | undefined) => Promise<void>;
 }
 
 /** How keeping a state on disk ended. */
@@ -46,10 +38,7 @@ export interface Kept {
 }
 
 /** How a state is to be kept. */
-export interface KeepOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** The ports that HAProxy listens on now; undefined while that is not known, so that no address can be tried. */
-  readonly boundPorts?: () => ReadonlySet<number> | undefined;
+export interface KeepOptions extends CheckContext {
   /** Another state than the wanted one, for the time being: what is held back stays held. */
   readonly isStandIn?: boolean | undefined;
 }
@@ -62,23 +51,24 @@ export class ConfigKeeper {
   readonly quarantine = new Quarantine();
   readonly #options: ConfigKeeperOptions;
   readonly #disk: FileHash;
+  readonly #operators: OperatorsFile;
+  readonly #check: CandidateCheck;
   #written: WrittenConfig | undefined;
   #messages: readonly ConfigMessage[] = [];
   #unchecked: string | undefined;
   #rejected: { readonly hash: string; readonly isLimit: boolean } | undefined;
-  #descriptors: { readonly needed: number; readonly limit: number | undefined } | undefined;
   /** Hash of a text on which HAProxy did not start. */
   #unstartable: string | undefined;
   /** Of one on which it did: what a check has to say of it, warnings, is not known yet. */
   #unheard: string | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #addressesTriedAt = -Infinity;
-  /** Errors told last: what stays held is tried again now and then, which is no news. */
-  #told = '';
 
   constructor(options: ConfigKeeperOptions) {
     this.#options = options;
     this.#disk = new FileHash(options.configPath);
+    this.#operators = new OperatorsFile(options.configPath, options.logger);
+    this.#check = new CandidateCheck(options);
     this.#written = options.written;
   }
 
@@ -98,7 +88,7 @@ export class ConfigKeeper {
 
   /** File descriptors that the last candidate needs at least, and how many there may be, as far as it is known. */
   get descriptors(): { readonly needed: number; readonly limit: number | undefined } | undefined {
-    return this.#descriptors;
+    return this.#check.descriptors;
   }
 
   /** Hash of the file on disk; undefined when there is none. */
@@ -166,6 +156,7 @@ export class ConfigKeeper {
     const hash = hashOf(text);
     // What is known to be good needs no trial, and what is known to be bad gets none.
     if ([this.#written?.sha256, this.#rejected?.hash, this.#unstartable].includes(hash)) return false;
+    await this.#operators.keep(this.#written?.sha256);
     const isGood = await tryOut(configPath, text, () => load(candidate));
     this.#unstartable = isGood ? undefined : hash;
     this.#unheard = isGood ? hash : undefined;
@@ -188,7 +179,7 @@ export class ConfigKeeper {
     if (written?.sha256 === hash && (await this.diskHash()) === hash) {
       if (this.#unheard === hash) {
         this.#unheard = undefined;
-        this.#messages = (await this.#check(render(candidate), candidate, options)).messages;
+        this.#messages = (await this.#check.check(render(candidate), candidate, options)).messages;
       }
       if (isSame) return { accepted: written.desired, current: true };
       // The same text: what is known of it is to be the values that the next pass compares.
@@ -198,11 +189,15 @@ export class ConfigKeeper {
     }
     // What was rejected as a whole stays rejected until it changes.
     const isKnown = this.#rejected?.hash === hash;
-    if (isKnown && !(this.#rejected?.isLimit && (await this.#tooMany(candidate, options)) === undefined)) {
+    if (
+      isKnown &&
+      !(this.#rejected?.isLimit && (await this.#check.tooMany(candidate, options)) === undefined)
+    ) {
       return { accepted: lastGood, current: false };
     }
     const { quarantine } = this;
-    const check = (text: string, each: DesiredState): Promise<Verdict> => this.#check(text, each, options);
+    const check = (text: string, each: DesiredState): Promise<Verdict> =>
+      this.#check.check(text, each, options);
     const settled = await settle({
       ...{ desired, lastGood, shared, quarantine, check },
       candidate: next,
@@ -211,7 +206,7 @@ export class ConfigKeeper {
     this.#unchecked = settled.unchecked;
     this.#options.metrics.quarantined(quarantine.entries.length);
     // Not by what is held now: a pass may be giving it another chance just then.
-    if (settled.accepted?.desired === desired) this.#told = '';
+    if (settled.accepted?.desired === desired) this.#check.forget();
     if (settled.accepted === undefined) {
       const isLimit = settled.messages.some((message) => message.isLimit);
       const { logger, configPath } = this.#options;
@@ -231,55 +226,11 @@ export class ConfigKeeper {
     return { accepted: settled.accepted.desired, current: true };
   }
 
-  /** What `haproxy -c` does not find. */
-  async #unloadable(
-    text: string,
-    candidate: DesiredState,
-    options: KeepOptions,
-  ): Promise<readonly ConfigMessage[]> {
-    const tooMany = await this.#tooMany(candidate, options);
-    if (tooMany !== undefined) return [{ severity: 'error', text: tooMany, isLimit: true }];
-    const bound = options.boundPorts?.();
-    return bound === undefined ? [] : addressProblems(text, bound);
-  }
-
-  async #tooMany(candidate: DesiredState, { signal }: KeepOptions): Promise<string | undefined> {
-    const { descriptorLimit, hasMaster, metrics } = this.#options;
-    const need: DescriptorNeed = descriptorNeed(candidate, hasMaster);
-    const limit = await descriptorLimit(signal ?? new AbortController().signal);
-    this.#descriptors = { needed: need.count, limit };
-    metrics.descriptors(need.count, limit);
-    return descriptorProblem(need, limit);
-  }
-
-  async #check(text: string, candidate: DesiredState, options: KeepOptions): Promise<Verdict> {
-    const { validator, metrics, logger } = this.#options;
-    // What HAProxy does not see is looked at while it looks.
-    const [parsed, unloadable] = await Promise.all([
-      validator.check(text, options.signal),
-      this.#unloadable(text, candidate, options),
-    ]);
-    const problems = parsed.valid ? unloadable : [];
-    const verdict = problems.length === 0 ? parsed : { valid: false, messages: problems };
-    metrics.validated(verdict.unchecked !== undefined ? 'unchecked' : verdict.valid ? 'valid' : 'invalid');
-    if (!verdict.valid) {
-      const errors = verdict.messages.flatMap(({ severity, text: message }) =>
-        severity === 'error' ? [message] : [],
-      );
-      // The numbers of a limit change with every server, which is no news.
-      const told = problems.some(({ isLimit }) => isLimit) ? 'limit' : JSON.stringify(errors);
-      logger[told === this.#told ? 'debug' : 'warn']('haproxy rejects a candidate', {
-        errors: errors.slice(0, 20),
-      });
-      this.#told = told;
-    }
-    return verdict;
-  }
-
   async #write(desired: DesiredState, text: string): Promise<void> {
     const { configPath, candidatePath, logger } = this.#options;
     await makeDirectory(dirname(configPath)).catch(() => undefined);
     const sha256 = hashOf(text);
+    await this.#operators.keep(this.#written?.sha256);
     await writeFileAtomic(configPath, text);
     await unlink(candidatePath).catch(() => undefined);
     logger.debug('haproxy.cfg written', { file: configPath, bytes: Buffer.byteLength(text) });
@@ -295,5 +246,20 @@ export class ConfigKeeper {
   async keepLastGood(): Promise<void> {
     const { configPath, doWrites, logger } = this.#options;
     if (doWrites) await copyLastGood(configPath, logger);
+  }
+
+  /**
+   * For a file that could not be loaded, where nobody knows what runs: puts back the one that was there before ours,
+   * if nothing of ours was ever loaded. False, and nothing done, where that is not so. Throws AgentError `file_write`.
+   */
+  putBackOperators(): Promise<boolean> {
+    const put = this.#turn.then(async () => {
+      if (!this.#options.doWrites || !(await this.#operators.putBack())) return false;
+      this.#written = undefined;
+      await this.#options.onWritten(undefined);
+      return true;
+    });
+    this.#turn = put.catch(() => undefined);
+    return put;
   }
 }
