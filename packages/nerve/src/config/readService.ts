@@ -1,5 +1,6 @@
 import { type ConfigIssue, formatPath, type ParsedFile } from '@smartstack/agent';
-import { type Asked, checkProblems } from '../checks/index.js';
+import type { Asked } from './asked.js';
+import { checkProblems } from '../checks/index.js';
 import type { Plugins } from '@smartstack/agent/plugins';
 import { kindOf, placeOf } from '../reporters/index.js';
 import { validateLeniently } from './lenient.js';
