@@ -60,6 +60,6 @@ export async function readService(
   const ofModules = [...used.issues, ...published.issues];
   issues.push(...errors, ...ofModules);
   const unusable = errors.length > 0 || ofModules.some(({ severity }) => severity === 'error');
-  issues.push(...remarks(value).map((remark) => place(remark, 'warning')));
+  issues.push(...remarks(value).map((remark) => place(remark, 'warning', remark.below)));
   return { definitions: unusable ? undefined : definitions, issues };
 }
