@@ -61,6 +61,12 @@ module.exports = {
       },
     ),
     forbid(
+      'nobody-below-the-cli',
+      'What a command line asks for knows nothing of command lines.',
+      { path: '^packages/synapse/src/', pathNot: '^packages/synapse/src/(cli/|main\\.ts$)' },
+      { path: '^packages/synapse/src/cli/' },
+    ),
+    forbid(
       'browser-apart',
       'What runs in a browser knows of the rest types, and what is pure; it has no library.',
       { path: '^packages/synapse/src/dashboard/browser/', pathNot: '\\.test\\.ts$' },

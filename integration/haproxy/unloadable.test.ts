@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
@@ -136,5 +136,51 @@ describe('a file that passes every check and cannot be loaded', () => {
     expect(bed.status().quarantined).toMatchObject(held);
     // A check that finds it once more would say that it had been let go.
     expect(await rejections()).toBe(before);
+  });
+
+  it.each([
+    ['its worker tells', {}, 'waiting'],
+    ['nobody answers on the socket that we know', { socket_file_path: '/nowhere/admin.sock' }, undefined],
+    ['there is no socket', { do_socket: false, master_socket_path: undefined }, 'waiting'],
+  ])("gives way to the operator's own when it is our first (%s)", async (_, settings, waits) => {
+    const mine = await readFile(haproxy.configFile, 'utf8');
+    await chmod(haproxy.configFile, 0o640);
+    const reload = `kill -USR2 $(cat ${dir}/pid); sleep 0.3; grep -q nowhere ${haproxy.configFile} && exit 1; exit 0`;
+    const block = { ...topLevel(dir), reload_command: reload, ...settings };
+    const begin = (): GeneratorBed => startGenerator({ section_keywords: 'modern', ...block }, timing);
+    const timing = { reloadMs: 1_500, answerMs: 500 };
+    bed = begin();
+    const copy = `${haproxy.configFile}.before-synapse`;
+    const told = 'the haproxy.cfg that was there is kept';
+    for (let pass = 0; pass < 2; pass += 1) {
+      await expect(bed.reconcile(services([1], nowhere))).rejects.toThrow();
+      expect(await readFile(haproxy.configFile, 'utf8')).toBe(mine);
+      expect(await readFile(copy, 'utf8')).toBe(mine);
+      for (const path of [haproxy.configFile, copy]) expect((await stat(path)).mode & 0o777).toBe(0o640);
+      const again = bed.reconcile(services([1], nowhere));
+      if (waits === undefined) await expect(again).rejects.toThrow();
+      else expect(await again).toMatchObject({ outcome: waits });
+      expect(await readFile(haproxy.configFile, 'utf8')).toBe(mine);
+      const tellings = bed.logger.records.filter(({ message }) => message === told);
+      expect(tellings).toHaveLength(pass === 0 ? 1 : 0);
+      // Also synapse that is started anew, and does not remember.
+      await bed.stop();
+      bed = begin();
+    }
+    // Told when it was made, and not by those who find it.
+    expect(bed.logger.records.map(({ message }) => message)).not.toContain(told);
+
+    // Its restart, by whomever, finds what worked. What can be loaded is loaded, and the copy stays.
+    await haproxy.stop();
+    await start();
+    expect(await haproxy.ask('show stat')).toContain('idle,FRONTEND');
+    await bed.reconcile(services([1], []));
+    const answer = (): Promise<string | undefined> =>
+      get({ port: ports[1]! }).then(
+        ({ body }) => body,
+        () => undefined,
+      );
+    await eventually(async () => (await answer()) === 'u3', { what: 'what can be loaded is served' });
+    expect(await readFile(copy, 'utf8')).toBe(mine);
   });
 });

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { diffLiveFiles } from '../../packages/synapse/src/cli/diff.ts';
 import { filesOf } from '../../packages/synapse/src/cli/invocation.ts';
 import { lintConfiguration } from '../../packages/synapse/src/cli/lint.ts';
-import { load, startable } from '../../packages/synapse/src/cli/load.ts';
+import { load, startable } from '../../packages/synapse/src/allFiles.ts';
 import { renderAll } from '../../packages/synapse/src/cli/render.ts';
 import { generators } from '../../packages/synapse/src/generators/index.ts';
 import type { GeneratorDiff } from '../../packages/synapse/src/generators/types.ts';

@@ -1,6 +1,7 @@
 import type { Clock, Logger } from '@smartstack/agent';
 import type { Check, CheckContext } from './checks/check.js';
 import { probeWithin } from './checks/deadline.js';
+import { distinctNames } from './checks/distinctNames.js';
 import { type CheckOptions, createCheck } from './checks/index.js';
 import {
   type CheckResult,
@@ -30,6 +31,8 @@ export type Verdict = { readonly up: true } | { readonly up: false; readonly rea
 
 interface Entry {
   readonly check: Check;
+  /** No other check of the service has it. */
+  readonly name: string;
   readonly threshold: Threshold;
   health: HealthState;
   last: PastResult | undefined;
@@ -64,8 +67,11 @@ export class Checklist {
     this.#service = address.service;
     this.#deps = deps;
     const context = { ...address, clock: deps.clock, heartbeats: deps.heartbeats ?? silence };
-    this.#entries = options.map((one) => ({
-      check: createCheck(one, context),
+    const checks = options.map((one) => createCheck(one, context));
+    const names = distinctNames(checks.map(({ name }) => name));
+    this.#entries = options.map((one, index) => ({
+      check: checks[index]!,
+      name: names[index]!,
       threshold: { rise: one.rise, fall: one.fall },
       health: unknownHealth,
       last: undefined,
@@ -93,8 +99,8 @@ export class Checklist {
   }
 
   #status(withHistory: boolean): readonly CheckStatus[] {
-    return this.#entries.map(({ check, health, last, history }) => ({
-      name: check.name,
+    return this.#entries.map(({ name, health, last, history }) => ({
+      name,
       health: health.status,
       streak: health.streak,
       ...(last === undefined ? {} : { last }),
@@ -111,7 +117,7 @@ export class Checklist {
       const result = await this.#execute(entry, signal);
       if (entry.health.status === 'up') continue;
       const why = result.ok ? 'passes again, not yet often enough' : result.reason;
-      return { up: false, reason: `${entry.check.name}: ${why}` };
+      return { up: false, reason: `${entry.name}: ${why}` };
     }
     return { up: true };
   }
@@ -138,7 +144,7 @@ export class Checklist {
 
   async #probe(entry: Entry, signal: AbortSignal): Promise<CheckResult> {
     const { clock, logger, metrics } = this.#deps;
-    const labels = { service: this.#service, check: entry.check.name };
+    const labels = { service: this.#service, check: entry.name };
     const started = clock.monotonic();
     const result = await probeWithin(entry.check, clock, signal);
     const tookMs = clock.monotonic() - started;

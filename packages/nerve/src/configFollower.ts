@@ -57,7 +57,9 @@ export class ConfigFollower {
 
   /** Reads everything now, and reports what is wrong with it. */
   async load(): Promise<LoadedConfig> {
-    const loaded = await loadConfig(this.#options);
+    const loaded = await loadConfig({ ...this.#options, clock: this.#deps.clock });
+    // Never rejects.
+    void loaded.hangOver?.then(() => this.trigger());
     const { file } = this.#options;
     const valid = !loaded.issues.some(({ severity }) => severity === 'error');
     const issues = loaded.issues.map(formatIssue);

@@ -52,6 +52,25 @@ describe('Services', () => {
     expect(await seen()).not.toMatch(/service="/);
   });
 
+  it('measures each check by itself, also where two have one name', async () => {
+    const { apply, registry, clock, services } = setUp();
+    const checks = ['one', 'one', undefined, undefined].map((name) => ({ type: 'noop', name }));
+    await apply({ a: { checks } });
+    await clock.advance(1000);
+    const body = (): Promise<string> => registry.expose().then((exposed) => exposed.body);
+    const passes = (await body()).match(/check_result_total\{.*result="pass"\} \d+/g);
+    const names = services.status[0]?.checks.map(({ name }) => name);
+    expect(names?.slice(0, 2)).toEqual(['one', 'one-2']);
+    expect(names?.[3]).toBe(`${names?.[2]}-2`);
+    const counts = new Set(passes?.map((line) => /\d+$/.exec(line)?.[0]));
+    expect([passes?.length, counts.size]).toEqual([4, 1]);
+    // What the numbers were of goes with them.
+    await apply({ a: { checks: checks.slice(1) } });
+    expect(await body()).not.toContain('one-2');
+    await apply({});
+    expect(await body()).not.toContain('service="a"');
+  });
+
   it('changes weight and labels in place', async () => {
     const { apply, log, made } = setUp();
     await apply({ a: {} });

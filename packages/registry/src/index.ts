@@ -7,7 +7,7 @@ export * from './instanceList.js';
 export * from './nodeName.js';
 export { aclEntry } from './zookeeper/aclEntry.js';
 export { ensembleKey, parseHosts, type Ensemble, type HostPort } from './zookeeper/addresses.js';
-export { credentialProblem, CredentialReader, parseAuth } from './zookeeper/credentials.js';
+export { credentialFiles, credentialProblem, CredentialReader, parseAuth } from './zookeeper/credentials.js';
 export * from './zookeeper/errors.js';
 export * from './zookeeper/metrics.js';
 export * from './zookeeper/pool.js';

@@ -1,6 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FakeClock } from '@smartstack/agent/testing';
+import { Asked } from '../config/asked.js';
 import { describe, expect, it, vi } from 'vitest';
 import { selfSigned } from '../testing/certificates.js';
 import { configDir } from '../testing/configDir.js';
@@ -34,7 +35,7 @@ describe('Authorities', () => {
 describe('authoritiesProblems', () => {
   it('names the file and what is wrong with it', async () => {
     const problem = async (file: string): Promise<string | undefined> =>
-      (await authoritiesProblems(file, new Map()))[0]?.message;
+      (await authoritiesProblems(file, new Asked()))[0]?.message;
     const { certFile } = await selfSigned('DNS:a');
     expect(await problem(certFile)).toBeUndefined();
     expect(await problem('/no/such/ca.pem')).toMatch(/ENOENT.*\/no\/such\/ca.pem/);

@@ -1,7 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { type Clock, describeError } from '@smartstack/agent';
-import type { Asked, OptionProblem } from './check.js';
+import type { Asked } from '../config/asked.js';
+import type { OptionProblem } from './check.js';
 import { fileProblem, FollowedFile } from './followedFile.js';
 
 /** For how long a file counts as it was read, in milliseconds. */

@@ -1,6 +1,7 @@
 import type { Clock } from '@smartstack/agent';
 import * as z from 'zod';
 import { type CamelKeys, camelKeys } from '../config/camel.js';
+import type { Asked } from '../config/asked.js';
 import { count, host, optional, port, withDefault } from '../config/values.js';
 import type { CheckResult } from '../health/health.js';
 import type { Heartbeats } from '../heartbeats/board.js';
@@ -45,9 +46,6 @@ type Shape = z.core.$ZodLooseShape;
 type Options<Type extends string, Own extends Shape> = CamelKeys<
   z.output<z.ZodObject<{ type: z.ZodLiteral<Type> } & typeof common & Own>>
 >;
-
-/** Answers about files that checks name, for one reading of the configuration. */
-export type Asked = Map<string, Promise<string | undefined>>;
 
 /** What is wrong with one option, which is spelt as in the file. */
 export interface OptionProblem {

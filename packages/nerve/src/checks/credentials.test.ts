@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FakeClock } from '@smartstack/agent/testing';
+import { Asked } from '../config/asked.js';
 import { describe, expect, it, vi } from 'vitest';
 import { configDir } from '../testing/configDir.js';
 import { passwordProblems, passwordSource, withoutPassword } from './credentials.js';
@@ -31,7 +32,7 @@ describe('a password in a file', () => {
     const dir = await configDir(text === undefined ? {} : { password: text });
     const problems = await passwordProblems(
       { password: undefined, passwordFile: join(dir, 'password') },
-      new Map(),
+      new Asked(),
     );
     expect(problems).toEqual(
       message === undefined

@@ -1,7 +1,8 @@
 import type { Clock } from '@smartstack/agent';
 import * as z from 'zod';
 import { absolutePath, optional } from '../config/values.js';
-import type { Asked, OptionProblem } from './check.js';
+import type { Asked } from '../config/asked.js';
+import type { OptionProblem } from './check.js';
 import { fileProblem, FollowedFile } from './followedFile.js';
 
 /** For how long a file of a password counts as it was read, in milliseconds. */

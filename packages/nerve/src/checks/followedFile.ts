@@ -1,5 +1,5 @@
 import { type Clock, describeError, readPlainFile } from '@smartstack/agent';
-import type { Asked } from './check.js';
+import type { Asked } from '../config/asked.js';
 
 /** What a check makes of a small file, which may be replaced while the check runs. */
 export class FollowedFile<T> {
@@ -62,13 +62,10 @@ export function fileProblem(
   parse: (data: Buffer) => unknown,
   asked: Asked,
 ): Promise<string | undefined> {
-  const question = `${kind} ${file}`;
-  const answer =
-    asked.get(question) ??
+  return asked.ask(`${kind} ${file}`, [file], () =>
     readParsed(file, parse).then(
       () => undefined,
       (error: unknown) => describeError(error),
-    );
-  asked.set(question, answer);
-  return answer;
+    ),
+  );
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import type { Asked, Check, CheckContext, OptionProblem } from './check.js';
+import type { Asked } from '../config/asked.js';
+import type { Check, CheckContext, OptionProblem } from './check.js';
 import { execCheck } from './exec.js';
 import { grpcCheck } from './grpc.js';
 import { httpCheck } from './http.js';
@@ -12,8 +13,6 @@ import { redisCheck } from './redis.js';
 import { systemdCheck } from './systemd.js';
 import { tcpCheck } from './tcp.js';
 import { ttlCheck } from './ttl.js';
-
-export type { Asked } from './check.js';
 
 /** Every kind of check there is: the only list. */
 const checks = {

@@ -1,6 +1,7 @@
 import { describeError } from '@smartstack/agent';
 import { authoritiesProblems } from './authorities.js';
-import { type Asked, type Check, type CheckContext, failed, type OptionProblem, target } from './check.js';
+import type { Asked } from '../config/asked.js';
+import { type Check, type CheckContext, failed, type OptionProblem, target } from './check.js';
 import {
   passwordConflicts,
   passwordOptions,

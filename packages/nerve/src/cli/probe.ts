@@ -1,4 +1,6 @@
 import { type Clock, closest, exitCode, formatIssue } from '@smartstack/agent';
+import type { Check } from '../checks/check.js';
+import { distinctNames } from '../checks/distinctNames.js';
 import { type CheckOptions, createCheck } from '../checks/index.js';
 import { probeWithin } from '../checks/deadline.js';
 import { type Step, TraceRecorder } from '../checks/trace.js';
@@ -43,8 +45,20 @@ export async function probeService(
     return exitCode.failure;
   }
   const probed: Probed[] = [];
-  for (const options of definition.mocked ? [] : definition.checks)
-    probed.push(await probeOne(options, definition, clock));
+  const { host, port } = definition.instance;
+  const context = { service, host, port, clock, heartbeats: { last: () => undefined } };
+  const checks = (definition.mocked ? [] : definition.checks).map((options) => ({
+    options,
+    check: createCheck(options, context),
+  }));
+  const names = distinctNames(checks.map(({ check }) => check.name));
+  for (const [index, { options, check }] of checks.entries()) {
+    const about = {
+      ...{ check: names[index]!, type: options.type },
+      target: targetOf(options, definition.instance),
+    };
+    probed.push({ ...about, ...(await probeOne(options, check, clock)) });
+  }
   await endAllGroups(clock);
   const ok = probed.every(({ result }) => result !== 'fail');
   if (output === 'json') print('stdout', json({ service, ok, mocked: definition.mocked, checks: probed }));
@@ -77,15 +91,11 @@ function stepsTable({ check, steps }: Probed, width: number | undefined): readon
 
 async function probeOne(
   options: CheckOptions,
-  { name: service, instance }: ServiceDefinition,
+  check: Check,
   clock: Clock,
-): Promise<Probed> {
-  const { host, port } = instance;
-  const check = createCheck(options, { service, host, port, clock, heartbeats: { last: () => undefined } });
-  const about = { check: check.name, type: options.type, target: targetOf(options, { host, port }) };
+): Promise<Omit<Probed, 'check' | 'type' | 'target'>> {
   if (options.type === 'ttl')
     return {
-      ...about,
       result: 'skipped',
       reason: 'only the running agent knows the heartbeats: nerve status',
       steps: [],
@@ -96,8 +106,8 @@ async function probeOne(
   const tookMs = clock.monotonic() - started;
   const steps = recorder.finish(result);
   return result.ok
-    ? { ...about, result: 'pass', tookMs, steps }
-    : { ...about, result: 'fail', reason: result.reason, tookMs, steps };
+    ? { result: 'pass', tookMs, steps }
+    : { result: 'fail', reason: result.reason, tookMs, steps };
 }
 
 /** What a check looks at, for people. */

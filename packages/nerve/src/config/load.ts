@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import {
+  type Clock,
   ConfigError,
   type ConfigIssue,
   describeError,
@@ -13,8 +14,8 @@ import {
 } from '@smartstack/agent';
 import { nodeNameProblem } from '@smartstack/registry';
 import * as z from 'zod';
-import type { Asked } from '../checks/index.js';
 import { noPlugins, type Plugins } from '@smartstack/agent/plugins';
+import { Asked } from './asked.js';
 import { validateLeniently } from './lenient.js';
 import { readService, type ServiceSource } from './readService.js';
 import { type MainConfig, mainSchema } from './schema.js';
@@ -31,8 +32,10 @@ export interface LoadedConfig {
   /** Names whose definition has an error. What runs under such a name should go on. */
   readonly broken: ReadonlySet<string>;
   readonly issues: readonly ConfigIssue[];
-  /** Errors for which an agent refuses to start: all but those in a service's own file. */
+  /** Errors for which an agent refuses to start: all but those in a service's own file, and files that hang. */
   readonly fatal: readonly ConfigIssue[];
+  /** Resolves when a file could be read after all that hung; undefined where none did. */
+  readonly hangOver: Promise<void> | undefined;
 }
 
 /** What the command line and the environment say about the configuration. */
@@ -42,6 +45,7 @@ export interface LoadOptions {
   readonly instanceId?: string | undefined;
   /** Loads the modules that checks name; without it none is. */
   readonly plugins?: Plugins;
+  readonly clock?: Clock;
 }
 
 /** Definitions are read so many at a time. */
@@ -59,7 +63,9 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   const general = [...parsed.issues, ...issues, ...id.issues, ...directory.issues];
   const files = directory.sources ?? [];
   const inlined = inlineSources(parsed, written.services ?? {}, files);
-  const all = await readServices([...inlined, ...files], id.value ?? '', options.plugins ?? noPlugins);
+  const asked = new Asked(options.clock);
+  const sources = [...inlined, ...files];
+  const all = await readServices(sources, id.value ?? '', asked, options.plugins ?? noPlugins);
   const inline = all.slice(0, inlined.length);
   const known = value !== undefined && id.value !== undefined && directory.sources !== undefined;
   return {
@@ -70,7 +76,10 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
     ),
     broken: new Set(all.filter((one) => one.definitions === undefined).map(({ source }) => source.name)),
     issues: [...general, ...all.flatMap((one) => one.issues)],
-    fatal: errors([...general, ...inline.flatMap((one) => one.issues)]),
+    fatal: errors([...general, ...inline.flatMap((one) => one.issues)]).filter(
+      ({ message }) => !asked.isHang(message),
+    ),
+    hangOver: asked.over,
   };
 }
 
@@ -127,8 +136,12 @@ function exists(path: string): Promise<boolean> {
 }
 
 /** One service after the other: thousands of them leave everything else its turn. */
-async function readServices(sources: readonly ServiceSource[], instanceId: string, plugins: Plugins) {
-  const asked: Asked = new Map();
+async function readServices(
+  sources: readonly ServiceSource[],
+  instanceId: string,
+  asked: Asked,
+  plugins: Plugins,
+) {
   const read = [];
   for (const source of sources) {
     read.push({ source, ...(await readOrIssue(source, instanceId, asked, plugins)) });

@@ -32,6 +32,18 @@ describe('readService', () => {
     });
   });
 
+  it('warns of checks with the name of another', async () => {
+    const named = '{type: tcp, name: a}';
+    expect(await issues(`[${named}, {type: tcp}, {type: tcp}, ${named}]`)).toEqual({
+      texts: [
+        expect.stringMatching(
+          /^web.yaml:4:76 checks\[3\].name: Another check has this name: this one is "a-2" in status and metrics; give it a name of its own/,
+        ),
+      ],
+      broken: [],
+    });
+  });
+
   it('takes reporters beside the one of the service, or without it', async () => {
     const definitions = async (text: string) => {
       const dir = await configDir({

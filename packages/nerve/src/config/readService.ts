@@ -1,5 +1,6 @@
 import { type ConfigIssue, formatPath, type ParsedFile } from '@smartstack/agent';
-import { type Asked, checkProblems } from '../checks/index.js';
+import type { Asked } from './asked.js';
+import { checkProblems } from '../checks/index.js';
 import type { Plugins } from '@smartstack/agent/plugins';
 import { kindOf, placeOf } from '../reporters/index.js';
 import { validateLeniently } from './lenient.js';
@@ -59,6 +60,6 @@ export async function readService(
   const ofModules = [...used.issues, ...published.issues];
   issues.push(...errors, ...ofModules);
   const unusable = errors.length > 0 || ofModules.some(({ severity }) => severity === 'error');
-  issues.push(...remarks(value).map((remark) => place(remark, 'warning')));
+  issues.push(...remarks(value).map((remark) => place(remark, 'warning', remark.below)));
   return { definitions: unusable ? undefined : definitions, issues };
 }

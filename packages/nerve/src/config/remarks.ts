@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import { distinctNames } from '../checks/distinctNames.js';
 import type { serviceSchema } from './service.js';
 
 type ServiceValue = z.output<typeof serviceSchema>;
@@ -7,6 +8,8 @@ type ServiceValue = z.output<typeof serviceSchema>;
 export interface Remark {
   readonly key: string;
   readonly message: string;
+  /** Where the key stands below the definition; at its top by default. */
+  readonly below?: readonly PropertyKey[];
 }
 
 /** What is valid, and yet probably not what its author wants. */
@@ -26,5 +29,17 @@ export function remarks(value: ServiceValue): readonly Remark[] {
   if (value.weight !== undefined && value.weight > 256) {
     warn('weight', 'HAProxy takes weights up to 256');
   }
+  found.push(...sameNames(value.checks));
   return found;
+}
+
+/** Checks that have the name of an earlier one. */
+function sameNames(checks: ServiceValue['checks']): readonly Remark[] {
+  const given = checks.map(({ name }, index) => name ?? index);
+  const distinct = distinctNames(given.map(String));
+  return given.flatMap((name, index) => {
+    if (given.indexOf(name) === index) return [];
+    const message = `Another check has this name: this one is ${JSON.stringify(distinct[index])} in status and metrics; give it a name of its own`;
+    return [{ key: 'name', message, below: ['checks', index] }];
+  });
 }

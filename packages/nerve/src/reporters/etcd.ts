@@ -1,4 +1,5 @@
 import {
+  credentialFiles,
   credentialProblem,
   EtcdKey,
   type EtcdShare,
@@ -61,10 +62,9 @@ export const etcdReporter = defineReporter<'etcd', typeof keys, EtcdReporterSett
       found.push({ key: 'etcd_username', message: 'needs etcd_password or etcd_password_file' });
     const { etcdTls: tls } = settings;
     if (tls === undefined) return found;
-    const question = `etcd ${JSON.stringify(tls)}`;
-    const answer = asked.get(question) ?? credentialProblem({ tls });
-    asked.set(question, answer);
-    const message = await answer;
+    const message = await asked.ask(`etcd ${JSON.stringify(tls)}`, credentialFiles({ tls }), () =>
+      credentialProblem({ tls }),
+    );
     return message === undefined ? found : [...found, { key: 'etcd_tls', message }];
   },
   // No two registrations ever have one key: a new one can stand beside the old.

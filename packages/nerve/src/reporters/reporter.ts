@@ -1,6 +1,7 @@
 import type { Clock, Logger } from '@smartstack/agent';
 import type { EtcdPool, Instance, SessionPool } from '@smartstack/registry';
 import * as z from 'zod';
+import type { Asked } from '../config/asked.js';
 import type { StatsdEvents } from '../statsdEvents.js';
 import type { Folders } from './folder.js';
 
@@ -94,7 +95,7 @@ export interface ReporterKind<Type extends string, Options extends z.ZodRawShape
    */
   readonly problems: (
     settings: Settings,
-    asked: Map<string, Promise<string | undefined>>,
+    asked: Asked,
   ) => Promise<readonly { readonly key: string; readonly message: string }[]>;
   /** Equal for settings under which a registration can stay where it is, and be updated in place. */
   readonly place: (settings: Settings) => string;

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { describeError } from '@smartstack/agent';
 import {
   aclEntry,
+  credentialFiles,
   credentialProblem,
   type Instance,
   isZooKeeperError,
@@ -14,6 +15,7 @@ import {
   type ZkPath,
 } from '@smartstack/registry';
 import * as z from 'zod';
+import type { Asked } from '../config/asked.js';
 import type { CamelKeys } from '../config/camel.js';
 import { optional, seconds, withDefault } from '../config/values.js';
 import { ensembleKeys, placeOfEnsemble, sessionOptions } from './ensemble.js';
@@ -93,12 +95,11 @@ function sameAccess(before: ZooKeeperSettings, after: ZooKeeperSettings): boolea
 async function problem(
   key: string,
   settings: Parameters<typeof credentialProblem>[0],
-  asked: Map<string, Promise<string | undefined>>,
+  asked: Asked,
 ): Promise<{ key: string; message: string }[]> {
-  const question = JSON.stringify(settings);
-  const answer = asked.get(question) ?? credentialProblem(settings);
-  asked.set(question, answer);
-  const message = await answer;
+  const message = await asked.ask(JSON.stringify(settings), credentialFiles(settings), () =>
+    credentialProblem(settings),
+  );
   return message === undefined ? [] : [{ key, message }];
 }
 

@@ -84,6 +84,11 @@ function problemOf(file: string, error: unknown): Error {
   return new Error(text.includes(file) ? text : `${file}: ${text}`, { cause: error });
 }
 
+/** The files that the settings name. */
+export function credentialFiles({ authFile, tls }: CredentialSettings): readonly string[] {
+  return [authFile, tls?.caFile, tls?.certFile, tls?.keyFile].filter((file) => file !== undefined);
+}
+
 /** Why these settings cannot be used now; undefined when they can. */
 export async function credentialProblem(settings: CredentialSettings): Promise<string | undefined> {
   return readCredentials(settings).then(

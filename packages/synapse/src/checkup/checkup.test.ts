@@ -4,8 +4,7 @@ import { FakeClock } from '@smartstack/agent/testing';
 import { ZooKeeperError, type ZkPath, type ZkSession } from '@smartstack/registry';
 import { describe, expect, it } from 'vitest';
 
-import { parseArguments } from '../cli/arguments.js';
-import type { Loaded } from '../cli/load.js';
+import type { Loaded } from '../allFiles.js';
 import { Facts } from './facts.js';
 import { ownPoints } from './points/index.js';
 import { findingLines, reportJson, totalLine } from './report.js';
@@ -127,24 +126,6 @@ describe('the report', () => {
       }),
     ]);
   });
-});
-
-describe('the command line of synapse check', () => {
-  it('is understood', () => {
-    expect(
-      parseArguments(['check', '-c', '/e/s.yaml', '--pre', '--write', '--wait', '5m', '-o', 'short'], {}),
-    ).toMatchObject({
-      ...{ kind: 'checkup', isBeforeStart: true, mayWrite: true, waitMs: 300_000, format: 'short' },
-      files: { configFile: '/e/s.yaml', agentFile: '/e/agent.yaml' },
-    });
-  });
-
-  it.each([[['--wait', 'soon', '-c', 'x']], [['-o', 'yaml', '-c', 'x']], [[]], [['-c', 'x', '--nonsense']]])(
-    '%j is wrong usage, with a code of its own',
-    (flags) => {
-      expect(parseArguments(['check', ...flags], {})).toMatchObject({ kind: 'usage', code: 2 });
-    },
-  );
 });
 
 describe('the znode that --write creates', () => {

@@ -1,10 +1,10 @@
 import { AgentError, type Clock, describeError } from '@smartstack/agent';
 import { ApiError } from '@smartstack/agent/apiClient';
 
+import type { Loaded } from '../allFiles.js';
 import { defaultAgentSettings } from '../config/agentFile.js';
 import type { AgentSettings } from '../config/agentFile.js';
 import { type Configuration, expandCopies } from '../config/load.js';
-import type { Loaded } from '../cli/load.js';
 import type { GeneratorTable } from '../generators/types.js';
 import type { Discovery } from '../watchers/index.js';
 import {

@@ -100,3 +100,21 @@ describe('plainInvocation', () => {
     expect(plainInvocation(argv, env)).toBeUndefined();
   });
 });
+
+describe('the command line of synapse check', () => {
+  it('is understood', () => {
+    expect(
+      parseArguments(['check', '-c', '/e/s.yaml', '--pre', '--write', '--wait', '5m', '-o', 'short'], {}),
+    ).toMatchObject({
+      ...{ kind: 'checkup', isBeforeStart: true, mayWrite: true, waitMs: 300_000, format: 'short' },
+      files: { configFile: '/e/s.yaml', agentFile: '/e/agent.yaml' },
+    });
+  });
+
+  it.each([[['--wait', 'soon', '-c', 'x']], [['-o', 'yaml', '-c', 'x']], [[]], [['-c', 'x', '--nonsense']]])(
+    '%j is wrong usage, with a code of its own',
+    (flags) => {
+      expect(parseArguments(['check', ...flags], {})).toMatchObject({ kind: 'usage', code: 2 });
+    },
+  );
+});

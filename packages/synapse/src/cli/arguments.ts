@@ -1,9 +1,9 @@
 import { connectionOptions, outputOption } from '@smartstack/agent/cliOptions';
 import yargs, { type Argv } from 'yargs';
 
+import type { Files } from '../allFiles.js';
 import { version } from '../version.js';
 import {
-  type Files,
   filesOf,
   type Invocation,
   type LiveQuestion,

@@ -4,13 +4,13 @@ import { BadUsage, connect, plainText } from '@smartstack/agent/cli';
 import type { Plugins } from '@smartstack/agent/plugins';
 import { openSession, type SessionOptions } from '@smartstack/registry';
 
+import { load } from '../allFiles.js';
 import { Facts } from '../checkup/facts.js';
 import { findingLines, groupLines, isWell, reportJson, totalLine } from '../checkup/report.js';
 import { examineAll, type Finding } from '../checkup/run.js';
 import { defaultAgentSettings } from '../config/agentFile.js';
 import type { Invocation } from './invocation.js';
 import type { LintContext } from './lint.js';
-import { load } from './load.js';
 
 /** What checking needs. */
 export interface CheckupContext extends LintContext {

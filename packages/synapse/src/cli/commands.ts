@@ -15,6 +15,7 @@ import {
 } from '@smartstack/agent';
 import { declareZooKeeperMetrics, openSession } from '@smartstack/registry';
 
+import { type Environment, load, startable } from '../allFiles.js';
 import { defaultAgentSettings } from '../config/agentFile.js';
 import { runDaemon } from '../daemon.js';
 import type { GeneratorTable } from '../generators/types.js';
@@ -25,7 +26,6 @@ import { check } from './check.js';
 import { type Invocation, plainInvocation } from './invocation.js';
 import type { Output } from './output.js';
 import type { Screen } from './screen.js';
-import { type Environment, load, startable } from './load.js';
 import { printIssues, readCatalog, renderAll } from './render.js';
 
 /** For whoever reads what a command prints, in milliseconds. */

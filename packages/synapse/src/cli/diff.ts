@@ -2,11 +2,11 @@ import { AgentError, type Clock, ConfigError, describeError, exitCode } from '@s
 import type { Plugins } from '@smartstack/agent/plugins';
 import type { Instance } from '@smartstack/registry';
 
+import { type Environment, load, startable } from '../allFiles.js';
 import { expandCopies } from '../config/load.js';
 import type { GeneratorDiff, GeneratorTable } from '../generators/types.js';
 import { viewOf } from '../viewOf.js';
 import type { Invocation } from './invocation.js';
-import { type Environment, load, startable } from './load.js';
 import type { Output } from './output.js';
 import { printIssues, readCatalog } from './render.js';
 

@@ -2,13 +2,7 @@ import { dirname, join } from 'node:path';
 
 import type { Connection } from '@smartstack/agent/cli';
 
-/** Where the settings come from. */
-export interface Files {
-  readonly configFile: string;
-  readonly agentFile: string;
-  /** The agent file was named, so that it must exist. */
-  readonly agentFileNamed: boolean;
-}
+import type { Files } from '../allFiles.js';
 
 /** For people, or for programs. */
 export type OutputFormat = 'table' | 'json';

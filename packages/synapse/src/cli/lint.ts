@@ -3,13 +3,13 @@ import { reportLint } from '@smartstack/agent/cli';
 import type { Plugins } from '@smartstack/agent/plugins';
 import type { Instance } from '@smartstack/registry';
 
+import { type Environment, load } from '../allFiles.js';
 import { defaultAgentSettings } from '../config/agentFile.js';
+import { examined } from '../examined.js';
 import type { GeneratorTable } from '../generators/types.js';
 import { lint } from '../lint/lint.js';
 import { viewOf } from '../viewOf.js';
-import { examined } from './check.js';
 import type { Invocation } from './invocation.js';
-import { type Environment, load } from './load.js';
 import type { Output } from './output.js';
 
 /** What linting needs. */

@@ -1,6 +1,6 @@
 import { type ConfigIssue, formatIssue } from '@smartstack/agent';
 
-import { examined } from '../../cli/check.js';
+import { examined } from '../../examined.js';
 import type { Facts } from '../facts.js';
 import { failed, passed, type Point, type Result, warning } from '../types.js';
 

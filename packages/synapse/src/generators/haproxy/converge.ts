@@ -12,7 +12,8 @@ import { ownBackends } from './desired/tierNames.js';
 import type { Desire } from './desire.js';
 import { planChanges } from './plan/plan.js';
 import { structureOf } from './plan/planStructure.js';
-import { boundPorts, isLost, runningState, tookAll } from './process/known.js';
+import { DeafSockets, deafMs } from './process/deafSockets.js';
+import { boundPorts, isLost, isNobody, runningState, tookAll } from './process/known.js';
 import { reload } from './process/reload.js';
 import { ReloadError } from './process/reloadError.js';
 import { type Started, startAtOnce } from './process/startAtOnce.js';
@@ -25,8 +26,6 @@ import type { Wiring, WiringContext } from './wiring.js';
 
 /** After a reload everything is looked at once more; what is still open then waits for the next pass. */
 const maxRounds = 4;
-/** A socket on which nobody answers although the reload succeeded asks for no further reload for so long. */
-const deafMs = 60_000;
 const lingeringMs = 500;
 /** After a change, how long until everything is looked at anew where that is due. */
 const auditMs = 100;
@@ -49,8 +48,7 @@ export class Converger {
   readonly #wiring: Wiring;
   readonly #context: WiringContext;
   readonly #failures = new Failures();
-  /** Sockets without an answer after a reload that succeeded, and until when that is put up with. */
-  readonly #deafUntil = new Map<string, number>();
+  readonly #deaf: DeafSockets;
   readonly #retry: Backoff;
   #results: readonly PassResult[] = [];
   #reasons: readonly ReloadReason[] = [];
@@ -69,6 +67,7 @@ export class Converger {
       ...{ keeper: wiring.keeper, beliefs: wiring.beliefs, ownStart: wiring.ownStart },
       boundPorts: () => boundPorts(this.#results, wiring.beliefs),
     });
+    this.#deaf = new DeafSockets(context.clock);
     this.#unloadable = new Unloadable(context.clock, context.random);
     this.#retry = new Backoff({ minMs: 100, maxMs: 10_000, random: context.random });
   }
@@ -96,8 +95,9 @@ export class Converger {
       if (this.#reasons.length === 0) return this.#finish(wanted, outcome, signal);
       const before = keeper.written?.desired;
       const retryMs = this.#unloadable.waitMs(wanted.desired);
-      if (retryMs > 0 && !isLost(this.#results)) {
-        this.#followRunning(wanted);
+      if (retryMs > 0 && (!isLost(this.#results) || before === undefined)) {
+        const running = this.#runningState();
+        if (running !== undefined) this.#file.followSoon({ ...wanted, desired: running, isStandIn: true });
         return { outcome: 'waiting', againInMs: retryMs };
       }
       // What could not be loaded waits; what the file holds instead makes a process known of which nobody is sure.
@@ -173,12 +173,7 @@ export class Converger {
     if (this.#wiring.targets.length === 0) {
       return planChanges(desired, this.#blindLoaded, undefined, capabilitiesOf('')).reload;
     }
-    const now = this.#context.clock.monotonic();
-    const audible = this.#results.filter(({ socket, process }) => {
-      if (process !== undefined) this.#deafUntil.delete(socket);
-      return process !== undefined || (this.#deafUntil.get(socket) ?? -Infinity) <= now;
-    });
-    return mergedReasons(audible);
+    return mergedReasons(this.#deaf.audible(this.#results));
   }
 
   /** Milliseconds until a reload may happen; Infinity when none is to happen for these reasons. */
@@ -237,10 +232,9 @@ export class Converger {
   }
 
   async #noteLoaded({ accepted, silent }: Started): Promise<void> {
-    const { clock, logger } = this.#context;
     for (const socket of silent) {
-      logger.error('haproxy was reloaded but does not answer on its admin socket', { socket });
-      this.#deafUntil.set(socket, clock.monotonic() + deafMs);
+      this.#context.logger.error('haproxy was reloaded but does not answer on its admin socket', { socket });
+      this.#deaf.note(socket);
     }
     this.#blindLoaded = accepted;
     this.#failures.clear();
@@ -269,18 +263,24 @@ export class Converger {
    */
   async #noteUnloadable({ desired, shared }: Desire, before: DesiredState | undefined): Promise<void> {
     const running = this.#runningState();
+    if (running === undefined && (await this.#putBackOperators(desired))) return;
     const instead = running ?? (isLost(this.#results) ? before : undefined);
     // Where nobody runs, it need not be the file's fault; and nothing is gained by the same sections.
     if (instead === undefined || (running === undefined && structureOf(instead) === structureOf(desired)))
       return;
     this.#unloadable.note(desired);
-    // A failure is told by the file's problem.
     await this.#file.follow({ desired: instead, shared, isStandIn: true }).catch(() => undefined);
   }
 
-  #followRunning({ shared }: Desire): void {
-    const desired = this.#runningState();
-    if (desired !== undefined) this.#file.followSoon({ desired, shared, isStandIn: true });
+  /** Before anything of ours was loaded, only the file from before ours is known to work. */
+  async #putBackOperators(desired: DesiredState): Promise<boolean> {
+    const { keeper, process } = this.#wiring;
+    // Ours is never started on a file of others.
+    if (process.startWith !== undefined || !(await keeper.putBackOperators().catch(() => false)))
+      return false;
+    // One that is not there is no fault of the file, which is to be tried as soon as somebody is.
+    if (!isNobody(this.#results)) this.#unloadable.note(desired);
+    return true;
   }
 
   #runningState(): DesiredState | undefined {
@@ -295,6 +295,6 @@ export class Converger {
     const isLingering = this.#wiring.targets.some(({ lingering }) => lingering.length > 0);
     if (isLingering) return lingeringMs;
     if (this.#wiring.targets.some(({ isOverdue }) => isOverdue)) return auditMs;
-    return this.#deafUntil.size > 0 ? deafMs : undefined;
+    return this.#deaf.exist ? deafMs : undefined;
   }
 }

@@ -48,9 +48,18 @@ export class CheckRecord {
     this.#owedSince ??= this.#options.clock.monotonic();
   }
 
-  /** The file is a state that passed a check just now; undefined where nobody could check it. */
-  async passed(desired: DesiredState | undefined): Promise<void> {
-    this.#checked = desired && { desired, by: await this.#options.executable() };
+  /** To be asked before a check: who checks. */
+  get executable(): Promise<string | undefined> {
+    return this.#options.executable();
+  }
+
+  /**
+   * The file is a state that passed a check just now; undefined where nobody could check it. `by` is who was to check:
+   * where that was replaced meanwhile, nobody knows who did.
+   */
+  async passed(desired: DesiredState | undefined, by: string | undefined): Promise<void> {
+    const isSame = (await this.#options.executable()) === by;
+    this.#checked = desired && { desired, by: isSame ? by : undefined };
     this.#owedSince = undefined;
   }
 

@@ -69,7 +69,7 @@ describe('ConfigKeeper, on servers that run', () => {
       executable: () => Promise.resolve(version),
       descriptorLimit: () => Promise.resolve(1_000),
       onWritten: (note) => {
-        notes.push(note);
+        if (note !== undefined) notes.push(note);
         return Promise.resolve();
       },
     });

@@ -1,9 +1,8 @@
-import { unlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { type Clock, makeDirectory, writeFileAtomic } from '@smartstack/agent';
+import type { Clock } from '@smartstack/agent';
 import { Checker, type CheckerOptions } from './checker.js';
 import { CheckRecord } from './checkRecord.js';
-import { FileHash, hashOf, hashOfParts } from './fileHash.js';
+import { ConfigFile, type ConfigFileOptions } from './configFile.js';
+import { hashOf, hashOfParts } from './fileHash.js';
 import type { WrittenConfig } from '../loaded/beliefs.js';
 import { isSameState } from '../desired/sameState.js';
 import type { ConfigMessage } from './configMessages.js';
@@ -11,15 +10,11 @@ import { Quarantine, type SharedLines } from './quarantineStore.js';
 import { render, renderBytes } from '../desired/render.js';
 import type { DesiredState } from '../types.js';
 import type { Kept, KeepOptions } from './keeping.js';
-import { copyLastGood } from './lastGood.js';
-import { tryOut } from './tryOut.js';
 import { holdNamed, settle, type Verdict } from './validate.js';
 
 /** Where the configuration goes. */
-export interface ConfigKeeperOptions extends CheckerOptions {
+export interface ConfigKeeperOptions extends CheckerOptions, ConfigFileOptions {
   readonly clock: Clock;
-  readonly configPath: string;
-  readonly candidatePath: string;
   /** False: nothing is written, and everything counts as accepted (`do_writes: false`). */
   readonly doWrites: boolean;
   /** Version of the executable that checks; undefined while it does not tell. */
@@ -28,8 +23,8 @@ export interface ConfigKeeperOptions extends CheckerOptions {
   readonly retryAddressesMs: number;
   /** What an earlier run of synapse wrote. */
   readonly written: WrittenConfig | undefined;
-  /** Called after each write, before anybody waits for it. Rejections are those of `keep`. */
-  readonly onWritten: (written: WrittenConfig) => Promise<void>;
+  /** Called after each write, before anybody waits for it; without a value where the file is none of ours any more. Rejections are those of `keep`. */
+  readonly onWritten: (written: WrittenConfig | undefined) => Promise<void>;
 }
 
 /**
@@ -39,11 +34,10 @@ export interface ConfigKeeperOptions extends CheckerOptions {
 export class ConfigKeeper {
   readonly quarantine = new Quarantine();
   readonly #options: ConfigKeeperOptions;
-  readonly #disk: FileHash;
+  readonly #file: ConfigFile;
   readonly #checker: Checker;
   readonly #record: CheckRecord;
   #written: WrittenConfig | undefined;
-  #fileBytes = 0;
   #messages: readonly ConfigMessage[] = [];
   #unchecked: string | undefined;
   #rejected: { readonly hash: string; readonly isLimit: boolean } | undefined;
@@ -56,7 +50,7 @@ export class ConfigKeeper {
 
   constructor(options: ConfigKeeperOptions) {
     this.#options = options;
-    this.#disk = new FileHash(options.configPath);
+    this.#file = new ConfigFile(options);
     this.#checker = new Checker(options);
     const { clock, executable, written } = options;
     this.#record = new CheckRecord({ clock, executable, isOwed: written?.unchecked === true });
@@ -84,7 +78,7 @@ export class ConfigKeeper {
 
   /** Size of what was written last, in bytes; 0 before that. */
   get fileBytes(): number {
-    return this.#fileBytes;
+    return this.#file.bytes;
   }
 
   /** Milliseconds until lines of servers in the file are to be checked that never were; undefined when all were. */
@@ -94,7 +88,7 @@ export class ConfigKeeper {
 
   /** Hash of the file on disk; undefined when there is none. */
   diskHash(): Promise<string | undefined> {
-    return this.#disk.read();
+    return this.#file.hash();
   }
 
   /**
@@ -132,8 +126,9 @@ export class ConfigKeeper {
 
   /**
    * For an HAProxy that does not run: puts `desired` on disk unchecked and calls `load`, whose success says more than
-   * a check; that comes with the next `keep`. Where `load` returns false, what was there is put back. False then, and where this is no way to go: nobody may write, the operator's command is to judge, or this
-   * text did not start before. Throws what `load` throws, and AgentError when the file cannot be written.
+   * a check; that comes with the next `keep`. Where `load` returns false, what was there is put back. False then, and
+   * where this is no way to go: nobody may write, the operator's command is to judge, or this text did not start before.
+   * Throws what `load` throws, and AgentError when the file cannot be written.
    */
   tryOut(
     desired: DesiredState,
@@ -150,18 +145,19 @@ export class ConfigKeeper {
     shared: SharedLines,
     load: (candidate: DesiredState) => Promise<boolean>,
   ): Promise<boolean> {
-    const { configPath, doWrites, validator } = this.#options;
+    const { doWrites, validator } = this.#options;
     if (!doWrites || validator.isOperators) return false;
     const candidate = this.quarantine.clear(desired, this.#written?.desired, shared);
     const text = render(candidate);
     const hash = hashOf(text);
     // What is known to be good needs no trial, and what is known to be bad gets none.
     if ([this.#written?.sha256, this.#rejected?.hash, this.#unstartable].includes(hash)) return false;
-    const isGood = await tryOut(configPath, text, () => load(candidate));
+    const by = await this.#record.executable;
+    const isGood = await this.#file.tryOut(text, this.#written?.sha256, () => load(candidate));
     this.#unstartable = isGood ? undefined : hash;
     this.#unheard = isGood ? hash : undefined;
     if (isGood) {
-      await this.#record.passed(candidate);
+      await this.#record.passed(candidate, by);
       await this.#noteWritten(candidate, hash);
     }
     return isGood;
@@ -177,10 +173,12 @@ export class ConfigKeeper {
         ? this.quarantine.without(desired, lastGood, shared)
         : this.quarantine.clear(desired, lastGood, shared);
     const candidate = next();
+    this.#options.metrics.quarantined(this.quarantine.entries.length);
     const isSame = isSameState(written?.desired, candidate);
     const hash = written !== undefined && isSame ? written.sha256 : hashOfParts(renderBytes(candidate));
     const isThere = written?.sha256 === hash && (await this.diskHash()) === hash;
-    if (isThere && (options.mayWait === true || this.checkDueInMs === undefined)) {
+    const isRejected = this.#rejected?.hash === hash;
+    if (isThere && !isRejected && (options.mayWait === true || this.checkDueInMs === undefined)) {
       if (this.#unheard === hash) {
         this.#unheard = undefined;
         this.#messages = (await this.#checker.check(render(candidate), candidate, options)).messages;
@@ -196,16 +194,18 @@ export class ConfigKeeper {
       return { accepted: candidate, current: true };
     }
     // What was rejected as a whole stays rejected until it changes.
-    const isKnown = this.#rejected?.hash === hash;
     if (
-      isKnown &&
+      isRejected &&
       !(this.#rejected?.isLimit && (await this.#checker.tooMany(candidate, options)) === undefined)
     ) {
-      return { accepted: written?.desired, current: false };
+      // Going back to what was checked may have failed: the disk was full.
+      await this.#checkFile(isThere, options);
+      return { accepted: this.#written?.desired, current: false };
     }
     const { quarantine } = this;
     const check = (each: string, state: DesiredState): Promise<Verdict> =>
       this.#checker.check(each, state, options);
+    const by = await this.#record.executable;
     const settled = await settle({
       ...{ desired, lastGood, shared, quarantine, check },
       candidate: next,
@@ -219,20 +219,16 @@ export class ConfigKeeper {
       const isLimit = settled.messages.some((message) => message.isLimit);
       const { logger, configPath } = this.#options;
       // Each server that comes or goes makes it another candidate, and no other problem.
-      logger[isLimit && this.#rejected?.isLimit ? 'debug' : 'error'](
-        'haproxy rejects the configuration; the old file stays',
-        {
-          file: configPath,
-          messages: settled.messages.map(({ text: message }) => message),
-        },
-      );
+      const level = isLimit && this.#rejected?.isLimit ? 'debug' : 'error';
+      const messages = settled.messages.map(({ text }) => text);
+      logger[level]('haproxy rejects the configuration; the old file stays', { file: configPath, messages });
       this.#rejected = { hash, isLimit };
       await this.#checkFile(isThere, options);
       return { accepted: this.#written?.desired, current: false };
     }
     this.#rejected = undefined;
     const { accepted } = settled;
-    await this.#record.passed(settled.unchecked === undefined ? accepted : undefined);
+    await this.#record.passed(settled.unchecked === undefined ? accepted : undefined, by);
     const settledHash = accepted === candidate ? hash : hashOfParts(renderBytes(accepted));
     if (isThere && settledHash === hash) {
       await this.#note({ desired: accepted, sha256: hash, at: written.at });
@@ -256,23 +252,19 @@ export class ConfigKeeper {
     const written = this.#written;
     if (written?.unchecked !== true) return;
     const { desired, sha256, at } = written;
+    const by = await this.#record.executable;
     if (!isIt && (await this.#checker.check(render(desired), desired, options)).valid) {
-      await this.#record.passed(desired);
+      await this.#record.passed(desired, by);
       await this.#note({ desired, sha256, at });
       return;
     }
-    if (fallback !== undefined) await this.#write(fallback, hashOfParts(renderBytes(fallback)));
+    if (fallback === undefined) return;
+    await this.#write(fallback, hashOfParts(renderBytes(fallback)));
     this.#record.returned();
   }
 
   async #write(desired: DesiredState, sha256: string, isUnchecked = false): Promise<void> {
-    const { configPath, candidatePath, logger } = this.#options;
-    await makeDirectory(dirname(configPath)).catch(() => undefined);
-    const parts = renderBytes(desired);
-    await writeFileAtomic(configPath, parts);
-    this.#fileBytes = parts.reduce((sum, { length }) => sum + length, 0);
-    await unlink(candidatePath).catch(() => undefined);
-    logger.debug('haproxy.cfg written', { file: configPath, bytes: this.#fileBytes, isUnchecked });
+    await this.#file.write(renderBytes(desired), this.#written?.sha256, isUnchecked);
     await this.#noteWritten(desired, sha256, isUnchecked);
   }
 
@@ -288,7 +280,21 @@ export class ConfigKeeper {
 
   /** Keeps a copy of the file that HAProxy has just loaded, for the operator. */
   async keepLastGood(): Promise<void> {
-    const { configPath, doWrites, logger } = this.#options;
-    if (doWrites) await copyLastGood(configPath, logger);
+    if (this.#options.doWrites) await this.#file.keepLastGood();
+  }
+
+  /**
+   * For a file that could not be loaded, where nobody knows what runs: puts back the one that was there before ours,
+   * if nothing of ours was ever loaded. False, and nothing done, where that is not so. Throws AgentError `file_write`.
+   */
+  putBackOperators(): Promise<boolean> {
+    const put = this.#turn.then(async () => {
+      if (!this.#options.doWrites || !(await this.#file.putBackOperators())) return false;
+      this.#written = undefined;
+      await this.#options.onWritten(undefined);
+      return true;
+    });
+    this.#turn = put.catch(() => undefined);
+    return put;
   }
 }

@@ -58,22 +58,28 @@ function namesThatChanged(
   return [...names, ...known.keys()].filter((name) => !isThere(name));
 }
 
-/** What was found for the sections of a service that are compared with those that were checked, until they change. */
+/**
+ * What was found for sections, by those that were checked and those that are compared with them. No value may hold
+ * either: what was compared last is what is compared with next, and all of them would be kept for ever.
+ */
 const compared = new WeakMap<
   ServiceSections,
-  { readonly checked: ServiceSections; readonly names: readonly string[] | undefined }
+  WeakMap<ServiceSections, { readonly names: readonly string[] | undefined }>
 >();
 
 /** The same of two sections; undefined also where they differ in more than servers. */
 function namesBetween(now: ServiceSections, checked: ServiceSections): readonly string[] | undefined {
-  const known = compared.get(now);
-  if (known?.checked === checked) return known.names;
+  const found =
+    compared.get(checked) ?? new WeakMap<ServiceSections, { names: readonly string[] | undefined }>();
+  compared.set(checked, found);
+  const known = found.get(now);
+  if (known !== undefined) return known.names;
   const { servers, lines } = now.backend;
   // Without any server a backend is another matter.
   const isComparable =
     sameStructure(now, checked) && servers.length > 0 && !lines.some((line) => makesServers.test(line));
   const names = isComparable ? namesThatChanged(servers, checked.backend.servers) : undefined;
-  compared.set(now, { checked, names });
+  found.set(now, { names });
   return names;
 }
 

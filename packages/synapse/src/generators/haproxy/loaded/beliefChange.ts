@@ -56,8 +56,8 @@ function servicesText(changed: readonly ServiceSections[]): string {
 }
 
 /**
- * The difference between beliefs as JSON: it is as long as what changed. Undefined where it is more than servers and
- * lines of services that were there before, and are in the same order.
+ * The difference between beliefs as JSON: as long as the services that changed, whole. Undefined where it is more than
+ * servers and lines of services that were there before, and are in the same order.
  */
 export function changeText(seq: number, before: Beliefs, now: Beliefs): string | undefined {
   if (before.written === undefined || now.written === undefined) return undefined;

@@ -150,7 +150,7 @@ export class BeliefStore {
     const lines = servers.map((each) => JSON.stringify({ socket, process, ...each, after }));
     const journal = await this.#journal(this.#path, this.#generation);
     // What a crash or a full disk cut short before it must not swallow it.
-    await journal?.write(`\n${lines.join('\n')}\n`).catch(() => undefined);
+    await journal?.appendFile(`\n${lines.join('\n')}\n`).catch(() => undefined);
   }
 
   /** Lets go of the files. What is noted from here on is not kept. */
@@ -217,7 +217,8 @@ export class BeliefStore {
     const journal = await this.#journal(path, this.#generation);
     if (journal === undefined) return false;
     try {
-      await journal.write(`\n${change}\n`);
+      // Not `write`, which is content with a part where the disk becomes full.
+      await journal.appendFile(`\n${change}\n`);
       await journal.datasync();
     } catch (error) {
       const message = `Cannot write ${journalOf(path, this.#generation)}: ${describeError(error)}`;

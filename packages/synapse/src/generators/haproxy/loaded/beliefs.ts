@@ -37,7 +37,8 @@ export interface Beliefs {
 /** Nothing is known. */
 export const noBeliefs: Beliefs = { written: undefined, running: new Map() };
 
-const format = 1;
+/** Of the second there are changes beside it (`beliefChange.ts`), without which it is an old state. */
+const format = 2;
 
 /** True when both workers are the same process. */
 export function sameProcess(a: ProcessIdentity, b: ProcessIdentity): boolean {
@@ -81,7 +82,7 @@ const storedState = z.object({
 export const storedProcess = z.object({ pid: z.int(), startedAt: z.number() });
 
 const stored = z.object({
-  format: z.literal(format),
+  format: z.literal([1, format]),
   /** Of the last change that is in it. */
   seq: z.int().default(0),
   written: z

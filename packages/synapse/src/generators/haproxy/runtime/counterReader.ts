@@ -60,6 +60,8 @@ const share = 0.01;
 /** And reading histograms this. */
 const latencyShare = 0.01;
 
+const codeOf = (error: unknown): string | undefined =>
+  error instanceof RuntimeApiError ? error.code : undefined;
 const nameOf = ({ identity: { pid, startedAt } }: Vitals): string => `${pid} of ${startedAt}`;
 
 /**
@@ -206,12 +208,14 @@ export class CounterReader {
       const vitals = vitalsIn(opened.reply);
       this.#failures.over(target.socketPath);
       const name = nameOf(vitals);
-      this.#losses.found(name);
+      this.#losses.found(name, target.socketPath);
       if (this.#held.has(name)) return;
       this.#held.set(name, { target, session, vitals, readAt: this.#options.clock.monotonic() });
       session = undefined;
     } catch (error) {
-      if (!signal.aborted) this.#failures.tell(target.socketPath, error);
+      if (signal.aborted) return;
+      this.#failures.tell(target.socketPath, error);
+      if (codeOf(error) === 'runtime-unreachable') this.#losses.nobody(target.socketPath);
     } finally {
       session?.close();
     }
@@ -254,8 +258,7 @@ export class CounterReader {
     held.session.close();
     if (!this.#held.delete(name) || signal.aborted) return;
     this.#failures.tell(name, error);
-    if (error instanceof RuntimeApiError && error.code === 'runtime-closed')
-      this.#losses.missed(name, held.readAt);
+    this.#losses.missed(name, held.target.socketPath, held.readAt, codeOf(error) !== 'runtime-closed');
   }
 
   /** Old workers that are not held, for synapse was started after the reload: through their master. */
@@ -274,7 +277,9 @@ export class CounterReader {
         () => true,
         () => false,
       );
-      if (isRead) read.push(nameOf(vitals));
+      if (!isRead) continue;
+      read.push(nameOf(vitals));
+      this.#losses.found(nameOf(vitals));
     }
     return read;
   }

@@ -2,13 +2,20 @@ import { ConfigError, type ConfigIssue } from '@smartstack/agent';
 
 import type { Plugins } from '@smartstack/agent/plugins';
 
-import { type AgentSettings, readAgentSettings } from '../config/agentFile.js';
-import { type Configuration, loadConfiguration, type LoadResult } from '../config/load.js';
-import { hasErrors } from '../config/source.js';
-import type { GeneratorTable } from '../generators/types.js';
-import { variantsOf } from '../variants.js';
-import type { Discovery } from '../watchers/index.js';
-import type { Files } from './invocation.js';
+import { type AgentSettings, readAgentSettings } from './config/agentFile.js';
+import { type Configuration, loadConfiguration, type LoadResult } from './config/load.js';
+import { hasErrors } from './config/source.js';
+import type { GeneratorTable } from './generators/types.js';
+import { variantsOf } from './variants.js';
+import type { Discovery } from './watchers/index.js';
+
+/** Where the settings come from. */
+export interface Files {
+  readonly configFile: string;
+  readonly agentFile: string;
+  /** The agent file was named, so that it must exist. */
+  readonly agentFileNamed: boolean;
+}
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -1,0 +1,80 @@
+import { createMetrics, formatIssue } from '@smartstack/agent';
+import type * as agent from '@smartstack/agent';
+import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
+import { join } from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
+import { ConfigFollower } from '../configFollower.js';
+import { declareMetrics } from '../metrics.js';
+import { configDir } from '../testing/configDir.js';
+import { patienceMs } from './asked.js';
+import type { LoadedConfig } from './load.js';
+
+/** Files below `/hung` are on a file system that hangs until it answers with this. */
+const answered = vi.hoisted(() => {
+  let resolve!: (data: Buffer) => void;
+  return { promise: new Promise<Buffer>((done) => (resolve = done)), resolve };
+});
+vi.mock('@smartstack/agent', async (original) => {
+  const real = await original<typeof agent>();
+  return {
+    ...real,
+    readPlainFile: (path: string, ...rest: number[]) =>
+      path.startsWith('/hung/') ? answered.promise : real.readPlainFile(path, ...rest),
+  };
+});
+
+describe('a file of a service on a file system that hangs', () => {
+  it('holds up its own service only, is told once, and is read when the file system answers', async () => {
+    const web = (name: string): string =>
+      `host: h\nport: 80\nzk_hosts: [z:1]\nzk_path: /${name}\nchecks: [{type: tcp}]\n`;
+    const hung = web('hung').replace('{type: tcp}', '{type: redis, password_file: /hung/password}');
+    const inline = `{host: h, port: 81, zk_hosts: [z:1], zk_path: /i, checks: [{type: redis, password_file: /hung/i}]}`;
+    const dir = await configDir({
+      'nerve.yaml': `instance_id: i\nservice_conf_dir: services.d\nservices: {inline: ${inline}}\n`,
+      'services.d/hung.yaml': hung,
+      'services.d/web.yaml': web('web'),
+    });
+    const clock = new FakeClock();
+    const logger = new RecordingLogger();
+    const follower = new ConfigFollower(
+      { file: join(dir, 'nerve.yaml') },
+      { clock, logger, metrics: declareMetrics(createMetrics()) },
+    );
+    let loaded: LoadedConfig | undefined;
+    void follower.load().then((value) => (loaded = value));
+    await vi.waitFor(() => expect(clock.pending).toBe(1));
+    await clock.advance(patienceMs);
+    await vi.waitFor(() => expect(loaded).toBeDefined());
+    expect([...loaded!.services.keys()]).toEqual(['web']);
+    expect([...loaded!.broken].toSorted()).toEqual(['hung', 'inline']);
+    // An agent that is just starting runs all others.
+    expect(loaded!.fatal).toEqual([]);
+    const texts = loaded!.issues.map((issue) => formatIssue(issue).replaceAll(`${dir}/`, ''));
+    expect(texts).toContainEqual(
+      expect.stringMatching(
+        /^services.d\/hung.yaml:5:39 checks\[0\].password_file: \/hung\/password: not read/,
+      ),
+    );
+
+    const readings: LoadedConfig[] = [];
+    const stop = new AbortController();
+    const running = follower.run(async (next) => void readings.push(next), stop.signal);
+    follower.trigger();
+    await vi.waitFor(async () => {
+      await clock.advance(500);
+      expect(readings.length).toBeGreaterThan(0);
+    });
+    expect(readings.at(-1)!.broken.size).toBe(2);
+    const told = logger.records.filter(({ fields }) => String(fields?.issue).includes('/hung/password'));
+    expect(told.map(({ level }) => level)).toEqual(['error']);
+
+    answered.resolve(Buffer.from('secret\n'));
+    await vi.waitFor(async () => {
+      await clock.advance(500);
+      expect([...readings.at(-1)!.services.keys()].toSorted()).toEqual(['hung', 'inline', 'web']);
+    });
+    expect(readings.at(-1)!.issues).toEqual([]);
+    stop.abort();
+    await running;
+  });
+});
