@@ -41,10 +41,10 @@ describe('a file of a service on a file system that hangs', () => {
       { clock, logger, metrics: declareMetrics(createMetrics()) },
     );
     let loaded: LoadedConfig | undefined;
-    void follower.load().then((value) => (loaded = value));
+    const loading = follower.load().then((value) => (loaded = value));
     await vi.waitFor(() => expect(clock.pending).toBe(1));
     await clock.advance(patienceMs);
-    await vi.waitFor(() => expect(loaded).toBeDefined());
+    await loading;
     expect([...loaded!.services.keys()]).toEqual(['web']);
     expect([...loaded!.broken].toSorted()).toEqual(['hung', 'inline']);
     // An agent that is just starting runs all others.
@@ -65,7 +65,7 @@ describe('a file of a service on a file system that hangs', () => {
       expect(readings.length).toBeGreaterThan(0);
     });
     expect(readings.at(-1)!.broken.size).toBe(2);
-    const told = logger.records.filter(({ fields }) => String(fields?.issue).includes('/hung/password'));
+    const told = logger.records.filter(({ fields }) => String(fields.issue).includes('/hung/password'));
     expect(told.map(({ level }) => level)).toEqual(['error']);
 
     answered.resolve(Buffer.from('secret\n'));
