@@ -67,11 +67,11 @@ export class Checklist {
     this.#service = address.service;
     this.#deps = deps;
     const context = { ...address, clock: deps.clock, heartbeats: deps.heartbeats ?? silence };
-    const checks = options.map((one) => createCheck(one, context));
-    const names = distinctNames(checks.map(({ name }) => name));
-    this.#entries = options.map((one, index) => ({
-      check: checks[index]!,
-      name: names[index]!,
+    const checks = options.map((one) => ({ one, check: createCheck(one, context) }));
+    const names = distinctNames(checks.map(({ check }) => check.name));
+    this.#entries = checks.map(({ one, check }, index) => ({
+      check,
+      name: names[index] ?? check.name,
       threshold: { rise: one.rise, fall: one.fall },
       health: unknownHealth,
       last: undefined,

@@ -59,7 +59,7 @@ export class ConfigFollower {
   async load(): Promise<LoadedConfig> {
     const loaded = await loadConfig({ ...this.#options, clock: this.#deps.clock });
     // Never rejects.
-    void loaded.hangOver?.then(() => this.trigger());
+    loaded.hangOver?.then(() => this.trigger()).catch(() => undefined);
     const { file } = this.#options;
     const valid = !loaded.issues.some(({ severity }) => severity === 'error');
     const issues = loaded.issues.map(formatIssue);

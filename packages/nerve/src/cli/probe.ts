@@ -54,7 +54,7 @@ export async function probeService(
   const names = distinctNames(checks.map(({ check }) => check.name));
   for (const [index, { options, check }] of checks.entries()) {
     const about = {
-      ...{ check: names[index]!, type: options.type },
+      ...{ check: names[index] ?? check.name, type: options.type },
       target: targetOf(options, definition.instance),
     };
     probed.push({ ...about, ...(await probeOne(options, check, clock)) });

@@ -46,12 +46,13 @@ describe('questions about files', () => {
     }
 
     let isOver = false;
-    void first.over?.then(() => (isOver = true));
+    const over = first.over?.then(() => (isOver = true));
     await clock.advance(60_000);
     expect(isOver).toBe(false);
     // However it ends.
     one.fail(new Error('EIO'));
-    await first.over;
+    await over;
+    expect(isOver).toBe(true);
     expect(await new Asked(clock, looks).ask('q', ['/nfs/a'], () => Promise.resolve('as new'))).toBe(
       'as new',
     );

@@ -1,99 +1,7 @@
-import { unlink } from 'node:fs/promises';
-import { createMetrics, systemClock } from '@smartstack/agent';
-import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { histogramWidth } from '../counters/histograms.js';
-import type { HaproxyProcess } from '../process/process.js';
-import { type Answer, FakeCli } from '../testing/fakeCli.js';
-import { Traffic } from '../traffic.js';
-import { createTrafficMetrics } from '../trafficMetrics.js';
-import type { ServiceSections } from '../types.js';
-import { CounterReader } from './counterReader.js';
-import { defaultProbe, Prober } from './probe.js';
-import { RuntimeTarget } from './runtimeTarget.js';
-
-const columns =
-  'pxname,svname,scur,stot,bin,bout,ereq,econ,eresp,wretr,wredis,status,sid,type,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other,cli_abrt';
-
-/** One worker of HAProxy, as its socket shows it. */
-interface Worker {
-  readonly pid: number;
-  requests: number;
-  uptime: number;
-  stopping: boolean;
-  connections: number;
-}
-
-const worker = (pid: number): Worker => ({
-  ...{ pid, requests: 0, uptime: 0, stopping: false, connections: 0 },
-});
-
-const info = ({ pid, uptime, stopping, connections }: Worker): string =>
-  [
-    ...['Name: HAProxy', 'Version: 2.6.12', `Pid: ${pid}`, `Uptime_sec: ${uptime}`, 'Start_time_sec: 1000'],
-    ...[`Stopping: ${stopping ? 1 : 0}`, `CurrConns: ${connections}`],
-  ].join('\n');
-
-const stat = ({ requests }: Worker): string =>
-  [`# ${columns},`, `web,BACKEND,0,${requests},0,0,,0,0,0,0,UP,0,1,0,${requests},0,0,0,0,0,`].join('\n');
-
-const lines = ['http-request set-var(txn.synapse_t0) date(0,us) # latencies'];
-const servers = [{ name: 'a', address: '10.0.0.1', port: 80, id: 7, options: [], disabled: false }];
-const served: ServiceSections = { service: 'web', backend: { name: 'web', lines, servers } };
-const sections: ServiceSections = { service: 'web', backend: { name: 'web', lines: [], servers: [] } };
-
-const cleanups: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-/** A reader whose rounds the test asks for, on a socket that answers as told. */
-async function start(
-  answer: Answer,
-  process: Partial<HaproxyProcess> = {},
-  commandMs = 2_000,
-  all: ServiceSections = sections,
-) {
-  const cli = await FakeCli.start(answer);
-  cleanups.push(() => cli.stop());
-  const logger = new RecordingLogger();
-  const metrics = createMetrics();
-  const clock = new FakeClock();
-  const traffic = new Traffic(clock, createTrafficMetrics(metrics));
-  traffic.serve([all]);
-  const target = new RuntimeTarget({
-    ...{ clock: systemClock, socketPath: cli.path, deadlineMs: commandMs, observeAgainMs: 10_000 },
-    prober: new Prober({ ...defaultProbe, mode: 'off' }, systemClock),
-  });
-  const reader = new CounterReader({
-    ...{ clock, logger, traffic, targets: [target], countMs: 2_000, latencyMs: 1_000 },
-    process: {
-      status: () => Promise.resolve(undefined),
-      reload: () => Promise.reject(new Error('not here')),
-      askWorker: () => Promise.reject(new Error('not here')),
-      descriptorLimit: () => Promise.resolve(undefined),
-      run: () => Promise.resolve(),
-      ...process,
-    },
-  });
-  const stop = new AbortController();
-  let wakes = 0;
-  const running = reader.run(() => (wakes += 1), stop.signal);
-  cleanups.push(async () => {
-    stop.abort();
-    await running;
-  });
-  const text = async (): Promise<string> => (await metrics.expose()).body;
-  const value = async (name: string): Promise<number> =>
-    Number(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'm').exec(await text())?.[1] ?? Number.NaN);
-  const read = () => reader.lastReading(stop.signal);
-  return { cli, clock, logger, reader, target, traffic, value, read, wakes: () => wakes };
-}
-
-const answering =
-  (current: () => Worker): Answer =>
-  (command) =>
-    command === 'show info' ? info(current()) : stat(current());
+import { answering, info, served, start, stat, worker, type Worker } from '../testing/counterBed.js';
+import type { Answer } from '../testing/fakeCli.js';
 
 describe('CounterReader', () => {
   it('follows a worker from its beginning, over one session that it keeps', async () => {
@@ -286,46 +194,6 @@ describe('CounterReader', () => {
       return value('smartstack_request_total');
     };
     await expect.poll(again, { timeout: 4_000 }).toBe(12);
-  });
-
-  it.each([
-    ['nobody listens', 'gone', 1],
-    ['another answers in its place', 'replaced', 1],
-    ['it goes on', 'thawed', 0],
-  ])('tells what a worker that froze had counted once %s, and not before', async (_, end, told) => {
-    let current: Worker | undefined = worker(1);
-    const { cli, clock, read, logger } = await start(
-      (...all) => current && answering(() => current!)(...all),
-      {},
-      50,
-    );
-    const losses = (): readonly unknown[] =>
-      logger.records.filter(({ message }) => message.includes('ended before')).map(({ fields }) => fields);
-    const rounds = async (): Promise<void> => {
-      for (let round = 0; round < 3; round += 1) {
-        // Each gives up by itself: a silent socket takes longer.
-        const reading = read();
-        await clock.advance(2_000);
-        await reading;
-      }
-    };
-    await read();
-    const before = current;
-    current = undefined;
-    const silent = (): boolean => logger.records.some(({ message }) => message.includes('cannot be read'));
-    await expect.poll(() => read().then(silent), { timeout: 4_000 }).toBe(true);
-    await rounds();
-    expect(losses()).toEqual([]);
-    if (end === 'gone') await unlink(cli.path);
-    else current = end === 'replaced' ? worker(2) : before;
-    await expect.poll(() => rounds().then(() => losses().length), { timeout: 4_000 }).toBe(told);
-    if (end === 'thawed') {
-      await expect.poll(() => read().then(() => cli.connections)).toBe(1);
-      await rounds();
-    }
-    expect(losses()).toEqual(
-      told === 0 ? [] : [{ worker: '1 of 1000', lostSeconds: expect.any(Number) as number }],
-    );
   });
 
   it('never keeps a reload waiting for a HAProxy that is silent', async () => {
