@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
@@ -26,6 +26,8 @@ describe('ConfigKeeper, on servers that run', () => {
   let version: string | undefined;
   let clock: FakeClock;
   let notes: WrittenConfig[];
+  /** How many are said to be held. */
+  let held: number;
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'keeper-'));
     calls = join(dir, 'calls');
@@ -59,7 +61,7 @@ describe('ConfigKeeper, on servers that run', () => {
     new ConfigKeeper({
       ...{ clock, written, hasMaster: false, doWrites: true, retryAddressesMs: minute },
       logger: new RecordingLogger(),
-      metrics: createHaproxyMetrics(createMetrics()),
+      metrics: { ...createHaproxyMetrics(createMetrics()), quarantined: (count) => (held = count) },
       configPath: join(dir, 'haproxy.cfg'),
       candidatePath: join(dir, 'haproxy.cfg.tmp'),
       validator: new Validator({
@@ -183,5 +185,43 @@ describe('ConfigKeeper, on servers that run', () => {
     // What was checked then is not known any more.
     await run(second, web('b'));
     expect([await checks(), second.checkDueInMs]).toEqual([2, undefined]);
+  });
+
+  it('goes back also where the disk was full at first', async () => {
+    const keeper = start();
+    await run(keeper, web('a'));
+    await run(keeper, web('a', 'b'));
+    await rejecting('global');
+    // A folder in the way of the temporary file's place: nothing can be written.
+    await rename(join(dir, 'haproxy.cfg'), join(dir, 'away'));
+    await mkdir(join(dir, 'haproxy.cfg'));
+    await expect(keeper.keep(web('a', 'b'), none)).rejects.toMatchObject({ code: 'file_write' });
+    await rmdir(join(dir, 'haproxy.cfg'));
+    await rename(join(dir, 'away'), join(dir, 'haproxy.cfg'));
+    expect(await keeper.keep(web('a', 'b'), none)).toMatchObject({ current: false });
+    expect(await onDisk()).toBe(render(web('a')));
+    expect(keeper.checkDueInMs).toBeUndefined();
+  });
+
+  it('does not take a rejected file of an earlier run for a good one', async () => {
+    const first = start();
+    await run(first, web('a'));
+    await run(first, web('a', 'b'));
+    const second = start(notes.at(-1));
+    await rejecting('global');
+    // Nobody knows any more what was checked: there is nothing to go back to.
+    for (let time = 0; time < 2; time += 1)
+      expect(await second.keep(web('a', 'b'), none)).toMatchObject({ current: false });
+    expect(second.checkDueInMs).toBeDefined();
+  });
+
+  it('counts what is held also where a file goes unchecked', async () => {
+    const keeper = start();
+    await run(keeper, web('a'));
+    await rejecting('server b ');
+    await run(keeper, aState([aService([aServer('a'), aServer('b', { options: ['backup'] })])]));
+    expect(held).toBe(1);
+    await run(keeper, web('a', 'c'));
+    expect([keeper.checkDueInMs === undefined, held]).toEqual([false, 0]);
   });
 });

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { aServer, aService, aState } from '../testing/sections.js';
 import type { DesiredState, Server, ServiceSections } from '../types.js';
@@ -90,4 +92,21 @@ describe('isVouchedFor', () => {
       expect(isVouchedFor(withWeb([a, b, c], lines), withWeb([a, b], lines))).toBe(false);
     },
   );
+
+  it('keeps nothing of what was checked before the last check', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    let before = withWeb([a, b]);
+    const first = new WeakRef(before.services[0] as ServiceSections);
+    for (let round = 0; round < 3; round += 1) {
+      const now = withWeb([a, b, server(`c${round}`)]);
+      isVouchedFor(now, before);
+      before = now;
+    }
+    // A value that was looked at in this turn of the loop is kept until its end.
+    await new Promise((resolve) => setImmediate(resolve));
+    collect();
+    expect(first.deref()).toBeUndefined();
+    expect(isVouchedFor(before, before)).toBe(true);
+  });
 });
