@@ -5,7 +5,7 @@ import type { Traffic } from '../traffic.js';
 import { CounterFailures } from './counterFailures.js';
 import { CounterLosses } from './counterLosses.js';
 import { isDear, lookClosely } from './lookClosely.js';
-import { Pace } from './pace.js';
+import { type CpuMeter, cpuMeter, Pace } from './pace.js';
 import type { RuntimeSession } from './runtimeClient.js';
 import { RuntimeApiError } from './runtimeError.js';
 import type { RuntimeTarget } from './runtimeTarget.js';
@@ -31,6 +31,8 @@ export interface CounterReaderOptions {
   readonly countMs: number;
   /** The same of histograms of latencies. */
   readonly latencyMs: number;
+  /** Of what readings cost. */
+  readonly meter?: CpuMeter;
 }
 
 interface Round {
@@ -148,16 +150,14 @@ export class CounterReader {
   /** Looks at every worker; reads the counters of those that end, and of all when that is due. */
   async #round(round: Round): Promise<void> {
     const { isDue, hasServers, signal } = round;
-    const before = process.cpuUsage();
-    const { targets, traffic } = this.#options;
+    const { targets, traffic, meter = cpuMeter } = this.#options;
+    const spent = meter();
     await Promise.all(targets.map((target) => this.#attach(target, signal)));
     this.#losses.tellOld();
     await Promise.all([...this.#held].map(([name, held]) => this.#readHeld(name, held, round)));
     if (isDue) {
       this.#others = await this.#readOthers(signal);
-      // Not the time that passed: on a busy machine that is mostly the time of others.
-      const { user, system } = process.cpuUsage(before);
-      const cpuMs = (user + system) / 1000;
+      const cpuMs = spent();
       if (hasServers) {
         this.#servers.took(cpuMs);
         this.#sections.wasIncluded();
@@ -170,7 +170,7 @@ export class CounterReader {
   }
 
   async #readAllLatencies(signal: AbortSignal): Promise<void> {
-    const before = process.cpuUsage();
+    const spent = (this.#options.meter ?? cpuMeter)();
     await Promise.all(
       [...this.#held].map(async ([name, held]) => {
         try {
@@ -181,8 +181,7 @@ export class CounterReader {
         }
       }),
     );
-    const { user, system } = process.cpuUsage(before);
-    this.#latencies.took((user + system) / 1000);
+    this.#latencies.took(spent());
   }
 
   /** What left the services for good is removed from the worker's table on the way. */

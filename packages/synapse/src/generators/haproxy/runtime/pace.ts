@@ -1,3 +1,15 @@
+/** Begins to measure; what it returns tells the processor time of this process since, in milliseconds. */
+export type CpuMeter = () => () => number;
+
+/** The kernel's account. Not the time that passed: on a busy machine that is mostly the time of others. */
+export const cpuMeter: CpuMeter = () => {
+  const before = process.cpuUsage();
+  return () => {
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1000;
+  };
+};
+
 import type { Clock } from '@smartstack/agent';
 
 /**
@@ -10,6 +22,7 @@ export class Pace {
   readonly #share: number;
   #notBefore = -Infinity;
   #lastMs: number | undefined;
+  #costMs: number | undefined;
 
   constructor(clock: Clock, intervalMs: number, share: number) {
     this.#clock = clock;
@@ -23,12 +36,13 @@ export class Pace {
 
   /** What it costs, in milliseconds of processor time; undefined before the first time. */
   get costMs(): number | undefined {
-    return this.#lastMs;
+    return this.#costMs;
   }
 
   /** It took so many milliseconds of processor time, and ends now. */
   took(ms: number): void {
     const costMs = Math.min(ms, this.#lastMs ?? ms);
+    this.#costMs = costMs;
     this.#lastMs = ms;
     this.#notBefore = this.#clock.monotonic() + Math.max(this.#intervalMs, costMs / this.#share);
   }
