@@ -1,7 +1,6 @@
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import type { Clock } from './clock.js';
 import { describeError } from './errors.js';
+import { readPlainFile } from './plainFile.js';
 import { within } from './run.js';
 
 const maxBytes = 4096;
@@ -35,25 +34,18 @@ export class SecretFile {
 
   /** Never rejects, and takes two seconds at most. */
   async read(): Promise<Secret> {
-    this.#reading ??= this.#open().finally(() => (this.#reading = undefined));
+    this.#reading ??= this.#find().finally(() => (this.#reading = undefined));
     const content = await within(this.#reading, patienceMs, this.#clock);
     return content ?? { problem: 'the file system does not answer' };
   }
 
-  async #open(): Promise<Secret> {
+  async #find(): Promise<Secret> {
     try {
-      // Opening a pipe must not wait for a writer.
-      const file = await open(this.#path, constants.O_RDONLY | constants.O_NONBLOCK);
-      try {
-        const stat = await file.stat();
-        if (!stat.isFile()) return { problem: 'it is no plain file' };
-        if (stat.size > maxBytes) return { problem: `it has more than ${maxBytes} bytes` };
-        return secretOf((await file.readFile('utf8')).trim(), this.#kind);
-      } finally {
-        await file.close();
-      }
+      return secretOf((await readPlainFile(this.#path, maxBytes)).toString().trim(), this.#kind);
     } catch (error) {
-      return { problem: (error as NodeJS.ErrnoException).code ?? describeError(error) };
+      return {
+        problem: (error as NodeJS.ErrnoException).code ?? describeError(error).replace(`${this.#path}: `, ''),
+      };
     }
   }
 }

@@ -12,7 +12,7 @@ export function networkProblem(text: string): string | undefined {
 }
 
 /** Makes the test whether an address is one of `networks`, or in one of them; they must have no problem. */
-export function within(networks: readonly string[]): (address: string) => boolean {
+export function membership(networks: readonly string[]): (address: string) => boolean {
   const list = new BlockList();
   for (const each of networks) {
     const [network = '', prefix] = each.split('/');

@@ -3,7 +3,7 @@ import { type AdminAddress, parseAddress } from '@smartstack/agent';
 import { aclEntry, parseHosts, type ZkAcl, type ZkPath } from '@smartstack/registry';
 import * as z from 'zod';
 
-import { networkProblem, within } from '../networks.js';
+import { networkProblem, membership } from '../networks.js';
 import { isAny, parseTarget, type Target } from '../topology/numbers/target.js';
 
 /** What a name of this host may be: it is that of a znode. */
@@ -65,7 +65,7 @@ const numbersSettings = z
       ),
   })
   .superRefine(({ listen, networks }, context) => {
-    if (!listen || within(networks ?? usualNetworks)(listen.host)) return;
+    if (!listen || membership(networks ?? usualNetworks)(listen.host)) return;
     const message = `${listen.host} is in none of networks: other hosts would not ask it`;
     context.addIssue({ code: 'custom', path: ['listen'], message });
   });

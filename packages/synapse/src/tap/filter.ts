@@ -1,4 +1,4 @@
-import { within } from '../networks.js';
+import { membership } from '../networks.js';
 import type { TapRequest } from './shapes.js';
 
 /** Which requests are wanted: all that is given must fit. */
@@ -36,7 +36,7 @@ export function filterOf(filter: TapFilter): (request: TapRequest) => boolean {
   const { path, minLatency, server } = filter;
   const methods = filter.methods && new Set(filter.methods.map((method) => method.toUpperCase()));
   const statuses = filter.statuses?.map((status) => status.toLowerCase());
-  const isWithin = filter.source === undefined ? undefined : within([filter.source]);
+  const isWithin = filter.source === undefined ? undefined : membership([filter.source]);
   return (request) => {
     if (methods !== undefined && !methods.has(request.method ?? '')) return false;
     if (statuses !== undefined && !statuses.some((status) => isStatus(status, request.status))) return false;

@@ -71,8 +71,10 @@ describe('clients', () => {
   function bed() {
     const state = { connections: 7, asked: [] as string[], total: 4, pid: 1, open: 0, closed: 0 };
     const target = {
-      connect: () =>
-        Promise.resolve({
+      socketPath: '/run/haproxy.sock',
+      connect: async () => {
+        if (state.pid === 0) throw new RuntimeApiError('runtime-closed', 'gone');
+        return {
           reply: `Name: HAProxy\nPid: ${state.pid}\nCurrConns: ${state.connections}`,
           session: {
             ask: (command: string) => {
@@ -83,12 +85,13 @@ describe('clients', () => {
             },
             close: () => void (state.closed += 1),
           },
-        }),
+        };
+      },
     };
     const clients = new Clients();
     const look = (...active: readonly string[]) =>
       clients.look({ targets: [target as never], desired, active: new Set(active) }, signal);
-    return { state, look, clients };
+    return { state, look, clients, target };
   }
 
   it('are not asked for where their sockets tell all', async () => {
@@ -119,11 +122,50 @@ describe('clients', () => {
     expect((await look('web')).own).toEqual([]);
     state.open = 1;
     expect((await look('web')).own).toEqual(batch);
-    // Another worker begins anew.
-    Object.assign(state, { pid: 2, open: 0, total: 1 });
+    // Another worker begins anew, and all that it counted came after the last look.
+    Object.assign(state, { pid: 2, open: 0, total: 0 });
     expect((await look('web')).own).toEqual([]);
-    state.total = 2;
+    state.total = 1;
     expect((await look('web')).own).toEqual(batch);
+    Object.assign(state, { pid: 3, total: 1 });
+    expect((await look('web')).own).toEqual(batch);
+    expect((await look('web')).own).toEqual([]);
+  });
+
+  it('are callers that call so seldom that looks lie between, with nothing to ask or no answer', async () => {
+    const { state, look } = bed();
+    const batch = [{ caller: 'batch', service: 'web' }];
+    await look('web');
+    for (const idle of [['orders'], [], ['plain']]) {
+      await look(...idle);
+      state.total += 1;
+      expect([idle, (await look('web')).own]).toEqual([idle, batch]);
+    }
+    state.pid = 0;
+    expect((await look('web')).own).toEqual([]);
+    Object.assign(state, { pid: 1, total: state.total + 1 });
+    expect((await look('web')).own).toEqual(batch);
+    // A reload, after which others call first.
+    Object.assign(state, { pid: 2, total: 0 });
+    await look('orders');
+    state.total = 1;
+    expect((await look('web')).own).toEqual(batch);
+    expect((await look('web')).own).toEqual([]);
+  });
+
+  it('are not guessed of what was not wanted for a while', async () => {
+    const { state, look, clients, target } = bed();
+    await look('web');
+    const without = { ...desired, services: desired.services.slice(1) };
+    await clients.look({ targets: [target as never], desired: without, active: new Set(['orders']) }, signal);
+    state.total = 9;
+    expect((await look('web')).own).toEqual([]);
+    await clients.look(
+      { targets: [{ ...target, socketPath: '/other' } as never], desired, active: new Set(['web']) },
+      signal,
+    );
+    Object.assign(state, { pid: 2, total: 10 });
+    expect((await look('web')).own).toEqual([]);
   });
 
   it('of an HAProxy that does not answer are unknown', async () => {

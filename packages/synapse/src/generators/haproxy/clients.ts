@@ -54,28 +54,37 @@ const nothing: ClientReading = { shared: [], own: [], isCut: false };
 
 /** What it works with. */
 export interface ClientsOptions {
-  readonly targets: readonly Pick<RuntimeTarget, 'connect'>[];
+  readonly targets: readonly Pick<RuntimeTarget, 'connect' | 'socketPath'>[];
   /** Undefined before anything is wanted. */
   readonly desired: DesiredState | undefined;
   /** Services that were called lately. */
   readonly active: ReadonlySet<string>;
 }
 
+/** What was counted already of the worker that answers on a socket. */
+interface Counted {
+  readonly worker: string;
+  /** It took the place of one that was looked at: none of its connections is older than that look. */
+  readonly isSuccessor: boolean;
+  /** Connections since its start, by frontend and caller, as of the last look at each frontend. */
+  readonly totals: ReadonlyMap<string, ReadonlyMap<string, number>>;
+}
+
 /** Asks HAProxy for whom its clients are, where sockets alone do not tell; asks nothing where they do. */
 export class Clients {
-  /** Connections that were counted already, by worker, frontend and caller. */
-  #counted: ReadonlyMap<string, number> = new Map();
+  /** By socket. */
+  readonly #counted = new Map<string, Counted>();
 
   /** Looks once. Never rejects: of an HAProxy that does not answer nothing is known. */
   async look({ targets, desired, active }: ClientsOptions, signal: AbortSignal): Promise<ClientReading> {
-    if (desired === undefined) return nothing;
-    const frontends = frontendsOf(desired).filter(({ services }) =>
-      services.some((name) => active.has(name)),
-    );
-    const shared = frontends.filter(({ service }) => service === undefined);
-    const own = frontends.filter(({ service, callers }) => service !== undefined && callers.length > 0);
+    if (desired === undefined || targets.length === 0) return nothing;
+    const all = frontendsOf(desired);
+    const owned = all.filter(({ service, callers }) => service !== undefined && callers.length > 0);
+    this.#forget(targets, owned);
+    const isActive = ({ services }: Frontend): boolean => services.some((name) => active.has(name));
+    const shared = all.filter((frontend) => frontend.service === undefined && isActive(frontend));
+    const own = owned.filter(isActive);
     if (shared.length === 0 && own.length === 0) return nothing;
-    const counted = new Map<string, number>();
     const services = servicesByBackend(desired);
     const readings = targets.map(async (target): Promise<ClientReading> => {
       try {
@@ -88,11 +97,11 @@ export class Clients {
             ...own.map(({ frontend }) => asked.ask(`show stat ${frontend} 8 -1`)),
           ]);
           const names = new Set(shared.map(({ frontend }) => frontend));
+          const worker = `${info.get('Pid') ?? ''} ${info.get('Start_time_sec') ?? ''}`;
+          const told = own.map((frontend, index) => [frontend, callersIn(listeners[index] ?? '')] as const);
           return {
             shared: sharedClients(sessions, names, services),
-            own: own.flatMap((frontend, index) =>
-              this.#calls(frontend, info.get('Pid') ?? '', listeners[index] ?? '', counted),
-            ),
+            own: this.#calls(target.socketPath, worker, told),
             isCut,
           };
         } finally {
@@ -102,27 +111,45 @@ export class Clients {
         return nothing;
       }
     });
-    const all = await Promise.all(readings);
-    this.#counted = counted;
+    const found = await Promise.all(readings);
     return {
-      shared: all.flatMap((each) => each.shared),
-      own: all.flatMap((each) => each.own),
-      isCut: all.some(({ isCut }) => isCut),
+      shared: found.flatMap((each) => each.shared),
+      own: found.flatMap((each) => each.own),
+      isCut: found.some(({ isCut }) => isCut),
     };
   }
 
-  /** Callers with a connection now, or one since the last look. */
+  /** Lets go of sockets and frontends that there are no more. */
+  #forget(targets: ClientsOptions['targets'], owned: readonly Frontend[]): void {
+    const names = new Set(owned.map(({ frontend }) => frontend));
+    const sockets = new Set(targets.map(({ socketPath }) => socketPath));
+    for (const [socket, counted] of this.#counted) {
+      const totals = new Map([...counted.totals].filter(([frontend]) => names.has(frontend)));
+      if (sockets.has(socket)) this.#counted.set(socket, { ...counted, totals });
+      else this.#counted.delete(socket);
+    }
+  }
+
+  /** Callers with a connection now, or one since the last look at their frontend. */
   #calls(
-    { frontend, service = '' }: Frontend,
-    pid: string,
-    text: string,
-    counted: Map<string, number>,
+    socket: string,
+    worker: string,
+    told: readonly (readonly [Frontend, ReadonlyMap<string, Connections>])[],
   ): readonly OwnCall[] {
-    return [...callersIn(text)].flatMap(([caller, { open, total }]): OwnCall[] => {
-      const key = `${pid} ${frontend} ${caller}`;
-      const before = this.#counted.get(key) ?? total;
-      counted.set(key, total);
-      return open > 0 || total > before ? [{ caller, service }] : [];
+    const last = this.#counted.get(socket);
+    const isSame = last?.worker === worker;
+    const isSuccessor = isSame ? last.isSuccessor : last !== undefined;
+    const totals = new Map(isSame ? last.totals : []);
+    const calls = told.flatMap(([{ frontend, service = '' }, callers]) => {
+      const known = totals.get(frontend);
+      const now = [...callers].map(([caller, { total }]) => [caller, total] as const);
+      totals.set(frontend, new Map(now));
+      return [...callers].flatMap(([caller, { open, total }]): OwnCall[] => {
+        const before = known?.get(caller) ?? (isSuccessor ? 0 : total);
+        return open > 0 || total > before ? [{ caller, service }] : [];
+      });
     });
+    this.#counted.set(socket, { worker, isSuccessor, totals });
+    return calls;
   }
 }

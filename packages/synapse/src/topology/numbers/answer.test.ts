@@ -38,6 +38,22 @@ describe('an answer', () => {
     expect(read.edges.length).toBeGreaterThanOrEqual(250);
   });
 
+  it('leaves out what has a name that nobody takes, says so, and has the rest', () => {
+    const long = 'x'.repeat(257);
+    const more = [...numbers.services.values()].map((each) => ({ ...each, service: long }));
+    const services = new Map([...numbers.services, [long, more[0]!]]);
+    expect(decodeNumbers(encodeNumbers({ ...numbers, services }))).toEqual({ ...numbers, isCut: true });
+    for (const edge of [{ source: long }, { destination: long }, { source: '' }]) {
+      const edges = [...numbers.edges, { ...numbers.edges[0]!, ...edge }];
+      expect(decodeNumbers(encodeNumbers({ ...numbers, edges }))).toEqual({ ...numbers, isCut: true });
+    }
+    const longest = [{ ...numbers.edges[0]!, source: 'x'.repeat(256) }];
+    expect(decodeNumbers(encodeNumbers({ ...numbers, edges: longest }))).toEqual({
+      ...numbers,
+      edges: longest,
+    });
+  });
+
   it('leaves out who was not called, and is taken without buckets that are not ours', () => {
     const idle = { service: 'idle', seconds: 60, requests: 0, success: 0, failure: 0, latencies: null };
     const body = encodeNumbers({ ...numbers, services: new Map([...numbers.services, ['idle', idle]]) });

@@ -40,18 +40,26 @@ const versionOne = z.object({
 
 const busiestFirst = (a: Counts, b: Counts): number => b.requests - a.requests;
 
-/** As it is sent: the busiest services where not all fit. Those that are in no edge and were not called are left out. */
-export function encodeNumbers({ instanceId, edges, services, isCut }: HostNumbers): Buffer {
-  const called = new Set(edges.map(({ destination }) => destination));
-  const busy = [...services.values()]
-    .filter(({ service, requests }) => requests > 0 || called.has(service))
-    .sort(busiestFirst);
+const canBeSent = (...names: readonly string[]): boolean =>
+  names.every(({ length }) => length >= 1 && length <= maxName);
+
+/**
+ * As it is sent: the busiest services where not all fit, and none whose names nobody would take. Those that are in
+ * no edge and were not called are left out.
+ */
+export function encodeNumbers({ instanceId, edges: all, services, isCut }: HostNumbers): Buffer {
+  const edges = all.filter(({ source, destination }) => canBeSent(source, destination));
+  const called = new Set(all.map(({ destination }) => destination));
+  const wanted = [...services.values()].filter(
+    ({ service, requests }) => requests > 0 || called.has(service),
+  );
+  const busy = wanted.filter(({ service }) => canBeSent(service)).sort(busiestFirst);
   for (let share = 1; ; share /= 2) {
     const [edgesShown, busyShown] = [
       edges.slice(0, Math.floor(maxEdges * share)),
       busy.slice(0, Math.floor(maxServices * share)),
     ];
-    const cut = isCut || edgesShown.length < edges.length || busyShown.length < busy.length;
+    const cut = isCut || edgesShown.length < all.length || busyShown.length < wanted.length;
     const body = Buffer.from(
       JSON.stringify({
         ...{ v: 1, instance_id: instanceId, bounds: latencyBounds, ...(cut && { cut }) },

@@ -1,6 +1,6 @@
 import { type Clock, type Logger, type Secret, SecretFile, type Task, untilAborted } from '@smartstack/agent';
 import type { NumbersSettings } from '../../config/topology.js';
-import { within } from '../../networks.js';
+import { membership } from '../../networks.js';
 import type { HostNode } from '../mesh/node.js';
 import type { HostNumbers } from './answer.js';
 import { askNumbers, type Heard } from './asker.js';
@@ -37,7 +37,7 @@ export class Numbers {
     const { listen, keyFile, networks } = settings;
     this.#options = options;
     this.#file = new SecretFile(keyFile, kind, clock);
-    this.#isNear = within(networks);
+    this.#isNear = membership(networks);
     this.#server =
       listen &&
       new NumbersServer({

@@ -22,10 +22,30 @@ const listening = /^(frontend|listen)\s/;
 const place = /^(?:ipv[46]@)?(?:\[([0-9A-Fa-f:.]*)\]|([^/@]*)):(\d{1,5})(?:-(\d{1,5}))?$/;
 const numeric = /^[0-9A-Fa-f:.]+$/;
 
+/** A range of ports, or a socket. */
+interface Place {
+  readonly host: string;
+  readonly first: number;
+  readonly last: number;
+}
+
 function hostOf(text: string): string | undefined {
   if (text === '' || text === '*') return '0.0.0.0';
   if (text === 'localhost') return '127.0.0.1';
   return numeric.test(text) ? text : undefined;
+}
+
+function placeOf(address: string): Place {
+  const [, bracketed, plain = '', first = '', last = first] = place.exec(address) ?? [];
+  if (first === '') return { host: address.replace(/^unix@/, ''), first: 0, last: 0 };
+  const host = bracketed ?? plain;
+  return { host: hostOf(host) ?? host, first: Number(first), last: Number(last) };
+}
+
+/** Whether two addresses of `bind` lines have a port of one host, or a socket, in common: HAProxy listens there twice. */
+export function overlap(one: string, other: string): boolean {
+  const [a, b] = [placeOf(one), placeOf(other)];
+  return a.host === b.host && a.first <= b.last && b.first <= a.last;
 }
 
 /** What the frontends in the text of a haproxy.cfg listen on: addresses only, no sockets and no host names. */

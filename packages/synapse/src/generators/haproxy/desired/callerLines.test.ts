@@ -33,6 +33,44 @@ it('callers get addresses of their own, which nobody else may have', () => {
   ]);
 });
 
+it.each<[unknown, string, string | undefined]>([
+  [{ port: '3300-3399' }, 'bind localhost:3300-3399', 'localhost:3300-3399'],
+  [{ port: '1000-5000', bind_address: '10.0.0.1' }, 'bind 10.0.0.1:1000-5000', '10.0.0.1:1000-5000'],
+  [{ port: null, bind_address: '127.0.0.1:3313' }, 'bind 127.0.0.1:3313', '127.0.0.1:3313'],
+  [{ port: 80, frontend: ['bind :90,127.0.0.1:3313 ssl'] }, 'bind localhost:80', '127.0.0.1:3313'],
+  [{ port: 80, listen: ['bind 127.0.0.1:3310-3319'] }, 'bind localhost:80', '127.0.0.1:3310-3319'],
+  [{ port: '3314-3399' }, 'bind localhost:3314-3399', undefined],
+  [{ port: 80, frontend: ['bind 10.9.9.9:3313'] }, 'bind localhost:80', undefined],
+  // The kernel prefers who listens at the very address.
+  [{ port: 80, frontend: ['bind :3313'] }, 'bind localhost:80', undefined],
+])('the caller of port 3313 is apart from %j, or gets no address', (keys, bind, taken) => {
+  const callers = [
+    { name: 'batch', port: 3313 },
+    { name: 'shop', port: 81 },
+  ];
+  const { desired, issues } = desire([aView([], { ...(keys as object), callers }, { name: 'web' })]);
+  const lines = desired.services[0]?.frontend?.lines ?? [];
+  expect(lines.some((line) => line.endsWith('caller-shop'))).toBe(true);
+  expect(lines).toContain(bind);
+  expect(lines.some((line) => line.endsWith(':3313 name caller-batch'))).toBe(taken === undefined);
+  const told = issues.map(({ severity, reason }) => `${severity}: ${reason}`);
+  if (taken === undefined) expect(told).toEqual([]);
+  else {
+    expect(told).toEqual([
+      expect.stringMatching(/^error: callers: batch gets no address of its own, as .*:3313/),
+    ]);
+    expect(told[0]).toContain(taken);
+  }
+});
+
+it('the socket of a caller is apart from those of the service', () => {
+  const callers = [{ name: 'batch', socket: '/run/a.sock' }];
+  const block = { port: 80, frontend: ['bind unix@/run/a.sock mode 600'], callers };
+  const { desired, issues } = desire([aView([], block, { name: 'web' })]);
+  expect(desired.services[0]?.frontend?.lines.join('\n')).not.toContain('caller-batch');
+  expect(issues).toMatchObject([{ severity: 'error', service: 'web' }]);
+});
+
 it.each([
   ['bind localhost:81 name caller-a', 'a'],
   ['\tbind /run/a.sock  name  caller-a:b mode 660', 'a:b'],

@@ -182,7 +182,8 @@ class DesiredBuilder {
     report: Report,
   ): Section | undefined {
     if (service.port === undefined) return undefined;
-    const { section, addresses } = ownFrontend(title, backend, service, lines, this.config);
+    const { section, addresses, problems } = ownFrontend(title, backend, service, lines, this.config);
+    for (const problem of problems) report('error', problem);
     for (const address of addresses) {
       const owner = this.#claims.address(address, `service ${title}`);
       if (owner === undefined) continue;

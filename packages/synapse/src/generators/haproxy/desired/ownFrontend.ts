@@ -1,14 +1,17 @@
 import type { HaproxyConfig } from '../block/schema.js';
 import type { HaproxyServiceConfig } from '../block/serviceSchema.js';
 import type { Section } from '../types.js';
+import { callerLines, callersApart } from './callerLines.js';
 import { addressesIn, bindAddresses } from './claims.js';
 import { tierLines } from './tiers.js';
-import { bindLines } from './wishes.js';
+import { bindLine } from './wishes.js';
 
 /** A service's own frontend, and where it is to listen. */
 interface OwnFrontend {
   readonly section: Section;
   readonly addresses: readonly string[];
+  /** What is wrong with its callers' addresses. */
+  readonly problems: readonly string[];
 }
 
 /** Blocks are values: what the frontend of one comes to is worked out once. */
@@ -28,13 +31,16 @@ export function ownFrontend(
   const of = [title, backend, lines, config];
   const known = ownFrontends.get(service);
   if (known?.of.every((each, index) => each === of[index]) === true) return known.made;
-  const binds = bindLines(service, config);
+  const bind = bindLine(service, config);
+  const own = [...bindAddresses(lines), ...addressesIn(bind)];
+  const { callers, problems } = callersApart(service, config, own);
+  const more = callerLines(callers, service, config);
   const near = tierLines(service, backend, config.location);
   const section = {
     title: `frontend ${title}`,
-    lines: [...lines, ...binds, ...near, `default_backend ${backend}`],
+    lines: [...lines, bind, ...more, ...near, `default_backend ${backend}`],
   };
-  const made = { section, addresses: [...bindAddresses(lines), ...binds.flatMap(addressesIn)] };
+  const made = { section, problems, addresses: [...own, ...more.flatMap(addressesIn)] };
   ownFrontends.set(service, { of, made });
   return made;
 }

@@ -15,12 +15,8 @@ export function isUnknown({ source, instances }: ServiceView): boolean {
   return source === 'pending' || (source === 'previous' && instances.length === 0);
 }
 
-/** The `bind` lines of a service's frontend from its keys, and what belongs to them. */
-export function bindLines(service: HaproxyServiceConfig, config: HaproxyConfig): readonly string[] {
-  return [bindLine(service, config), ...callerLines(service, config)];
-}
-
-function bindLine(service: HaproxyServiceConfig, config: HaproxyConfig): string {
+/** The `bind` line of a service's frontend from its keys. */
+export function bindLine(service: HaproxyServiceConfig, config: HaproxyConfig): string {
   const address = service.bindAddress ?? config.bindAddress;
   const port = service.port === null ? '' : `:${service.port ?? ''}`;
   return ['bind', `${address}${port}`, service.bindOptions ?? ''].filter((word) => word !== '').join(' ');
@@ -33,7 +29,8 @@ function statedWish(name: string, service: HaproxyServiceConfig, config: Haproxy
   const backend = service.backendName ?? name;
   const known = wishes.get(service);
   if (known?.config === config && known.wish.backend === backend) return known.wish;
-  const lines = [...service.frontend, ...service.listen, ...bindLines(service, config)];
+  const callers = callerLines(service.callers, service, config);
+  const lines = [...service.frontend, ...service.listen, bindLine(service, config), ...callers];
   const wish = { backend, addresses: service.port === undefined ? [] : bindAddresses(lines) };
   wishes.set(service, { config, wish });
   return wish;
