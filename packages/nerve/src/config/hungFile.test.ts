@@ -2,25 +2,32 @@ import { createMetrics, formatIssue } from '@smartstack/agent';
 import type * as agent from '@smartstack/agent';
 import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
 import { join } from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
-import { ConfigFollower } from '../configFollower.js';
+import { afterAll, describe, expect, it, vi } from 'vitest';
+import type * as follower from '../configFollower.js';
 import { declareMetrics } from '../metrics.js';
 import { configDir } from '../testing/configDir.js';
 import { patienceMs } from './asked.js';
 import type { LoadedConfig } from './load.js';
 
-/** Files below `/hung` are on a file system that hangs until it answers with this. */
-const answered = vi.hoisted(() => {
-  let resolve!: (data: Buffer) => void;
-  return { promise: new Promise<Buffer>((done) => (resolve = done)), resolve };
-});
-vi.mock('@smartstack/agent', async (original) => {
-  const real = await original<typeof agent>();
-  return {
-    ...real,
-    readPlainFile: (path: string, ...rest: number[]) =>
-      path.startsWith('/hung/') ? answered.promise : real.readPlainFile(path, ...rest),
-  };
+let answer: (data: Buffer) => void = () => undefined;
+
+/** With files below `/hung` on a file system that hangs until `answer` is called; loaded anew, for others have the real one. */
+async function loadedWithHang(): Promise<typeof follower> {
+  const answered = new Promise<Buffer>((resolve) => (answer = resolve));
+  vi.resetModules();
+  vi.doMock('@smartstack/agent', async (original) => {
+    const real = await original<typeof agent>();
+    return {
+      ...real,
+      readPlainFile: (path: string, ...rest: number[]) =>
+        path.startsWith('/hung/') ? answered : real.readPlainFile(path, ...rest),
+    };
+  });
+  return import('../configFollower.js');
+}
+afterAll(() => {
+  vi.doUnmock('@smartstack/agent');
+  vi.resetModules();
 });
 
 /** A machine may be busy. */
@@ -39,6 +46,7 @@ describe('a file of a service on a file system that hangs', () => {
     });
     const clock = new FakeClock();
     const logger = new RecordingLogger();
+    const { ConfigFollower } = await loadedWithHang();
     const follower = new ConfigFollower(
       { file: join(dir, 'nerve.yaml') },
       { clock, logger, metrics: declareMetrics(createMetrics()) },
@@ -71,7 +79,7 @@ describe('a file of a service on a file system that hangs', () => {
     const told = logger.records.filter(({ fields }) => String(fields.issue).includes('/hung/password'));
     expect(told.map(({ level }) => level)).toEqual(['error']);
 
-    answered.resolve(Buffer.from('secret\n'));
+    answer(Buffer.from('secret\n'));
     await vi.waitFor(async () => {
       await clock.advance(500);
       expect([...readings.at(-1)!.services.keys()].toSorted()).toEqual(['hung', 'inline', 'web']);
