@@ -3,7 +3,7 @@ import { type AdminAddress, parseAddress } from '@smartstack/agent';
 import { aclEntry, parseHosts, type ZkAcl, type ZkPath } from '@smartstack/registry';
 import * as z from 'zod';
 
-import { networkProblem, membership } from '../networks.js';
+import { membership, networkProblem } from '../networks.js';
 import { isAny, parseTarget, type Target } from '../topology/numbers/target.js';
 
 /** What a name of this host may be: it is that of a znode. */
