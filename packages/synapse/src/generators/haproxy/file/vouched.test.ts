@@ -97,7 +97,7 @@ describe('isVouchedFor', () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
     let before = withWeb([a, b]);
-    const first = new WeakRef(before.services[0] as ServiceSections);
+    const first = new WeakRef(before.services[0]!);
     for (let round = 0; round < 3; round += 1) {
       const now = withWeb([a, b, server(`c${round}`)]);
       isVouchedFor(now, before);
