@@ -285,6 +285,8 @@ export class HaproxyGenerator implements Generator {
       }
     };
     while (!signal.aborted) {
+      // Routes come first.
+      await this.#passing?.catch(() => undefined);
       const memory = this.#memory;
       if (memory !== undefined) await attempt(() => stateFile.refresh(memory));
       await clock.sleep(timing.watchMs, signal).catch(() => undefined);
