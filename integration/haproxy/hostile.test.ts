@@ -1,6 +1,3 @@
-import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readHaproxyBlock } from '../../packages/synapse/src/generators/haproxy/block/blocks.ts';
@@ -16,9 +13,10 @@ import { optionTable } from '../../packages/synapse/src/generators/haproxy/desir
 import { planChanges } from '../../packages/synapse/src/generators/haproxy/plan/plan.ts';
 import { render } from '../../packages/synapse/src/generators/haproxy/desired/render.ts';
 import type { DesiredState } from '../../packages/synapse/src/generators/haproxy/types.ts';
-import { type Haproxy, haproxyPaths, startHaproxy, haproxyBinary } from '../harness/haproxy.ts';
+import { type Haproxy, haproxyPaths, startHaproxy } from '../harness/haproxy.ts';
 import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
+import { alertsOf } from './alerts.ts';
 import { suited, tested } from './bed.ts';
 
 const addresses = new Map([['host.example', '127.0.0.7']]);
@@ -45,16 +43,6 @@ function desire(instances: readonly unknown[], block: object, top: object = {}):
     blocks: { haproxy: block },
   } as const;
   return suited(desiredState(config!, { services: [view] }, emptyMemory, addresses, 0).desired);
-}
-
-/** What `haproxy -c` says of a file: nothing but warnings, or its alerts. */
-async function alertsOf(text: string): Promise<readonly string[]> {
-  const file = join(dir, 'candidate.cfg');
-  await writeFile(file, text);
-  const output = await new Promise<string>((resolve) => {
-    execFile(haproxyBinary, ['-c', '-f', file], (_error, stdout, stderr) => resolve(stdout + stderr));
-  });
-  return output.split('\n').filter((line) => line.includes('[ALERT]'));
 }
 
 async function observe(process: Haproxy) {
@@ -121,7 +109,7 @@ describe('hostile instances', () => {
       };
       const desired = desire([...instances, good], block, { use_nerve_weights: round % 3 === 0 });
       const text = render(desired);
-      expect(await alertsOf(text), text).toEqual([]);
+      expect(await alertsOf(text, dir), text).toEqual([]);
       const servers = desired.services[0]!.backend.servers;
       expect(servers.map(({ name }) => name)).toContain('good_127.0.0.200:80');
       written += servers.length;
@@ -171,7 +159,7 @@ describe('hostile instances', () => {
       const block = { port: await freePort(), bind_address: '127.0.0.1', listen: [`mode ${mode}`] };
       const desired = desire(instances, block, { use_nerve_weights: false });
       expect(desired.services[0]!.backend.servers).toHaveLength(texts.length);
-      expect(await alertsOf(render(desired))).toEqual([]);
+      expect(await alertsOf(render(desired), dir)).toEqual([]);
 
       haproxy = await startHaproxy({ dir, config: render(desire([], block)) });
       const observed = await observe(haproxy);
@@ -208,7 +196,7 @@ describe('what is written by default', () => {
     const view = { name: 'web', source: 'live', instances: [], blocks } as const;
     const { desired, issues } = desiredState(config!, { services: [view] }, emptyMemory, addresses, 0);
     expect(issues).toEqual([]);
-    expect(await alertsOf(render(suited(desired)))).toEqual([]);
+    expect(await alertsOf(render(suited(desired)), dir)).toEqual([]);
   });
 
   it('knows the keywords of HAProxy 2.6: each is one where our table puts it', async () => {
@@ -217,7 +205,7 @@ describe('what is written by default', () => {
       const own = kind === 'frontend' ? modernFrontendOnlyWhenAsked : [];
       const lines = [...modernKeywords[kind], ...own];
       const text = `defaults\n\tmode http\n${kind} x\n${lines.map((line) => `\t${line}\n`).join('')}`;
-      for (const alert of await alertsOf(text)) {
+      for (const alert of await alertsOf(text, dir)) {
         if (/unknown keyword|not allowed in|ignored because|unknown option/i.test(alert)) unknown.push(alert);
       }
     }

@@ -1,5 +1,4 @@
-import { execFile } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -11,10 +10,11 @@ import { SectionCache } from '../../packages/synapse/src/generators/haproxy/desi
 import { isVouchedFor } from '../../packages/synapse/src/generators/haproxy/file/vouched.ts';
 import type { DesiredState } from '../../packages/synapse/src/generators/haproxy/types.ts';
 import { eventually } from '../harness/eventually.ts';
-import { type Haproxy, haproxyBinary, haproxyPaths, startHaproxy, testBase } from '../harness/haproxy.ts';
+import { type Haproxy, haproxyPaths, startHaproxy, testBase } from '../harness/haproxy.ts';
 import { freePort } from '../harness/ports.ts';
 import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 import { startHttpUpstream, type Upstream } from '../harness/upstream.ts';
+import { alertsOf } from './alerts.ts';
 import {
   type GeneratorBed,
   instanceOf,
@@ -30,16 +30,6 @@ beforeEach(() => {
   dir = makeTempDir('vouched');
 });
 afterEach(() => removeTempDir(dir));
-
-/** What `haproxy -c` rejects of a file. */
-async function alertsOf(text: string): Promise<readonly string[]> {
-  const file = join(dir, 'candidate.cfg');
-  await writeFile(file, text);
-  const output = await new Promise<string>((resolve) => {
-    execFile(haproxyBinary, ['-c', '-f', file], (_error, stdout, stderr) => resolve(stdout + stderr));
-  });
-  return output.split('\n').filter((line) => line.includes('[ALERT]'));
-}
 
 const options = [
   ...['backup', 'id 7', 'cookie c1', 'ssl verify none', 'inter 3s port 90', 'maxconn 5', 'weight 7'],
@@ -112,7 +102,7 @@ describe('files that go unchecked', () => {
         memory = made.memory;
         const now = suited(made.desired);
         const isVouched = checked !== undefined && isVouchedFor(now, checked);
-        const alerts = await alertsOf(render(now));
+        const alerts = await alertsOf(render(now), dir);
         counts[isVouched ? 'vouched' : 'checked'] += 1;
         if (isVouched) expect(alerts, `seed ${seed}:\n${render(now)}`).toEqual([]);
         else if (alerts.length === 0) checked = now;
@@ -159,7 +149,7 @@ describe.runIf(tested.dynamicServers)('the file of servers that run', () => {
     for (const count of [2, 3, 1, 2]) await settle(count);
     expect(await checks()).toBe(first);
     expect(bed.status().file.checkInMs).toBeGreaterThan(0);
-    expect(await alertsOf(await readFile(haproxy.configFile, 'utf8'))).toEqual([]);
+    expect(await alertsOf(await readFile(haproxy.configFile, 'utf8'), dir)).toEqual([]);
 
     await settle(2, ['timeout server 7s']);
     expect(await checks()).toBe(first + 1);

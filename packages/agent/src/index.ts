@@ -1,5 +1,5 @@
 // Before any module that makes a schema.
-import './schemas.js';
+import './zodSettings.js';
 
 export * from './admin/index.js';
 export * from './atomicFile.js';

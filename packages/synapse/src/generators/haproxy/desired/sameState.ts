@@ -1,3 +1,4 @@
+import { sameLines } from './sameSection.js';
 import type { DesiredState } from '../types.js';
 
 /**
@@ -7,12 +8,10 @@ import type { DesiredState } from '../types.js';
 export function isSameState(a: DesiredState | undefined, b: DesiredState | undefined): boolean {
   if (a === b) return true;
   if (a === undefined || b === undefined) return false;
-  const [mine, theirs] = [a.sharedFrontend?.lines, b.sharedFrontend?.lines];
   return (
     a.base === b.base &&
     a.services.length === b.services.length &&
     a.services.every((sections, index) => sections === b.services[index]) &&
-    mine?.length === theirs?.length &&
-    (mine ?? []).every((line, index) => line === theirs?.[index])
+    sameLines(a.sharedFrontend?.lines, b.sharedFrontend?.lines)
   );
 }

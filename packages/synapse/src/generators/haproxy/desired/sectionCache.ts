@@ -1,3 +1,4 @@
+import { sameSection } from './sameSection.js';
 import type { BackendServers } from './servers.js';
 import type { SortedLines } from './keywords.js';
 import type { Section, ServiceSections } from '../types.js';
@@ -53,13 +54,4 @@ export class SectionCache {
     this.#before = this.#now;
     this.#now = new Map();
   }
-}
-
-function sameSection(a: Section | undefined, b: Section | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  return (
-    a.title === b.title &&
-    a.lines.length === b.lines.length &&
-    a.lines.every((line, index) => line === b.lines[index])
-  );
 }

@@ -1,3 +1,4 @@
+import { sameLines, sameSection } from '../desired/sameSection.js';
 import type { DesiredState, Section, Server, ServiceSections } from '../types.js';
 
 /** Lines that make servers of their own, with names and ids that nobody here knows. */
@@ -6,15 +7,6 @@ const makesServers = /^\s*server(-template)?\s/;
 const hasVariable = /"[^"]*\$/;
 /** The names of our servers end in a port, or where they were too long in a hash. */
 const serverName = /:\d{1,5}$|-[0-9a-f]{16}$/;
-
-function sameLines(a: readonly string[] | undefined, b: readonly string[] | undefined): boolean {
-  if (a === b) return true;
-  return a !== undefined && a.length === b?.length && a.every((line, index) => line === b[index]);
-}
-
-function sameSection(a: Section | undefined, b: Section | undefined): boolean {
-  return a === b || (a?.title === b?.title && sameLines(a?.lines, b?.lines));
-}
 
 function sameBase(a: readonly Section[], b: readonly Section[]): boolean {
   return a === b || (a.length === b.length && a.every((section, index) => sameSection(section, b[index])));

@@ -8,6 +8,7 @@ import {
   storedProcess,
   storedService,
 } from './beliefs.js';
+import { sameLines } from '../desired/sameSection.js';
 import type { DesiredState, ServiceSections } from '../types.js';
 
 const services = z.array(storedService);
@@ -34,12 +35,10 @@ export function parseChange(raw: unknown): BeliefChange {
 /** The services that were replaced; undefined where more than that is another one. */
 function replaced(before: DesiredState, now: DesiredState): readonly ServiceSections[] | undefined {
   if (before === now) return [];
-  const [mine, theirs] = [before.sharedFrontend?.lines, now.sharedFrontend?.lines];
   const isSameRest =
     before.base === now.base &&
     before.services.length === now.services.length &&
-    mine?.length === theirs?.length &&
-    (mine ?? []).every((line, index) => line === theirs?.[index]);
+    sameLines(before.sharedFrontend?.lines, now.sharedFrontend?.lines);
   if (!isSameRest) return undefined;
   const changed: ServiceSections[] = [];
   for (const [index, sections] of now.services.entries()) {

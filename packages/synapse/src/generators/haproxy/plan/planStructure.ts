@@ -1,19 +1,10 @@
+import { sameLines, sameSection } from '../desired/sameSection.js';
 import { latencyLinesOf, withoutLatencies } from '../desired/latencyLines.js';
 import { isLatencyTable } from '../desired/latencyTable.js';
 import { tapLinesOf, withoutTap } from '../desired/tapLines.js';
 import { isTapSection } from '../desired/tapNames.js';
 import { Counterparts } from './counterparts.js';
 import type { DesiredState, ReloadReason, Section, ServiceSections } from '../types.js';
-
-function sameLines(a: readonly string[], b: readonly string[]): boolean {
-  if (a === b) return true;
-  return a.length === b.length && a.every((line, index) => line === b[index]);
-}
-
-function sameSection(a: Section | undefined, b: Section | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  return a.title === b.title && sameLines(a.lines, b.lines);
-}
 
 /** Titles of base sections that are new, gone or different. */
 function changedBase(desired: readonly Section[], loaded: readonly Section[]): readonly string[] {
