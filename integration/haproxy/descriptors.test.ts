@@ -79,7 +79,8 @@ describe('file descriptors', () => {
     ['a plain file', {}, {}, 'exactly'],
     ['many checked servers', {}, { server_options: 'check' }, 'exactly'],
     ['checks by default-server', {}, { backend: ['default-server check'] }, 'exactly'],
-    ['ranges and lists of addresses', {}, { port: '28100-28119' }, 'exactly'],
+    // Below the ports that other tests pick theirs from, and at an address of its own.
+    ['ranges and lists of addresses', {}, { port: '11100-11119', bind_address: '127.0.14.2' }, 'exactly'],
     ['a disabled backend', {}, { server_options: 'check', backend: ['disabled'] }, 'exactly'],
     ['pipes, threads and CLI connections', { more: ['maxpipes 50', 'stats maxconn 33'] }, {}, 'exactly'],
     ['agent checks', {}, { server_options: 'agent-check agent-port 9' }, 'at least'],
@@ -89,7 +90,7 @@ describe('file descriptors', () => {
       'sections of the operator',
       {
         extra_sections: {
-          'listen x': ['bind 127.0.14.2:28140,127.0.14.2:28141', 'server s 127.0.0.1:9 check'],
+          'listen x': ['bind 127.0.14.2:11140,127.0.14.2:11141', 'server s 127.0.0.1:9 check'],
         },
       },
       {},

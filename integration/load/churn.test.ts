@@ -22,7 +22,6 @@ async function holds(more: Partial<ChurnOptions>): Promise<ChurnReport> {
   });
   expect(describeFailures(report.tally), `seed ${seed}`).toEqual([]);
   expect(report.reloads, `seed ${seed}`).toEqual({});
-  for (const [kind, { requests }] of Object.entries(report.tally)) expect(requests, kind).toBeGreaterThan(10);
   return report;
 }
 

@@ -78,7 +78,7 @@ export async function runChurn(options: ChurnOptions): Promise<ChurnReport> {
   const servers = await awaitInStep(places, 30_000).catch((error: unknown) => {
     throw new Error(`${String(error)}\n${vm.synapse.output.slice(-5_000)}`, { cause: error });
   });
-  const tally = await traffic.stop();
+  const tally = await traffic.stopOnceUsed();
   const reloaded = await reloadsSince(vm, reloads);
   if (Object.keys(reloaded).length > 0) {
     const lines = vm.synapse.output.split('\n').filter((line) => line.includes('haproxy reloaded'));

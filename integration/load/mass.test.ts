@@ -15,7 +15,6 @@ async function run(more: Partial<MassOptions>): Promise<MassReport['tally']> {
     throw new Error(`seed ${seed}: ${String(error)}`, { cause: error });
   });
   expect(reloads, `seed ${seed}`).toEqual({});
-  for (const [kind, { requests }] of Object.entries(tally)) expect(requests, kind).toBeGreaterThan(10);
   return tally;
 }
 

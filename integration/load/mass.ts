@@ -99,5 +99,10 @@ export async function runMass(options: MassOptions): Promise<MassReport> {
     });
     rounds.push({ emptyMs: healed - emptied, backMs: performance.now() - healed });
   }
-  return { tally: await traffic.stop(), reloads: await reloadsSince(bed.vm, before), rounds, servers };
+  return {
+    tally: await traffic.stopOnceUsed(),
+    reloads: await reloadsSince(bed.vm, before),
+    rounds,
+    servers,
+  };
 }

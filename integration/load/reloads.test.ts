@@ -14,7 +14,6 @@ async function holds(more: Partial<ReloadsOptions>): Promise<Readonly<Record<str
     throw new Error(`seed ${seed}: ${String(error)}`, { cause: error });
   });
   expect(describeFailures(tally), `seed ${seed}`).toEqual([]);
-  for (const [kind, { requests }] of Object.entries(tally)) expect(requests, kind).toBeGreaterThan(10);
   return reloads;
 }
 

@@ -101,13 +101,7 @@ export async function runReloads(options: ReloadsOptions): Promise<ReloadsReport
   }
   const tookMs = performance.now() - started;
   await awaitInStep(places, 30_000);
-  // However slow the machine: what few requests met proves little.
-  await eventually(async () => Object.values(await traffic.tally()).every(({ requests }) => requests > 10), {
-    what: 'each kind of user has asked often enough',
-    timeoutMs: 60_000,
-    intervalMs: 100,
-  });
-  const tally = await traffic.stop();
+  const tally = await traffic.stopOnceUsed();
   await eventually(async () => (await workers(system)).old === 0, {
     what: 'the old workers have ended',
     timeoutMs: 30_000,

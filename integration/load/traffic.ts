@@ -44,6 +44,8 @@ export interface Traffic {
   tally(): Promise<Tally>;
   /** Lets what is under way end, and returns the totals. */
   stop(): Promise<Tally>;
+  /** The same once each kind of user has asked more than ten times: what few requests met proves little. */
+  stopOnceUsed(): Promise<Tally>;
   /** Ends it at once. */
   kill(): Promise<void>;
 }
@@ -72,15 +74,24 @@ export async function startTraffic(plan: TrafficPlan): Promise<Traffic> {
     what: 'the load has begun',
     timeoutMs: 30_000,
   });
+  const stop = async (): Promise<Tally> => {
+    latest = undefined;
+    child.send('stop');
+    const timeoutMs = plan.timeoutMs + 30_000;
+    await eventually(() => isFinal || !child.running, { what: 'the load has ended', timeoutMs });
+    await child.stop('SIGKILL');
+    return next('the load has told what it came to', 0);
+  };
   return {
     tally,
-    stop: async () => {
-      latest = undefined;
-      child.send('stop');
-      const timeoutMs = plan.timeoutMs + 30_000;
-      await eventually(() => isFinal || !child.running, { what: 'the load has ended', timeoutMs });
-      await child.stop('SIGKILL');
-      return next('the load has told what it came to', 0);
+    stop,
+    stopOnceUsed: async () => {
+      await eventually(async () => Object.values(await tally()).every(({ requests }) => requests > 10), {
+        what: 'each kind of user has asked often enough',
+        timeoutMs: 60_000,
+        intervalMs: 100,
+      });
+      return stop();
     },
     kill: () => child.stop('SIGKILL'),
   };
