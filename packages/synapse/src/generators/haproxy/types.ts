@@ -56,6 +56,8 @@ export interface DesiredState {
   readonly separateNames?: true;
   /** Its backends have lines that count latencies, where they can (`withLatencies`). */
   readonly latencies?: LatencySettings;
+  /** Its backends have the lines of their budgets of retries, where they can (`withBudgets`). */
+  readonly budgets?: true;
   /** Its frontends have the lines of the tap, where they can (`withTap`). */
   readonly tap?: TapSettings;
 }

@@ -34,6 +34,31 @@ const route = z
   })
   .describe('Requests that may be sent twice.');
 
+const ratioMessage = 'must be a number from 0 to 1, with two decimals at most';
+
+const budget = z
+  .union(
+    [
+      z.literal(false),
+      z.strictObject({
+        ratio: z
+          .number(ratioMessage)
+          .min(0, ratioMessage)
+          .max(1, ratioMessage)
+          .refine((value) => Math.abs(value * 100 - Math.round(value * 100)) < 1e-9, ratioMessage)
+          .default(0.2)
+          .describe('Retries for each request to the service, on average over 10 seconds.'),
+        min_per_second: integer(1, 10_000)
+          .default(10)
+          .describe('So many more a second, however few requests there are.'),
+      }),
+    ],
+    'must be false, or hold `ratio` and `min_per_second`',
+  )
+  .describe(
+    'How many requests are tried again at most, all together: when it is spent, further ones keep their first answer. `false` sets no bound.',
+  );
+
 const retries = z.strictObject({
   attempts: integer(1, 10)
     .default(1)
@@ -53,6 +78,7 @@ const retries = z.strictObject({
     .describe(
       'What may be sent twice; default: GET, HEAD and OPTIONS anywhere. Others are tried again only where no connection came about.',
     ),
+  budget: budget.prefault({}),
 });
 
 const breaker = z.strictObject({

@@ -21,7 +21,7 @@ describe('the lines of a policy', () => {
   it('are those that a person would write', () => {
     const policy = {
       timeouts: { connect: '500ms', queue: '1s', server: '5s' },
-      retries: { attempts: 2 },
+      retries: { attempts: 2, budget: false },
       circuit_breaker: { errors: 5 },
     };
     expect(linesOf(policy).lines).toEqual([
@@ -37,7 +37,7 @@ describe('the lines of a policy', () => {
   });
 
   it('let nothing go twice but what is declared', () => {
-    const one = { retries: { idempotent: [{ methods: ['GET'], path: '/api/' }] } };
+    const one = { retries: { budget: false, idempotent: [{ methods: ['GET'], path: '/api/' }] } };
     expect(linesOf(one).lines.at(-1)).toBe(
       'http-request disable-l7-retry if !{ method GET } or !{ path_beg /api/ }',
     );
@@ -47,6 +47,18 @@ describe('the lines of a policy', () => {
       'http-request set-var(txn.synapse_idempotent) bool(true) if { method PUT } { path_beg /items/ }',
       'http-request disable-l7-retry unless { var(txn.synapse_idempotent) -m bool }',
     ]);
+  });
+
+  it('have a budget unless told otherwise, which stands beside them', () => {
+    expect(linesOf({ retries: {} }).lines).toEqual([
+      'retries 1 # budget 20% and 10/s',
+      'option redispatch 1',
+      'retry-on conn-failure empty-response 503',
+      'http-request set-var(txn.synapse_idempotent) bool(true) if { method GET HEAD OPTIONS }',
+      'http-request disable-l7-retry unless { var(txn.synapse_idempotent) -m bool }',
+    ]);
+    const budget = { ratio: 0.07, min_per_second: 3 };
+    expect(linesOf({ retries: { budget } }).lines[0]).toBe('retries 1 # budget 7% and 3/s');
   });
 
   it('are timeouts alone in mode tcp, which is said', () => {
@@ -67,7 +79,7 @@ describe('the lines of a policy', () => {
   it('come with whatever keywords are accepted, in the backend alone', () => {
     const view = aView([instance(1)], { port: 80, listen: ['mode http'], policy: { retries: {} } });
     const text = render(desire([view]).desired);
-    expect(text.match(/disable-l7-retry/g)).toHaveLength(1);
+    expect(text.match(/disable-l7-retry unless/g)).toHaveLength(1);
   });
 });
 
@@ -83,6 +95,18 @@ describe('a policy with a mistake', () => {
     const path = '/x } or TRUE {';
     expect(problems({ policy: { retries: { idempotent: [{ path }] } } })).toEqual([
       expect.stringMatching(/^policy\.retries\.idempotent\.0\.path: must begin with/),
+    ]);
+    const budget = (wrong: unknown) => problems({ policy: { retries: { budget: wrong } } });
+    for (const ratio of [1.5, -0.1, 0.125, '20%'])
+      expect(budget({ ratio })).toEqual([
+        'policy.retries.budget.ratio: must be a number from 0 to 1, with two decimals at most',
+      ]);
+    expect(budget({ min_per_second: 0 })).toEqual([
+      expect.stringMatching(/^policy\.retries\.budget\.min_per_second: must be /),
+    ]);
+    expect(budget({ ttl: '10s' })).toEqual([expect.stringMatching(/^policy\.retries\.budget: .*ttl/)]);
+    expect(budget(true)).toEqual([
+      'policy.retries.budget: must be false, or hold `ratio` and `min_per_second`',
     ]);
     expect(problems({ policy: { timeout: {} } })).toEqual([expect.stringMatching(/^policy: .*timeout/)]);
   });

@@ -7,7 +7,12 @@ export interface PolicyLines {
 }
 
 /** A variable of the request: whether it may be sent twice. */
-const mayRepeat = 'txn.synapse_idempotent';
+export const mayRepeat = 'txn.synapse_idempotent';
+
+/** After this line of a backend a request that was not declared so is sent once. */
+export const onceUnlessDeclared = `http-request disable-l7-retry unless { var(${mayRepeat}) -m bool }`;
+
+type Retries = NonNullable<Policy['retries']>;
 
 function routeTest({
   methods,
@@ -20,10 +25,10 @@ function routeTest({
   return `{ method ${methods.join(' ')} }${anywhere ? '' : ` { path_beg ${path} }`}`;
 }
 
-/** Only what was declared goes twice: with more than one route, a line for each. */
-function repeatLines(routes: NonNullable<Policy['retries']>['idempotent']): readonly string[] {
+/** Only what was declared goes twice: with more than one route, a line for each. A budget asks for the variable, too. */
+function repeatLines({ idempotent: routes, budget }: Retries): readonly string[] {
   const [only, ...others] = routes;
-  if (only !== undefined && others.length === 0)
+  if (only !== undefined && others.length === 0 && budget === false)
     return only.path === '/'
       ? [`http-request disable-l7-retry unless ${routeTest(only)}`]
       : [
@@ -31,8 +36,15 @@ function repeatLines(routes: NonNullable<Policy['retries']>['idempotent']): read
         ];
   return [
     ...routes.map((route) => `http-request set-var(${mayRepeat}) bool(true) if ${routeTest(route)}`),
-    `http-request disable-l7-retry unless { var(${mayRepeat}) -m bool }`,
+    onceUnlessDeclared,
   ];
+}
+
+/** The budget goes along as a comment, from which its lines are made where they can be had (`withBudgets`). */
+function budgetNote(budget: Retries['budget']): string {
+  return budget === false
+    ? ''
+    : ` # budget ${Math.round(budget.ratio * 100)}% and ${budget.min_per_second}/s`;
 }
 
 /** The lines of a backend that a policy comes to; in mode tcp, those alone that mean something there. */
@@ -50,11 +62,11 @@ export function policyLines(policy: Policy, http: boolean): PolicyLines {
     retries === undefined
       ? []
       : [
-          `retries ${retries.attempts}`,
+          `retries ${retries.attempts}${budgetNote(retries.budget)}`,
           // Each attempt goes elsewhere: by itself HAProxy asks the same server until the last one.
           'option redispatch 1',
           `retry-on ${[...new Set(retries.on)].join(' ')}`,
-          ...repeatLines(retries.idempotent),
+          ...repeatLines(retries),
         ];
   const open =
     breaker === undefined

@@ -1,3 +1,4 @@
+import { isBudgetLine } from '../desired/budgetLines.js';
 import { isLatencyLine } from '../desired/latencyLines.js';
 import { isTapLine } from '../desired/tapLines.js';
 import type { ConfigMessage } from './configMessages.js';
@@ -15,6 +16,8 @@ export type Culprit =
   | { readonly kind: 'bind'; readonly section: string; readonly line: string }
   /** The lines with which synapse counts latencies, in whosever section: they are no service's fault. */
   | { readonly kind: 'latencies' }
+  /** The same of those of budgets of retries. */
+  | { readonly kind: 'budgets' }
   /** The same of those of the tap. */
   | { readonly kind: 'tap' }
   | { readonly kind: 'base'; readonly isLimit?: true };
@@ -83,6 +86,7 @@ export function blame(
   if (title === undefined) return base;
   const line = lines[number - 1] ?? '';
   if (isLatencyLine(line)) return { kind: 'latencies' };
+  if (isBudgetLine(line)) return { kind: 'budgets' };
   if (isTapLine(line)) return { kind: 'tap' };
   const service = ownersByTitle(desired).get(title);
   if (service !== undefined) {

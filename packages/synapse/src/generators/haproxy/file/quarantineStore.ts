@@ -1,4 +1,5 @@
 import type { Culprit } from './blame.js';
+import { budgetLinesOf, withBudgets, withoutBudgets } from '../desired/budgetLines.js';
 import { withSeparateNames } from '../desired/frontendNames.js';
 import { withLatencies } from '../desired/latencyLines.js';
 import { withTap } from '../desired/tapLines.js';
@@ -56,6 +57,7 @@ function keyOf(culprit: Culprit): string {
     case 'bind':
       return `bind ${culprit.section} ${culprit.line}`;
     case 'latencies':
+    case 'budgets':
     case 'tap':
     case 'base':
       return culprit.kind;
@@ -72,6 +74,7 @@ function fingerprintOf(
     const settings = desired[culprit.kind];
     return settings && JSON.stringify(settings);
   }
+  if (culprit.kind === 'budgets') return desired.budgets && JSON.stringify(desired.services.map(budgetLinesOf));
   if (culprit.kind === 'base') return JSON.stringify([desired.base, desired.sharedFrontend]);
   if (culprit.kind === 'bind') {
     const section = sectionOf(desired, culprit.section);
@@ -181,8 +184,10 @@ export class Quarantine {
     // What was good before an upgrade of HAProxy may have names that the new one refuses.
     const named = desired.separateNames === true ? withSeparateNames(cleared) : cleared;
     // Nor need it have lines of ours as is wanted now: they and their tables go together.
-    const counted = withLatencies(named, this.#held.has('latencies') ? undefined : desired.latencies);
-    return withTap(counted, this.#held.has('tap') ? undefined : desired.tap);
+    const latencies = this.#held.has('latencies') ? undefined : desired.latencies;
+    const counted = withLatencies(withoutBudgets(named), latencies);
+    const isBound = desired.budgets === true && !this.#held.has('budgets');
+    return withTap(isBound ? withBudgets(counted) : counted, this.#held.has('tap') ? undefined : desired.tap);
   }
 
   /** The section without the lines on whose addresses nobody can listen, with the last good ones in their place. */

@@ -5,6 +5,7 @@ import { blame, type Culprit, type SharedLineOwner } from './blame.js';
 import { type CommandResult, runCommand, runShell } from '@smartstack/agent/command';
 import { type ConfigMessage, parseConfigMessages } from './configMessages.js';
 import type { Quarantine, SharedLines } from './quarantineStore.js';
+import { withoutBudgets } from '../desired/budgetLines.js';
 import { withoutLatencies } from '../desired/latencyLines.js';
 import { withoutTap } from '../desired/tapLines.js';
 import { render } from '../desired/render.js';
@@ -165,17 +166,24 @@ function blameAll(
   });
 }
 
-/** The lines that count latencies, or those of the tap, if they alone are at fault, or the first service with which the file becomes invalid, or the base when it is so without any. */
+/** Lines that are no service's own, and states without them. */
+const ours = [
+  ['latencies', withoutLatencies],
+  ['budgets', withoutBudgets],
+  ['tap', withoutTap],
+] as const;
+
+/** The lines that count latencies, those of budgets, or those of the tap, if they alone are at fault, or the first service with which the file becomes invalid, or the base when it is so without any. */
 async function bisect(
   candidate: DesiredState,
   shared: SharedLines,
   check: SettleInput['check'],
 ): Promise<Culprit> {
   const { services } = candidate;
-  const plain = withoutLatencies(candidate);
-  if (plain !== candidate && (await check(render(plain), plain)).valid) return { kind: 'latencies' };
-  const untapped = withoutTap(candidate);
-  if (untapped !== candidate && (await check(render(untapped), untapped)).valid) return { kind: 'tap' };
+  for (const [kind, without] of ours) {
+    const plain = without(candidate);
+    if (plain !== candidate && (await check(render(plain), plain)).valid) return { kind };
+  }
   const validWith = async (count: number): Promise<boolean> => {
     const dropped = new Set(services.slice(count).flatMap(({ service }) => shared.get(service) ?? []));
     const sharedFrontend = candidate.sharedFrontend && {

@@ -1,4 +1,6 @@
 import { sameLines, sameSection } from '../desired/sameSection.js';
+import { budgetLinesOf, withoutBudgets } from '../desired/budgetLines.js';
+import { isBudgetTable } from '../desired/budgetNames.js';
 import { latencyLinesOf, withoutLatencies } from '../desired/latencyLines.js';
 import { isLatencyTable } from '../desired/latencyTable.js';
 import { tapLinesOf, withoutTap } from '../desired/tapLines.js';
@@ -33,9 +35,13 @@ function changedLines(desired: ServiceSections, loaded: ServiceSections): string
   return parts.length === 0 ? undefined : `lines of its ${parts.join(' and ')} changed`;
 }
 
+function withoutOwnLines(state: DesiredState): DesiredState {
+  return withoutTap(withoutBudgets(withoutLatencies(state)));
+}
+
 /** Differences that only a new file brings: sections and lines, servers aside. */
 export function structureReasons(desired: DesiredState, loaded: DesiredState): readonly ReloadReason[] {
-  const [wanted, had] = [withoutTap(withoutLatencies(desired)), withoutTap(withoutLatencies(loaded))];
+  const [wanted, had] = [withoutOwnLines(desired), withoutOwnLines(loaded)];
   const reasons: ReloadReason[] = changedBase(wanted.base, had.base).map((detail) => ({
     kind: 'base-changed',
     detail,
@@ -64,6 +70,7 @@ export function structureReasons(desired: DesiredState, loaded: DesiredState): r
   }
   const ours = [
     ['the lines that count latencies changed', isLatencyTable, latencyLinesOf],
+    ['the lines of budgets of retries changed', isBudgetTable, budgetLinesOf],
     ['the lines of the tap changed', isTapSection, tapLinesOf],
   ] as const;
   for (const [detail, isOurs, linesOf] of ours)

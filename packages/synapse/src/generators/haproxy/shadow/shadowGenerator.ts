@@ -13,6 +13,7 @@ import { readServiceBlock } from '../block/blocks.js';
 import type { HaproxyConfig } from '../block/schema.js';
 import { type Desire, desire } from '../desire.js';
 import { emptyMemory, parseMemory } from '../desired/memory.js';
+import { withoutBudgets, withoutBudgetText } from '../desired/budgetLines.js';
 import { withoutLatencyText } from '../desired/latencyLines.js';
 import { render } from '../desired/render.js';
 import { withoutTapText } from '../desired/tapLines.js';
@@ -165,9 +166,12 @@ export class ShadowGenerator implements Generator {
   async #changes({ desired }: Desire) {
     const { configFilePath: path } = this.#config;
     try {
-      const live = withoutTapText(withoutLatencyText(await readFile(path, 'utf8')));
+      // Which stick counter is free for a budget depends on what is counted.
+      const text = await readFile(path, 'utf8');
+      const live = withoutTapText(withoutBudgetText(withoutLatencyText(text)));
+      const wanted = render(withoutBudgets(desired));
       this.#problem = undefined;
-      return withoutHarmless(compareSections(parseSections(live), parseSections(render(desired)))).changes;
+      return withoutHarmless(compareSections(parseSections(live), parseSections(wanted))).changes;
     } catch (error) {
       const problem = `the live file cannot be read: ${describeError(error)}`;
       if (problem !== this.#problem) this.#options.logger.warn('nothing to compare with', { problem });
