@@ -126,7 +126,7 @@ export class HaproxyGenerator implements Generator {
     const { wiring, watch, converger } = this.#ready ?? {};
     return statusOf({
       ...{ desire: this.#desire, report: converger?.report, wiring, watch },
-      ...{ traffic: this.#options.traffic, tap: this.#options.tap },
+      ...{ traffic: this.#options.traffic, tap: this.#options.tap, budgets: this.#options.budgets },
       ...{ hosts: this.#hosts, statsAddress: this.#config.statsAddress },
     });
   }
@@ -201,6 +201,7 @@ export class HaproxyGenerator implements Generator {
       this.#options.tap.serve(wanted.desired.services, whyNotTapped(wanted.desired, this.#config));
       this.#issues.tell(wanted.issues);
       this.#options.steering.serve(wanted.desired.services);
+      this.#options.budgets.serve(wanted.desired.services);
       const pass = converger.converge(wanted, this.#config, signal);
       this.#passing = pass;
       return await pass;

@@ -1,3 +1,4 @@
+import type { Budgets } from './budget/budgets.js';
 import type { ConvergeReport } from './converge.js';
 import type { Desire } from './desire.js';
 import type { HaproxyWatch } from './process/haproxyWatch.js';
@@ -16,6 +17,7 @@ export interface StatusSources {
   readonly hosts: HostResolver;
   readonly traffic: Traffic;
   readonly tap: Pick<TapHub, 'status'>;
+  readonly budgets: Pick<Budgets, 'status'>;
   readonly statsAddress: string | undefined;
 }
 
@@ -45,6 +47,7 @@ export function statusOf({
   hosts,
   traffic,
   tap,
+  budgets,
   statsAddress,
 }: StatusSources): unknown {
   return {
@@ -82,6 +85,7 @@ export function statusOf({
     counting: traffic.account.now,
     traffic: traffic.status(),
     tap: tap.status(),
+    retryBudgets: budgets.status(),
     steered: wiring?.steering.status() ?? {},
   };
 }

@@ -4,6 +4,8 @@ import type { BlockIssue, Generator } from '../../catalog/types.js';
 import type { GeneratorContext, GeneratorKind, HostSettings } from '../types.js';
 import { readHaproxyBlock, readServiceBlock } from './block/blocks.js';
 import { createBalanceMetrics } from './balance/balanceMetrics.js';
+import { createBudgetMetrics } from './budget/budgetMetrics.js';
+import { Budgets } from './budget/budgets.js';
 import { Steering } from './balance/steering.js';
 import { examine } from './examine.js';
 import { HaproxyGenerator } from './generator.js';
@@ -55,6 +57,7 @@ export function createHaproxyGenerator(options: CreateHaproxyGeneratorOptions): 
   traffic.view.listen((gains) => steering.hear(gains));
   return new HaproxyGenerator({
     ...{ clock, logger, random, traffic, steering, turn: new Turn() },
+    budgets: new Budgets({ clock, logger, metrics: createBudgetMetrics(metrics) }),
     tap: new TapHub(createTapMetrics(metrics)),
     config: configOf(block, hostname, options),
     readConfig: (next) => readHaproxyBlock(next, hostname, options).config,

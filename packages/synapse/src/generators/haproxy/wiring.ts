@@ -20,6 +20,7 @@ import { RuntimeTarget } from './runtime/runtimeTarget.js';
 import type { HaproxyConfig } from './block/schema.js';
 import { StateFile } from './file/stateFile.js';
 import type { Steering } from './balance/steering.js';
+import type { Budgets } from './budget/budgets.js';
 import type { TapHub } from './tap/tapHub.js';
 import { TapRunner } from './tap/tapRunner.js';
 import type { Traffic } from './traffic.js';
@@ -66,6 +67,7 @@ export interface WiringContext {
   readonly traffic: Traffic;
   readonly steering: Steering;
   readonly tap: TapHub;
+  readonly budgets: Budgets;
   readonly timing: GeneratorTiming;
   readonly random: () => number;
   /** One start or reload at a time, also while parts are replaced. */
@@ -126,7 +128,7 @@ function processOf(
 
 /** Builds the parts, and reads what an earlier run left on disk. */
 export async function wire(config: HaproxyConfig, context: WiringContext): Promise<Wiring> {
-  const { clock, logger, metrics, timing, random, traffic, steering } = context;
+  const { clock, logger, metrics, timing, random, traffic, steering, budgets } = context;
   const { configFilePath: configPath, candidateConfigFilePath: candidatePath, doWrites, doSocket } = config;
   const prober = new Prober({ ...defaultProbe, mode: config.probeNewServers }, clock);
   const targets = (doSocket ? config.socketFilePaths : []).map(
@@ -161,7 +163,7 @@ export async function wire(config: HaproxyConfig, context: WiringContext): Promi
   const { countMs, latencyMs } = timing;
   return {
     ...{ targets, keeper, beliefs, process, installed, steering },
-    counters: new CounterReader({ clock, logger, targets, process, traffic, countMs, latencyMs }),
+    counters: new CounterReader({ clock, logger, targets, process, traffic, budgets, countMs, latencyMs }),
     taps: new TapRunner({ clock, hub: context.tap, targets }),
     ownStart: new OwnStart(clock),
     gate: new ReloadGate({ clock, intervalMs, jitter, random }),

@@ -53,7 +53,7 @@ const budget = z
           .describe('So many more a second, however few requests there are.'),
       }),
     ],
-    'must be false, or hold `ratio` and `min_per_second`',
+    'must be false, or hold `ratio` (a number from 0 to 1) and `min_per_second` (1 or more)',
   )
   .describe(
     'How many requests are tried again at most, all together: when it is spent, further ones keep their first answer. `false` sets no bound.',

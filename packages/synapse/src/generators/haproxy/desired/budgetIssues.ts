@@ -4,8 +4,7 @@ import { isTier } from './tierNames.js';
 import type { DesiredState } from '../types.js';
 
 /** How each reason begins. */
-const unbounded =
-  'the retries of its policy have no budget, so that each request has all of its attempts: ';
+const unbounded = 'the retries of its policy have no budget, so that each request has all of its attempts: ';
 
 /** Services whose retries were to have a budget and have none, in the state as it will be; `isAble`: HAProxy knows the lines. */
 export function budgetIssues(state: DesiredState, isAble: boolean): readonly HaproxyIssue[] {

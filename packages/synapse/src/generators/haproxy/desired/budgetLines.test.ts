@@ -10,11 +10,7 @@ import { render } from './render.js';
 
 const policy = ['retries 2 # budget 20% and 10/s', onceUnlessDeclared];
 
-function service(
-  name: string,
-  lines: readonly string[],
-  frontend: readonly string[] = [],
-): ServiceSections {
+function service(name: string, lines: readonly string[], frontend: readonly string[] = []): ServiceSections {
   return {
     service: name,
     frontend: { title: `frontend ${name}`, lines: [...frontend, `default_backend ${name}`] },
@@ -22,7 +18,10 @@ function service(
   };
 }
 
-function stateOf(services: readonly ServiceSections[], defaults: readonly string[] = ['mode http']): DesiredState {
+function stateOf(
+  services: readonly ServiceSections[],
+  defaults: readonly string[] = ['mode http'],
+): DesiredState {
   return {
     base: [
       { title: 'global', lines: [] },
@@ -74,7 +73,9 @@ describe('lines of a budget of retries', () => {
     expect(withBudgets(none)).toBe(none);
     const text = withoutBudgetText(render(state));
     expect(text.split('\n').filter((line) => line !== '')).toEqual(
-      render(plain).split('\n').filter((line) => line !== ''),
+      render(plain)
+        .split('\n')
+        .filter((line) => line !== ''),
     );
   });
 
@@ -113,7 +114,9 @@ describe('lines of a budget of retries', () => {
     expect(ours(withBudgets(state), 'web')).toEqual([]);
     expect(ours(withBudgets(state), 'api')).not.toEqual([]);
     expect(reasons(state)).toEqual([
-      expect.stringMatching(/^web: the retries of its policy have no budget, .*use all three; `budget: false`/),
+      expect.stringMatching(
+        /^web: the retries of its policy have no budget, .*use all three; `budget: false`/,
+      ),
     ]);
     expect(reasons(stateOf([service('web', policy)]), false)).toEqual([
       expect.stringMatching(/^web: .*from 2\.6 on/),

@@ -19,6 +19,7 @@ const expire = `${budgetWindowSeconds * 6}s`;
 /** A limit, not a size: there is an entry for each service with a budget. */
 const tableSize = '100k';
 
+/** What a policy allows: for each request so many attempts and retries in percent, and so many retries a second. */
 interface Budget {
   readonly attempts: number;
   readonly percent: number;
@@ -62,6 +63,12 @@ function budgetOf({ backend: { lines } }: ServiceSections): Budget | undefined {
 /** True for a backend whose policy has a budget of retries. */
 export function wantsBudget(sections: ServiceSections): boolean {
   return budgetOf(sections) !== undefined;
+}
+
+/** How many retries a budget allows in a window in which there were so many requests; none is known for a backend without its lines. */
+export function allowedRetries(sections: ServiceSections, requests: number): number | undefined {
+  const budget = budgetLinesOf(sections).length === 0 ? undefined : budgetOf(sections);
+  return budget && Math.floor((requests * budget.percent) / 100) + budget.perSecond * budgetWindowSeconds;
 }
 
 /**
@@ -127,7 +134,10 @@ function withoutLines(sections: ServiceSections): ServiceSections {
   if (budgetLinesOf(sections).length === 0) return sections;
   const known = bare.get(sections);
   if (known !== undefined) return known;
-  const made = { ...sections, backend: { ...backend, lines: backend.lines.filter((line) => !isBudgetLine(line)) } };
+  const made = {
+    ...sections,
+    backend: { ...backend, lines: backend.lines.filter((line) => !isBudgetLine(line)) },
+  };
   bare.set(sections, made);
   return made;
 }

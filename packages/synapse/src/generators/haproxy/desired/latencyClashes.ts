@@ -22,8 +22,7 @@ export function clashesOf(
       const { service, backend } = sections;
       const isLong = backend.name.length > longestBackend;
       const reason =
-        whyNot(sections) ??
-        (isLong ? `the name of its backend is longer than ${longestBackend}` : undefined);
+        whyNot(sections) ?? (isLong ? `the name of its backend is longer than ${longestBackend}` : undefined);
       return reason === undefined ? [] : [[service, reason]];
     }),
   );

@@ -97,7 +97,7 @@ describe('a policy with a mistake', () => {
       expect.stringMatching(/^policy\.retries\.idempotent\.0\.path: must begin with/),
     ]);
     const budget = (wrong: unknown) => problems({ policy: { retries: { budget: wrong } } });
-    for (const ratio of [1.5, -0.1, 0.125, '20%'])
+    for (const ratio of [1.5, -0.1, 0.125])
       expect(budget({ ratio })).toEqual([
         'policy.retries.budget.ratio: must be a number from 0 to 1, with two decimals at most',
       ]);
@@ -105,9 +105,10 @@ describe('a policy with a mistake', () => {
       expect.stringMatching(/^policy\.retries\.budget\.min_per_second: must be /),
     ]);
     expect(budget({ ttl: '10s' })).toEqual([expect.stringMatching(/^policy\.retries\.budget: .*ttl/)]);
-    expect(budget(true)).toEqual([
-      'policy.retries.budget: must be false, or hold `ratio` and `min_per_second`',
-    ]);
+    for (const wrong of [true, '20%', { ratio: '20%' }])
+      expect(budget(wrong)).toEqual([
+        'policy.retries.budget: must be false, or hold `ratio` (a number from 0 to 1) and `min_per_second` (1 or more)',
+      ]);
     expect(problems({ policy: { timeout: {} } })).toEqual([expect.stringMatching(/^policy: .*timeout/)]);
   });
 

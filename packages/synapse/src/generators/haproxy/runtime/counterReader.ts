@@ -1,4 +1,5 @@
 import { type Clock, type Logger, unlessAborted } from '@smartstack/agent';
+import type { Budgets } from '../budget/budgets.js';
 import type { StatRow } from '../counters/statTable.js';
 import type { HaproxyProcess } from '../process/process.js';
 import type { Traffic } from '../traffic.js';
@@ -7,13 +8,14 @@ import { CounterLosses } from './counterLosses.js';
 import { isDear, lookClosely } from './lookClosely.js';
 import { type CpuMeter, cpuMeter, Pace } from './pace.js';
 import type { RuntimeSession } from './runtimeClient.js';
-import { RuntimeApiError } from './runtimeError.js';
+import { readCounters } from './readCounters.js';
+import { codeOf } from './runtimeError.js';
 import type { RuntimeTarget } from './runtimeTarget.js';
 import { downAt, downIn, isSameSet } from './serverHealth.js';
 import {
   type Ask,
+  nameOf,
   readHistograms,
-  readRows,
   readVitals,
   removeHistogram,
   type Vitals,
@@ -27,6 +29,7 @@ export interface CounterReaderOptions {
   readonly targets: readonly RuntimeTarget[];
   readonly process: HaproxyProcess;
   readonly traffic: Traffic;
+  readonly budgets: Budgets;
   /** How often counters are read at most, in milliseconds. */
   readonly countMs: number;
   /** The same of histograms of latencies. */
@@ -61,10 +64,6 @@ const lastReadingMs = 200;
 const share = 0.01;
 /** And reading histograms this. */
 const latencyShare = 0.01;
-
-const codeOf = (error: unknown): string | undefined =>
-  error instanceof RuntimeApiError ? error.code : undefined;
-const nameOf = ({ identity: { pid, startedAt } }: Vitals): string => `${pid} of ${startedAt}`;
 
 /**
  * Reads what HAProxy counts, over one session to each worker that is kept for as long as the worker lives.
@@ -227,7 +226,7 @@ export class CounterReader {
       held.vitals = await readVitals(ask);
       const isDrained = held.vitals.isStopping && held.vitals.connections === 0;
       if (isDue || isDrained) {
-        const rows = await this.#read(held.vitals, ask, hasServers || isDrained);
+        const rows = await readCounters(this.#options, held.vitals, ask, hasServers || isDrained);
         if (hasServers) this.#noteHealth(held, rows);
         held.readAt = this.#options.clock.monotonic();
       }
@@ -236,6 +235,7 @@ export class CounterReader {
       this.#failures.over(name);
       if (!isDrained) return;
       traffic.forget(name);
+      this.#options.budgets.forget(name);
       held.session.close();
       this.#held.delete(name);
     } catch (error) {
@@ -285,15 +285,9 @@ export class CounterReader {
 
   async #readOther(vitals: Vitals, ask: Ask): Promise<void> {
     const { traffic } = this.#options;
-    await this.#read(vitals, ask, false);
+    await readCounters(this.#options, vitals, ask, false);
     if (!traffic.hasLatencies) return;
     const rows = await readHistograms(ask);
     traffic.addLatencies({ worker: nameOf(vitals), rows }, vitals.uptimeSeconds);
-  }
-
-  async #read(vitals: Vitals, ask: Ask, hasServers: boolean): Promise<readonly StatRow[]> {
-    const rows = await readRows(ask, hasServers);
-    this.#options.traffic.add({ worker: nameOf(vitals), rows, hasServers }, vitals.uptimeSeconds);
-    return rows;
   }
 }

@@ -40,3 +40,8 @@ export function assertSingleCommand(command: string): void {
   if (/[;\\]|<</.test(command)) refuse('holds ";", "\\" or "<<"');
   if (Buffer.byteLength(command) + 1 > maxCommandBytes) refuse(`is longer than ${maxCommandBytes} bytes`);
 }
+
+/** The code of a RuntimeApiError (see `RuntimeErrorCode`); undefined for any other error. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof RuntimeApiError ? error.code : undefined;
+}

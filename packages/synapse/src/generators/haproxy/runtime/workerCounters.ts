@@ -1,8 +1,10 @@
 import type { ProcessIdentity } from '../loaded/beliefs.js';
+import { type BudgetRow, readBudgetRow } from '../budget/budgetTable.js';
 import { parseInfo } from '../plan/observed.js';
 import type { HistogramRow } from '../counters/histograms.js';
 import { hasNoTable, readHistogram } from '../counters/histogramTable.js';
 import { readColumns, readRow, type StatRow } from '../counters/statTable.js';
+import { budgetTable } from '../desired/budgetNames.js';
 import { latencyTable } from '../desired/latencyTable.js';
 import { RuntimeApiError } from './runtimeError.js';
 
@@ -39,6 +41,11 @@ export function vitalsIn(info: string): Vitals {
     // A version that does not say is never taken for drained.
     connections: facts.has('CurrConns') ? number('CurrConns') : Infinity,
   };
+}
+
+/** Names a worker, so that no other one ever has this name. */
+export function nameOf({ identity: { pid, startedAt } }: Vitals): string {
+  return `${pid} of ${startedAt}`;
 }
 
 /** Rows between which other work gets its turn: 20,000 at once would hold it up for a tenth of a second. */
@@ -85,4 +92,16 @@ export async function readHistograms(ask: Ask): Promise<readonly HistogramRow[]>
 /** Removes an entry of the histograms; false where that is in use. Throws RuntimeApiError. */
 export async function removeHistogram(ask: Ask, key: string): Promise<boolean> {
   return (await ask(`clear table ${latencyTable} key ${key}`)) === '';
+}
+
+/** Asks a worker what was spent of budgets of retries; nothing where it was loaded without them. Throws RuntimeApiError. */
+export async function readBudgets(ask: Ask): Promise<readonly BudgetRow[]> {
+  const text = await ask(`show table ${budgetTable}`);
+  if (hasNoTable(text)) return [];
+  return text.split('\n').flatMap((line) => {
+    const row = readBudgetRow(line);
+    if (row === 'malformed')
+      throw new RuntimeApiError('runtime-protocol', `no budget of HAProxy: ${line.slice(0, 100)}`);
+    return row ?? [];
+  });
 }

@@ -1,6 +1,8 @@
 import { createMetrics, systemClock } from '@smartstack/agent';
 import { FakeClock, RecordingLogger } from '@smartstack/agent/testing';
 import { afterEach } from 'vitest';
+import { createBudgetMetrics } from '../budget/budgetMetrics.js';
+import { Budgets } from '../budget/budgets.js';
 import type { HaproxyProcess } from '../process/process.js';
 import { CounterReader } from '../runtime/counterReader.js';
 import { defaultProbe, Prober } from '../runtime/probe.js';
@@ -63,12 +65,14 @@ export async function start(
   const clock = new FakeClock();
   const traffic = new Traffic(clock, createTrafficMetrics(metrics));
   traffic.serve([all]);
+  const budgets = new Budgets({ clock, logger, metrics: createBudgetMetrics(metrics) });
+  budgets.serve([all]);
   const target = new RuntimeTarget({
     ...{ clock: systemClock, socketPath: cli.path, deadlineMs: commandMs, observeAgainMs: 10_000 },
     prober: new Prober({ ...defaultProbe, mode: 'off' }, systemClock),
   });
   const reader = new CounterReader({
-    ...{ clock, logger, traffic, targets: [target], countMs: 2_000, latencyMs: 1_000 },
+    ...{ clock, logger, traffic, budgets, targets: [target], countMs: 2_000, latencyMs: 1_000 },
     // What tests cost is not to count.
     meter: () => () => 0,
     process: {
