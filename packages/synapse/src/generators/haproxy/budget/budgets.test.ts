@@ -46,7 +46,7 @@ describe('a line of the table of budgets', () => {
 });
 
 describe('budgets of retries', () => {
-  it('say when one is spent, once, and when there is room again', () => {
+  it('say when one is spent, once, and when there is room again', async () => {
     const { clock, read, said, logger, budgets } = start();
     read('1', 0);
     expect(said()).toEqual([]);
@@ -56,7 +56,7 @@ describe('budgets of retries', () => {
       [6_000, 9],
       [30_000, 12],
     ] as const) {
-      clock.advance(at - clock.monotonic());
+      await clock.advance(at - clock.monotonic());
       read('1', total);
     }
     expect(logger.records).toMatchObject([
@@ -65,10 +65,10 @@ describe('budgets of retries', () => {
     expect(budgets.status()).toEqual({
       web: { requests: 100, retries: 10, allowed: 120, spent: true, withheld: 12 },
     });
-    clock.advance(29_999);
+    await clock.advance(29_999);
     read('1', 12);
     expect(said()).toHaveLength(1);
-    clock.advance(1);
+    await clock.advance(1);
     read('1', 12);
     expect(logger.records.at(-1)).toMatchObject({
       message: 'there is room in the budget of retries again',
@@ -80,7 +80,7 @@ describe('budgets of retries', () => {
   it('count over reloads, and what an older worker counted before synapse came is not theirs', async () => {
     const { clock, read, withheld, budgets } = start();
     expect(await withheld()).toBe(0);
-    clock.advance(1_000);
+    await clock.advance(1_000);
     read('old', 1_000, undefined, 3_600);
     expect(await withheld()).toBe(0);
     read('old', 1_004, undefined, 3_602);
@@ -92,14 +92,14 @@ describe('budgets of retries', () => {
     expect(await withheld()).toBe(9);
   });
 
-  it('add what several processes are at, and forget those that are gone or silent', () => {
+  it('add what several processes are at, and forget those that are gone or silent', async () => {
     const { clock, read, budgets } = start();
     read('1', 0, { requests: 50, retries: 4 });
     read('2', 0, { requests: 150, retries: 6 });
     expect(budgets.status()).toEqual({ web: { requests: 200, retries: 10, allowed: 140 } });
     budgets.forget('2');
     expect(budgets.status()).toEqual({ web: { requests: 50, retries: 4, allowed: 110 } });
-    clock.advance(10_001);
+    await clock.advance(10_001);
     expect(budgets.status()).toEqual({ web: { requests: 0, retries: 0, allowed: 100 } });
   });
 
