@@ -91,8 +91,10 @@ describe.runIf(tested.counterArrays)('retries with a budget', () => {
     await eventually(() => received() > 0, { ...patience, what: 'a server has the request' });
     leaving.destroy();
     await eventually(
-      async () =>
-        / gpc0_rate\(10000\)=2 /.test(await askSocket(haproxy.adminSocket, 'show table synapse-retries')),
+      async () => {
+        const table = await askSocket(haproxy.adminSocket, 'show table synapse-retries');
+        return table.includes(' gpc0_rate(10000)=2 ');
+      },
       { ...patience, what: 'both further attempts are counted' },
     );
     expect(received()).toBe(3);
@@ -116,6 +118,13 @@ describe.runIf(tested.counterArrays)('retries with a budget', () => {
     await eventuallySpent();
     expect(await bed.metrics()).toMatch(
       /^smartstack_retry_budget_withheld_total\{dst_service="web"\} [1-9]\d*$/m,
+    );
+    const [trace] = await bed.generator.trace!(
+      [{ service: 'web', instances: [] }],
+      new AbortController().signal,
+    );
+    expect(trace?.steps.find(({ step }) => step === 'desired')?.detail).toMatch(
+      /its budget of retries is spent: \d+ retries of \d+ requests in 10 s/,
     );
     expect((await bed.reconcile(services)).outcome).toBe('noop');
     const spent = await askSocket(haproxy.adminSocket, 'show table synapse-retries');

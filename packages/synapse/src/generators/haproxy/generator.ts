@@ -133,8 +133,9 @@ export class HaproxyGenerator implements Generator {
 
   trace(subjects: readonly TraceSubject[], signal: AbortSignal): Promise<readonly GeneratorTrace[]> {
     const { wiring, converger } = this.#ready ?? {};
-    const { clock } = this.#options;
-    const context = { wiring, desire: this.#desire, report: converger?.report, timeline: this.#timeline };
+    const { clock, budgets } = this.#options;
+    const all = { budgets, timeline: this.#timeline };
+    const context = { wiring, desire: this.#desire, report: converger?.report, ...all };
     const { configFilePath: configPath, location } = this.#config;
     return traceServices(subjects, { ...context, configPath, location, clock }, signal);
   }

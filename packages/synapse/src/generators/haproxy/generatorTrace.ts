@@ -1,6 +1,7 @@
 import type { Clock } from '@smartstack/agent';
 import type { Location } from '../../catalog/locality.js';
 import type { GeneratorTrace, TraceSubject } from '../../catalog/types.js';
+import type { Budgets } from './budget/budgets.js';
 import type { ConvergeReport } from './converge.js';
 import type { Desire } from './desire.js';
 import { isTier, ownerOf } from './desired/tierNames.js';
@@ -15,6 +16,7 @@ export interface TraceContext {
   readonly desire: Desire | undefined;
   readonly report: ConvergeReport | undefined;
   readonly timeline: Timeline;
+  readonly budgets: Pick<Budgets, 'issues'>;
   readonly configPath: string;
   /** Where this host is. */
   readonly location: Location;
@@ -24,7 +26,7 @@ export interface TraceContext {
 /** What has become of services' instances: from memory, and what HAProxy says when it is asked. Never rejects. */
 export async function traceServices(
   subjects: readonly TraceSubject[],
-  { wiring, desire, report, timeline, configPath, location, clock }: TraceContext,
+  { wiring, desire, report, timeline, budgets, configPath, location, clock }: TraceContext,
   signal: AbortSignal,
 ): Promise<readonly GeneratorTrace[]> {
   const names = new Map<string, Set<string>>();
@@ -42,7 +44,8 @@ export async function traceServices(
   const wanted = asked && [...asked];
   const looks = await Promise.all((wiring?.targets ?? []).map((target) => lookAt(target, wanted, signal)));
   const common = {
-    ...{ timeline, now: clock.now(), desired: desire?.desired, issues: desire?.issues ?? [] },
+    ...{ timeline, now: clock.now(), desired: desire?.desired },
+    issues: [...(desire?.issues ?? []), ...budgets.issues],
     held: wiring?.keeper.quarantine.entries ?? [],
     file: { path: configPath, written: wiring?.keeper.written, problem: report?.fileProblem },
     reasons: report?.reasons ?? [],

@@ -34,7 +34,11 @@ const classes = [
 const simple: readonly (readonly [CountColumn, string, string])[] = [
   ['bin', 'smartstack_tcp_read_bytes_total', 'Bytes that came from clients for a service.'],
   ['bout', 'smartstack_tcp_write_bytes_total', 'Bytes that went to clients of a service.'],
-  ['wretr', 'smartstack_retry_total', 'Further attempts after a bad answer, or to connect to the same server.'],
+  [
+    'wretr',
+    'smartstack_retry_total',
+    'Further attempts after a bad answer, or to connect to the same server.',
+  ],
   [
     'wredis',
     'smartstack_redispatch_total',

@@ -65,6 +65,13 @@ describe('budgets of retries', () => {
     expect(budgets.status()).toEqual({
       web: { requests: 100, retries: 10, allowed: 120, spent: true, withheld: 12 },
     });
+    expect(budgets.issues).toEqual([
+      {
+        ...{ severity: 'warning', service: 'web' },
+        reason:
+          'its budget of retries is spent: 10 retries of 100 requests in 10 s, and 12 failures were passed on',
+      },
+    ]);
     await clock.advance(29_999);
     read('1', 12);
     expect(said()).toHaveLength(1);
@@ -75,6 +82,7 @@ describe('budgets of retries', () => {
       fields: { service: 'web', withheld: 12 },
     });
     expect(budgets.status()).toEqual({ web: { requests: 100, retries: 10, allowed: 120 } });
+    expect(budgets.issues).toEqual([]);
   });
 
   it('count over reloads, and what an older worker counted before synapse came is not theirs', async () => {

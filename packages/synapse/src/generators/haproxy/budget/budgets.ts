@@ -1,6 +1,8 @@
 import type { Clock, Logger } from '@smartstack/agent';
 import { Histograms } from '../counters/histograms.js';
 import { allowedRetries } from '../desired/budgetLines.js';
+import { budgetWindowSeconds } from '../desired/budgetNames.js';
+import type { HaproxyIssue } from '../desired/desired.js';
 import { isTier } from '../desired/tierNames.js';
 import type { ServiceSections } from '../types.js';
 import type { BudgetMetrics } from './budgetMetrics.js';
@@ -119,6 +121,15 @@ export class Budgets {
     const sum = (value: (row: BudgetRow) => number): number =>
       rows.reduce((total, row) => total + value(row), 0);
     return { requests: sum(({ requests }) => requests), retries: sum(({ retries }) => retries) };
+  }
+
+  /** For people: whose budget is spent at the moment. */
+  get issues(): readonly HaproxyIssue[] {
+    return [...this.#spent].map(([service, { withheld }]) => {
+      const { requests, retries } = this.#now(service);
+      const reason = `its budget of retries is spent: ${retries} retries of ${requests} requests in ${budgetWindowSeconds} s, and ${withheld} failures were passed on`;
+      return { severity: 'warning', service, reason };
+    });
   }
 
   /** For the status: by service, the window of 10 seconds, and what it allows. */

@@ -74,7 +74,8 @@ function fingerprintOf(
     const settings = desired[culprit.kind];
     return settings && JSON.stringify(settings);
   }
-  if (culprit.kind === 'budgets') return desired.budgets && JSON.stringify(desired.services.map(budgetLinesOf));
+  if (culprit.kind === 'budgets')
+    return desired.budgets && JSON.stringify(desired.services.map(budgetLinesOf));
   if (culprit.kind === 'base') return JSON.stringify([desired.base, desired.sharedFrontend]);
   if (culprit.kind === 'bind') {
     const section = sectionOf(desired, culprit.section);
