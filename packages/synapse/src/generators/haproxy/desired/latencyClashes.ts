@@ -1,6 +1,8 @@
 import { isTier, ownerOf } from './tierNames.js';
 import { effectiveDefaults } from './backendContext.js';
 import { latencyTable, longestBackend } from './latencyTable.js';
+import { Memo } from './memo.js';
+import { type Outline, outlineOf } from './outline.js';
 import type { DesiredState, LatencySettings, Section } from '../types.js';
 
 /** Lines that use a stick counter: they track with it, read it, or change what it tracks. */
@@ -30,16 +32,30 @@ function leadsTo({ lines }: Section): readonly string[] | undefined {
   return names.some((name) => name.includes('%[')) ? undefined : names;
 }
 
+const clashes = new Memo<Outline, ReadonlyMap<string, string>>();
+
 /**
  * Why latencies of services cannot be counted, by the service or tier whose backend it is: another line uses the stick
  * counter, on the way of a request to it. What is tracked first stays, so that our counts would go into that table.
  */
 export function clashesOf(
-  state: DesiredState,
+  { base, services, sharedFrontend }: DesiredState,
+  settings: LatencySettings,
+): ReadonlyMap<string, string> {
+  const outline = outlineOf(services);
+  return clashes.of(outline, [base, sharedFrontend?.lines, settings], () =>
+    findClashes(base, outline, sharedFrontend, settings),
+  );
+}
+
+function findClashes(
+  base: DesiredState['base'],
+  services: Outline,
+  sharedFrontend: Section | undefined,
   { stickCounter, except }: LatencySettings,
 ): ReadonlyMap<string, string> {
-  const { base, services, sharedFrontend } = state;
-  const wanted = services.filter(({ service }) => !except.includes(ownerOf(service)));
+  const leftOut = new Set(except);
+  const wanted = services.filter(({ service }) => !leftOut.has(ownerOf(service)));
   const all = (reason: string): ReadonlyMap<string, string> =>
     new Map(wanted.map(({ service }) => [service, reason]));
   const taken = [

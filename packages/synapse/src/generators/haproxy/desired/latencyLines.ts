@@ -2,6 +2,8 @@ import { latencyBounds } from '../../../traffic/latency.js';
 import { backendContext, effectiveDefaults } from './backendContext.js';
 import { clashesOf } from './latencyClashes.js';
 import { isLatencyTable, keyLength, latencyTable } from './latencyTable.js';
+import { Memo } from './memo.js';
+import { type Outline, outlineOf } from './outline.js';
 import { ownerOf } from './tierNames.js';
 import type { DesiredState, LatencySettings, Section, ServiceSections } from '../types.js';
 
@@ -107,21 +109,7 @@ function withoutLines(sections: ServiceSections): ServiceSections {
   return made;
 }
 
-/** Modes of backends, which `mode` lines of theirs and of the defaults make. */
-const modes = new WeakMap<
-  readonly string[],
-  { readonly defaults: readonly string[]; readonly http: boolean }
->();
-
-function isHttp(lines: readonly string[], defaults: readonly string[]): boolean {
-  const known = modes.get(lines);
-  if (known?.defaults === defaults) return known.http;
-  const { http } = backendContext(defaults, lines);
-  modes.set(lines, { defaults, http });
-  return http;
-}
-
-/** The same for the sections that are nobody's. */
+/** The sections that are nobody's, by those without the table. */
 const withTableOf = new WeakMap<readonly Section[], readonly Section[]>();
 
 function withTable(base: readonly Section[]): readonly Section[] {
@@ -144,18 +132,39 @@ function withLines(plain: ServiceSections, counter: number): ServiceSections {
   return made;
 }
 
+const plainOnes = new Memo<Outline, boolean>();
+
 /** The state without anything of ours that counts latencies. */
 export function withoutLatencies(state: DesiredState): DesiredState {
   const { latencies, base, services, ...rest } = state;
-  const plain = services.map(withoutLines);
-  const isPlain = plain.every((sections, index) => sections === services[index]);
+  const outline = outlineOf(services);
+  const isPlain = plainOnes.of(outline, [], () =>
+    outline.every(({ backend }) => !backend.lines.some(isLatencyLine)),
+  );
   const hasTable = base.some(isLatencyTable);
   if (isPlain && !hasTable && latencies === undefined) return state;
   return {
     ...rest,
     base: hasTable ? base.filter((section) => !isLatencyTable(section)) : base,
-    services: isPlain ? services : plain,
+    services: isPlain ? services : services.map(withoutLines),
   };
+}
+
+const countable = new Memo<Outline, readonly boolean[]>();
+
+/** Which services can have the lines, by their places. */
+function countableIn(state: DesiredState, settings: LatencySettings): readonly boolean[] {
+  const { base, services, sharedFrontend } = state;
+  const outline = outlineOf(services);
+  return countable.of(outline, [base, sharedFrontend?.lines, settings], () => {
+    const clashes = clashesOf(state, settings);
+    const leftOut = new Set(settings.except);
+    const defaults = effectiveDefaults(base);
+    return outline.map(
+      ({ service, backend }) =>
+        !leftOut.has(ownerOf(service)) && !clashes.has(service) && backendContext(defaults, backend.lines).http,
+    );
+  });
 }
 
 /**
@@ -165,16 +174,10 @@ export function withoutLatencies(state: DesiredState): DesiredState {
 export function withLatencies(state: DesiredState, settings: LatencySettings | undefined): DesiredState {
   const plain = withoutLatencies(state);
   if (settings === undefined) return plain;
-  const clashes = clashesOf(plain, settings);
-  const { stickCounter, except } = settings;
-  const defaults = effectiveDefaults(plain.base);
-  const services = plain.services.map((sections) => {
-    const isWanted = !except.includes(ownerOf(sections.service)) && !clashes.has(sections.service);
-    return isWanted && isHttp(sections.backend.lines, defaults)
-      ? withLines(sections, stickCounter)
-      : sections;
-  });
-  const isEmpty = services.every((sections, index) => sections === plain.services[index]);
-  const base = isEmpty ? plain.base : withTable(plain.base);
+  const isCounted = countableIn(plain, settings);
+  const services = plain.services.map((sections, index) =>
+    isCounted[index] === true ? withLines(sections, settings.stickCounter) : sections,
+  );
+  const base = isCounted.includes(true) ? withTable(plain.base) : plain.base;
   return { ...plain, base, services, latencies: settings };
 }

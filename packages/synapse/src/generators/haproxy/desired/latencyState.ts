@@ -1,7 +1,7 @@
 import type { CatalogView } from '../../../catalog/types.js';
 import type { HaproxyConfig } from '../block/schema.js';
 import { balanceIssues } from './balanceIssues.js';
-import type { HaproxyIssue } from './desired.js';
+import type { HaproxyIssue } from './issue.js';
 import { latencyIssues, latencySettings } from './latencyIssues.js';
 import { withLatencies } from './latencyLines.js';
 import type { DesiredState } from '../types.js';

@@ -2,16 +2,21 @@ import type { CatalogView } from '../../../catalog/types.js';
 import { readServiceBlock } from '../block/blocks.js';
 import type { HaproxyConfig } from '../block/schema.js';
 import { type StateWithIssues, withLatencyLines } from './latencyState.js';
+import { Memo } from './memo.js';
+import { type ViewOutline, viewOutlines } from './viewOutline.js';
 import { withTap } from './tapLines.js';
 import type { TapSettings } from '../types.js';
+
+const known = new Memo<readonly ViewOutline[], TapSettings>();
 
 /** How services can be tapped; undefined where they cannot. */
 function tapSettings({ tap }: Pick<HaproxyConfig, 'tap'>, view: CatalogView): TapSettings | undefined {
   if (!tap) return undefined;
-  const except = view.services
-    .filter(({ blocks }) => readServiceBlock(blocks.haproxy).config?.tap === false)
-    .map(({ name }) => name);
-  return { except };
+  const outline = viewOutlines(view.services);
+  return known.of(outline, [], () => {
+    const isLeftOut = ({ block }: ViewOutline): boolean => readServiceBlock(block).config?.tap === false;
+    return { except: outline.filter(isLeftOut).map(({ name }) => name) };
+  });
 }
 
 /**

@@ -1,17 +1,11 @@
-import { sameSection } from './sameSection.js';
+import { sameLines, sameSection } from './sameSection.js';
 import type { BackendServers } from './servers.js';
-import type { SortedLines } from './keywords.js';
 import type { Section, ServiceSections } from '../types.js';
 
-/** What the instances and lines of one service amount to. */
-export interface ServiceParts {
-  readonly sorted: SortedLines;
-  readonly made: BackendServers;
-}
-
 interface Known {
+  readonly service: string;
   readonly inputs: readonly unknown[];
-  readonly parts: ServiceParts;
+  readonly made: BackendServers;
   sections: ServiceSections | undefined;
 }
 
@@ -21,30 +15,36 @@ interface Known {
  * renders them can tell at a glance. Saves work only: without it everything comes out equal.
  */
 export class SectionCache {
-  #before: ReadonlyMap<string, Known> = new Map();
-  #now = new Map<string, Known>();
+  #before: readonly Known[] = [];
+  /** By service; mostly each stands where it stood the time before. */
+  #byName: ReadonlyMap<string, Known> | undefined;
+  #now: Known[] = [];
 
-  /** The parts of a service: known ones if `inputs` are those they were made of, else what `make` returns. */
-  parts(service: string, inputs: readonly unknown[], make: () => ServiceParts): ServiceParts {
-    const known = this.#before.get(service);
+  /** The servers of a service: known ones if `inputs` are those they were made of, else what `make` returns. */
+  servers(service: string, inputs: readonly unknown[], make: () => BackendServers): BackendServers {
+    const known = this.#known(service);
     const isKnown =
       known?.inputs.length === inputs.length && known.inputs.every((input, index) => input === inputs[index]);
-    const entry = known !== undefined && isKnown ? known : { inputs, parts: make(), sections: undefined };
-    this.#now.set(service, entry);
-    return entry.parts;
+    const entry =
+      known !== undefined && isKnown ? known : { service, inputs, made: make(), sections: undefined };
+    this.#now.push(entry);
+    return entry.made;
   }
 
-  /** The sections of a service of which `parts` was asked before. */
-  sections(service: string, backend: string, frontend: Section | undefined): ServiceSections {
-    const entry = this.#now.get(service);
-    if (entry === undefined) throw new Error(`the parts of ${service} come first`);
-    const { sections, parts } = entry;
-    if (sections?.backend.name === backend && sameSection(sections.frontend, frontend)) return sections;
-    const { sorted, made } = parts;
+  /** The sections of the service of whose servers was asked just before. */
+  sections(backend: string, lines: readonly string[], frontend: Section | undefined): ServiceSections {
+    const entry = this.#now.at(-1);
+    if (entry === undefined) throw new Error('the servers come first');
+    const { service, sections, made } = entry;
+    const isSame =
+      sections?.backend.name === backend &&
+      sameLines(sections.backend.lines, lines) &&
+      sameSection(sections.frontend, frontend);
+    if (isSame) return sections;
     entry.sections = {
       service,
       ...(frontend === undefined ? {} : { frontend }),
-      backend: { name: backend, lines: sorted.backend, servers: made.servers },
+      backend: { name: backend, lines, servers: made.servers },
     };
     return entry.sections;
   }
@@ -52,6 +52,14 @@ export class SectionCache {
   /** Forgets the services that were not asked for since the last call. */
   turn(): void {
     this.#before = this.#now;
-    this.#now = new Map();
+    this.#byName = undefined;
+    this.#now = [];
+  }
+
+  #known(service: string): Known | undefined {
+    const there = this.#before[this.#now.length];
+    if (there?.service === service) return there;
+    this.#byName ??= new Map(this.#before.map((each) => [each.service, each]));
+    return this.#byName.get(service);
   }
 }

@@ -1,4 +1,6 @@
 import { effectiveDefaults } from './backendContext.js';
+import { Memo } from './memo.js';
+import { type Outline, outlineOf } from './outline.js';
 import { tapObstacles } from './tapClashes.js';
 import { isTapSection, tapLeaseSeconds, tapLineMark, tapName, wholeTap } from './tapNames.js';
 import { optionsAgainst } from './tapLogs.js';
@@ -127,29 +129,44 @@ function withSections(base: readonly Section[]): readonly Section[] {
   return made;
 }
 
+const plainOnes = new Memo<Outline, boolean>();
+
 /** The state without anything of the tap. */
 export function withoutTap(state: DesiredState): DesiredState {
   const { tap, base, services, ...rest } = state;
-  const plain = services.map(withoutLines);
-  const isPlain = plain.every((each, index) => each === services[index]);
+  const outline = outlineOf(services);
+  const isPlain = plainOnes.of(outline, [], () =>
+    outline.every(({ frontend }) => frontend?.lines.some(isTapLine) !== true),
+  );
   const hasSections = base.some(isTapSection);
   if (isPlain && !hasSections && tap === undefined) return state;
   return {
     ...rest,
     base: hasSections ? base.filter((section) => !isTapSection(section)) : base,
-    services: isPlain ? services : plain,
+    services: isPlain ? services : services.map(withoutLines),
   };
+}
+
+const tappable = new Memo<Outline, readonly boolean[]>();
+
+/** Which services can have the lines, by their places. */
+function tappableIn(state: DesiredState, settings: TapSettings): readonly boolean[] {
+  const outline = outlineOf(state.services);
+  return tappable.of(outline, [state.base, settings], () => {
+    const obstacles = tapObstacles(state, settings);
+    return outline.map(({ service, frontend }) => frontend !== undefined && !obstacles.has(service));
+  });
 }
 
 /** The state with the lines of the tap, in each frontend that can have them (`tapObstacles` tells of the others); without any where `settings` are undefined. */
 export function withTap(state: DesiredState, settings: TapSettings | undefined): DesiredState {
   const plain = withoutTap(state);
   if (settings === undefined) return plain;
-  const obstacles = tapObstacles(plain, settings);
+  const isTapped = tappableIn(plain, settings);
   const defaults = effectiveDefaults(plain.base);
-  const services = plain.services.map((each) =>
-    each.frontend === undefined || obstacles.has(each.service) ? each : withLines(each, defaults),
+  const services = plain.services.map((each, index) =>
+    isTapped[index] === true ? withLines(each, defaults) : each,
   );
-  const isEmpty = services.every((each, index) => each === plain.services[index]);
-  return { ...plain, base: isEmpty ? plain.base : withSections(plain.base), services, tap: settings };
+  const base = isTapped.includes(true) ? withSections(plain.base) : plain.base;
+  return { ...plain, base, services, tap: settings };
 }
