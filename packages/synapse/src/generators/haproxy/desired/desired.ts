@@ -1,13 +1,7 @@
 import type { CatalogView, ServiceView } from '../../../catalog/types.js';
 import { verifiesNoServers } from './backendContext.js';
 import { baseFor } from './certificates.js';
-import {
-  expireMemory,
-  lastDiscovered,
-  type Memory,
-  serviceMemory,
-  type ServiceMemory,
-} from './memory.js';
+import { expireMemory, lastDiscovered, type Memory, serviceMemory, type ServiceMemory } from './memory.js';
 import type { HaproxyConfig } from '../block/schema.js';
 import { hostNamesOf } from '../../hostNames.js';
 import type { HaproxyIssue } from './issue.js';
@@ -97,8 +91,10 @@ class DesiredBuilder {
   }
 
   #report(service: string, { refusals, warnings }: BackendServers): void {
-    for (const { reason, instance } of refusals) this.#issues.push({ severity: 'error', reason, service, instance });
-    for (const { reason, instance } of warnings) this.#issues.push({ severity: 'warning', reason, service, instance });
+    for (const { reason, instance } of refusals)
+      this.#issues.push({ severity: 'error', reason, service, instance });
+    for (const { reason, instance } of warnings)
+      this.#issues.push({ severity: 'warning', reason, service, instance });
   }
 
   #serversOf(view: ServiceView, place: Place): BackendServers {

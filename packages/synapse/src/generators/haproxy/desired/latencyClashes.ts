@@ -43,7 +43,7 @@ export function clashesOf(
   settings: LatencySettings,
 ): ReadonlyMap<string, string> {
   const outline = outlineOf(services);
-  return clashes.of(outline, [base, sharedFrontend?.lines, settings], () =>
+  return clashes.of(outline, [base, sharedFrontend?.title, sharedFrontend?.lines, settings], () =>
     findClashes(base, outline, sharedFrontend, settings),
   );
 }

@@ -18,7 +18,8 @@ export function latencySettings(
   if (stickCounter === undefined) return undefined;
   const outline = viewOutlines(view.services);
   return known.of(outline, [stickCounter], () => {
-    const isLeftOut = ({ block }: ViewOutline): boolean => readServiceBlock(block).config?.latencies === false;
+    const isLeftOut = ({ block }: ViewOutline): boolean =>
+      readServiceBlock(block).config?.latencies === false;
     return { stickCounter, except: outline.filter(isLeftOut).map(({ name }) => name) };
   });
 }

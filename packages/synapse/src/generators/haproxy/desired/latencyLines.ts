@@ -97,13 +97,17 @@ const ours = new WeakMap<readonly string[], readonly string[]>();
 const bare = new WeakMap<ServiceSections, ServiceSections>();
 const counting = new WeakMap<ServiceSections, { readonly counter: number; readonly made: ServiceSections }>();
 
+/** The same for lines, which many sections of a service have one after the other. */
+const inserted = new Memo<readonly string[], readonly string[]>();
+const taken = new Memo<readonly string[], readonly string[]>();
+
 /** The sections of a service without our lines. */
 function withoutLines(sections: ServiceSections): ServiceSections {
   const { backend } = sections;
   if (!backend.lines.some(isLatencyLine)) return sections;
   const known = bare.get(sections);
   if (known !== undefined) return known;
-  const lines = backend.lines.filter((line) => !isLatencyLine(line));
+  const lines = taken.of(backend.lines, [], () => backend.lines.filter((line) => !isLatencyLine(line)));
   const made = { ...sections, backend: { ...backend, lines } };
   bare.set(sections, made);
   return made;
@@ -126,7 +130,8 @@ function withLines(plain: ServiceSections, counter: number): ServiceSections {
   const known = counting.get(plain);
   if (known?.counter === counter) return known.made;
   const { backend } = plain;
-  const made = { ...plain, backend: { ...backend, lines: insertInto(backend.lines, counter) } };
+  const lines = inserted.of(backend.lines, [counter], () => insertInto(backend.lines, counter));
+  const made = { ...plain, backend: { ...backend, lines } };
   counting.set(plain, { counter, made });
   bare.set(made, plain);
   return made;
@@ -156,13 +161,15 @@ const countable = new Memo<Outline, readonly boolean[]>();
 function countableIn(state: DesiredState, settings: LatencySettings): readonly boolean[] {
   const { base, services, sharedFrontend } = state;
   const outline = outlineOf(services);
-  return countable.of(outline, [base, sharedFrontend?.lines, settings], () => {
+  return countable.of(outline, [base, sharedFrontend?.title, sharedFrontend?.lines, settings], () => {
     const clashes = clashesOf(state, settings);
     const leftOut = new Set(settings.except);
     const defaults = effectiveDefaults(base);
     return outline.map(
       ({ service, backend }) =>
-        !leftOut.has(ownerOf(service)) && !clashes.has(service) && backendContext(defaults, backend.lines).http,
+        !leftOut.has(ownerOf(service)) &&
+        !clashes.has(service) &&
+        backendContext(defaults, backend.lines).http,
     );
   });
 }

@@ -98,13 +98,25 @@ const tapped = new WeakMap<
 >();
 const withSectionsOf = new WeakMap<readonly Section[], readonly Section[]>();
 
+/** The same for frontends, which many sections of a service have one after the other. */
+const inserted = new Memo<Section, Section>();
+const taken = new Memo<Section, Section>();
+
+function tappedFrontend(frontend: Section, defaults: readonly string[]): Section {
+  const { lines } = frontend;
+  return { ...frontend, lines: insertInto(lines, optionsAgainst(defaults, lines)) };
+}
+
+function plainFrontend(frontend: Section): Section {
+  return { ...frontend, lines: frontend.lines.filter((line) => !isTapLine(line)) };
+}
+
 function withoutLines(service: ServiceSections): ServiceSections {
   const { frontend } = service;
   if (frontend?.lines.some(isTapLine) !== true) return service;
   const known = bare.get(service);
   if (known !== undefined) return known;
-  const lines = frontend.lines.filter((line) => !isTapLine(line));
-  const made = { ...service, frontend: { ...frontend, lines } };
+  const made = { ...service, frontend: taken.of(frontend, [], () => plainFrontend(frontend)) };
   bare.set(service, made);
   return made;
 }
@@ -114,8 +126,10 @@ function withLines(plain: ServiceSections, defaults: readonly string[]): Service
   if (known?.defaults === defaults) return known.made;
   const { frontend } = plain;
   if (frontend === undefined) return plain;
-  const lines = insertInto(frontend.lines, optionsAgainst(defaults, frontend.lines));
-  const made = { ...plain, frontend: { ...frontend, lines } };
+  const made = {
+    ...plain,
+    frontend: inserted.of(frontend, [defaults], () => tappedFrontend(frontend, defaults)),
+  };
   tapped.set(plain, { defaults, made });
   bare.set(made, plain);
   return made;

@@ -1,6 +1,6 @@
 import { type BackendContext, backendContext, effectiveDefaults } from '../desired/backendContext.js';
 import { Counterparts } from './counterparts.js';
-import { PlanCache } from './planCache.js';
+import { PlanCache, type PlanInputs } from './planCache.js';
 import { planServers } from './planServers.js';
 import { structureReasons } from './planStructure.js';
 import { renderServer } from '../desired/render.js';
@@ -94,19 +94,19 @@ export function planChanges(
   const defaults = effectiveDefaults(loaded.base);
   const commands: RuntimeCommand[] = [];
   const reload: ReloadReason[] = [...structure];
-  for (const pair of both) {
-    const running = observed.backends.get(pair.loaded.backend.name);
+  const reloading = structure.length > 0;
+  for (const { desired: wanted, loaded: old } of both) {
+    const running = observed.backends.get(old.backend.name);
     if (running === undefined) continue;
-    const reloading = structure.length > 0;
-    const weights = steered?.get(pair.desired.backend.name);
-    const { desired: wanted, loaded: old } = pair;
+    const weights = steered?.get(wanted.backend.name);
     const inputs = { desired: wanted, loaded: old, running, defaults, capabilities, reloading, weights };
-    const planned = plannedBefore.get(inputs, () => {
-      const context = contextOf(defaults, old.backend.lines);
-      return planServers({ ...pair, running, context, capabilities, reloading, weights });
-    });
+    const planned = plannedBefore.get(inputs, planBackend);
     if (planned.commands.length > 0) commands.push(...planned.commands);
     if (planned.reasons.length > 0) reload.push(...planned.reasons);
   }
   return { commands, reload };
+}
+
+function planBackend({ defaults, ...inputs }: PlanInputs): ReturnType<typeof planServers> {
+  return planServers({ ...inputs, context: contextOf(defaults, inputs.loaded.backend.lines) });
 }

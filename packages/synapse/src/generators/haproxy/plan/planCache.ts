@@ -25,10 +25,10 @@ export class PlanCache {
   >();
 
   /** The plan for `inputs`: the known one, or what `make` returns. */
-  get(inputs: PlanInputs, make: () => Planned): Planned {
+  get(inputs: PlanInputs, make: (inputs: PlanInputs) => Planned): Planned {
     const known = this.#known.get(inputs.running);
     if (known !== undefined && isSame(known.inputs, inputs)) return known.planned;
-    const planned = make();
+    const planned = make(inputs);
     this.#known.set(inputs.running, { inputs, planned });
     return planned;
   }
@@ -39,8 +39,8 @@ function isSame(a: PlanInputs, b: PlanInputs): boolean {
     a.desired === b.desired &&
     a.loaded === b.loaded &&
     a.defaults === b.defaults &&
-    a.capabilities.version === b.capabilities.version &&
     a.reloading === b.reloading &&
-    a.weights === b.weights
+    a.weights === b.weights &&
+    a.capabilities.version === b.capabilities.version
   );
 }

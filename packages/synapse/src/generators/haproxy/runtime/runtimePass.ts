@@ -69,6 +69,7 @@ function intendedServers(
   added: ReadonlyMap<string, ReadonlySet<string>>,
   desired: DesiredState,
 ): readonly { service: string; server: Server }[] {
+  if (added.size === 0) return [];
   return desired.services.flatMap(({ service, backend }) => {
     const names = added.get(backend.name);
     const servers = names === undefined ? [] : backend.servers.filter(({ name }) => names.has(name));
