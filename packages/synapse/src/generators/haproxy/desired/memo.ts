@@ -8,13 +8,14 @@ export class Memo<K extends object, V> {
   /** What is known of `key` and `inputs`, else what `make` returns. */
   of(key: K, inputs: readonly unknown[], make: () => V): V {
     const known = this.#known.get(key);
-    if (known !== undefined && isSame(known.inputs, inputs)) return known.value;
+    if (known !== undefined && sameInputs(known.inputs, inputs)) return known.value;
     const value = make();
     this.#known.set(key, { inputs, value });
     return value;
   }
 }
 
-function isSame(a: readonly unknown[], b: readonly unknown[]): boolean {
+/** Whether all are the very same values. */
+export function sameInputs(a: readonly unknown[], b: readonly unknown[]): boolean {
   return a.length === b.length && a.every((input, index) => input === b[index]);
 }

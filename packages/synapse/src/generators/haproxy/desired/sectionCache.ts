@@ -1,3 +1,4 @@
+import { sameInputs } from './memo.js';
 import { sameLines, sameSection } from './sameSection.js';
 import type { BackendServers } from './servers.js';
 import type { Section, ServiceSections } from '../types.js';
@@ -23,10 +24,8 @@ export class SectionCache {
   /** The servers of a service: known ones if `inputs` are those they were made of, else what `make` returns. */
   servers(service: string, inputs: readonly unknown[], make: () => BackendServers): BackendServers {
     const known = this.#known(service);
-    const isKnown =
-      known?.inputs.length === inputs.length && known.inputs.every((input, index) => input === inputs[index]);
-    const entry =
-      known !== undefined && isKnown ? known : { service, inputs, made: make(), sections: undefined };
+    const isKnown = known !== undefined && sameInputs(known.inputs, inputs);
+    const entry = isKnown ? known : { service, inputs, made: make(), sections: undefined };
     this.#now.push(entry);
     return entry.made;
   }

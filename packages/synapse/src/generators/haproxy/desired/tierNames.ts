@@ -1,7 +1,3 @@
-import { Memo } from './memo.js';
-import { type Outline, outlineOf } from './outline.js';
-import type { DesiredState } from '../types.js';
-
 /** In no name of a service that has sections (see `sectionName`), nor of a level. */
 const separator = '@';
 
@@ -24,16 +20,4 @@ export function tierLevel(tier: string): string {
 /** True for the sections of a tier: all its servers are in those of its service, too. */
 export function isTier(service: string): boolean {
   return service.includes(separator);
-}
-
-const backends = new Memo<Outline, ReadonlySet<string>>();
-
-/** Names of the backends that hold every server once: those of the services themselves. */
-export function ownBackends({ services }: DesiredState): ReadonlySet<string> {
-  const outline = outlineOf(services);
-  return backends.of(
-    outline,
-    [],
-    () => new Set(outline.flatMap(({ service, backend }) => (isTier(service) ? [] : [backend.name]))),
-  );
 }
