@@ -145,7 +145,7 @@ export async function desire(discovered: CatalogView, context: DesireContext): P
   const keep = new Set([...result.refused, ...unknown.map(({ name }) => name), ...(view.unreadable ?? [])]);
   const kept = withoutLostTiers(keepLastGood(result.desired, keep, context, view));
   const whole = { desired: kept, issues: result.issues };
-  const { desired, issues } = withOwnLines(whole, config, view, counterArrays);
+  const { desired, issues } = withOwnLines(whole, config, view, counterArrays, cache);
   return {
     desired: separateNames ? withSeparateNames(desired) : desired,
     shared: sharedLinesOf(view),

@@ -47,8 +47,7 @@ class ProcessCount {
   /** Of each backend once. */
   of({ backends }: ObservedState, outline: Outline): readonly StateCounts[] {
     const running = runningIn(backends, outline);
-    return this.#known.of([outline], [running], (index) => {
-      const section = running[index];
+    return this.#known.of([outline], [running], (section, index) => {
       return section === undefined || isTier(outline[index]?.service ?? '') ? none : countStates(section);
     });
   }

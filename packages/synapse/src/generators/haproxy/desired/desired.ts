@@ -1,13 +1,14 @@
 import type { CatalogView, ServiceView } from '../../../catalog/types.js';
 import { verifiesNoServers } from './backendContext.js';
 import { baseFor } from './certificates.js';
-import { expireMemory, lastDiscovered, type Memory, serviceMemory, type ServiceMemory } from './memory.js';
+import { expireMemory, noteRenewed } from './expire.js';
+import { lastDiscovered, type Memory, serviceMemory, type ServiceMemory } from './memory.js';
 import type { HaproxyConfig } from '../block/schema.js';
 import { hostNamesOf } from '../../hostNames.js';
 import type { HaproxyIssue } from './issue.js';
 import { type Laid, type Layout, layOut, type Place } from './layout.js';
 import { remember } from './remember.js';
-import { SectionCache } from './sectionCache.js';
+import { type Known, SectionCache, sectionsOf } from './sectionCache.js';
 import { backendServers, type BackendServers } from './servers.js';
 import { serviceDrafts } from './serviceLines.js';
 import { ownerOf } from './tierNames.js';
@@ -37,8 +38,6 @@ export interface Standing {
 /** Vanished servers whose ids stay reserved. More than that in one TTL is churn, whose early ids are long free. */
 const maxVanished = 1000;
 
-const noNames: readonly (string | undefined)[] = [];
-
 /** Gives services their servers, each at its place. */
 class DesiredBuilder {
   readonly #services: ServiceSections[] = [];
@@ -46,11 +45,13 @@ class DesiredBuilder {
   readonly #tiers = new Map<string, ServiceSections[]>();
   readonly #issues: HaproxyIssue[];
   readonly #memory: Map<string, ServiceMemory>;
+  /** Services of which there is nothing to remember. */
+  readonly #empty: string[] = [];
   readonly #serverVerifyNone: boolean;
 
   constructor(
     private readonly config: HaproxyConfig,
-    memory: Memory,
+    private readonly memory: Memory,
     private readonly addresses: ReadonlyMap<string, string>,
     private readonly nowSeconds: number,
     private readonly foreignIds: ForeignIds,
@@ -65,9 +66,9 @@ class DesiredBuilder {
   add(view: ServiceView, { place, before, after }: Laid): void {
     if (before.length > 0) this.#issues.push(...before);
     if (place !== undefined) {
-      const made = this.#serversOf(view, place);
-      this.#report(view.name, made);
-      this.#services.push(this.cache.sections(place.backend, place.lines.sorted.backend, place.frontend));
+      const known = this.#known(view, place);
+      this.#report(view.name, known.made);
+      this.#services.push(this.#sections(known, place));
     }
     if (after.length > 0) this.#issues.push(...after);
   }
@@ -75,11 +76,14 @@ class DesiredBuilder {
   addTier(view: ServiceView, { place, before }: Laid): void {
     if (before.length > 0) this.#issues.push(...before);
     if (place === undefined) return;
-    this.#serversOf(view, place);
     const owner = ownerOf(view.name);
     const tiers = this.#tiers.get(owner) ?? [];
-    tiers.push(this.cache.sections(place.backend, place.lines.sorted.backend, place.frontend));
+    tiers.push(this.#sections(this.#known(view, place), place));
     this.#tiers.set(owner, tiers);
+  }
+
+  #sections(known: Known, { backend, lines, frontend }: Place): ServiceSections {
+    return sectionsOf(known, backend, lines.sorted.backend, frontend);
   }
 
   /** Says that nothing can be near to this host at these levels. */
@@ -97,38 +101,52 @@ class DesiredBuilder {
       this.#issues.push({ severity: 'warning', reason, service, instance });
   }
 
-  #serversOf(view: ServiceView, place: Place): BackendServers {
+  #known(view: ServiceView, place: Place): Known {
     const { config, addresses } = this;
     const { service, lines } = place;
     const remembered = serviceMemory(this.#memory, view.name);
-    const last = isUnknown(view) ? lastDiscovered(remembered) : [];
+    const isNew = isUnknown(view);
+    const last = isNew ? lastDiscovered(remembered) : [];
     const instances = last.length > 0 ? last : view.instances;
     // Remembered instances may have any host name; the others depend on the addresses of their own names.
     const all = config.keepVanished || last.length > 0 ? addresses : undefined;
-    const foreignIds = this.foreignIds.get(place.backend);
-    const own = addresses.size === 0 ? noNames : hostNamesOf(view).map((host) => addresses.get(host));
-    const inputs = [config, view, service, remembered.servers, foreignIds, all, ...own];
-    const made = this.cache.servers(view.name, inputs, () => {
+    const foreignIds = this.foreignIds.size === 0 ? undefined : this.foreignIds.get(place.backend);
+    const inputs: unknown[] = [config, view, service, foreignIds, all];
+    if (addresses.size > 0) for (const host of hostNamesOf(view)) inputs.push(addresses.get(host));
+    const known = this.cache.of(view.name, inputs, remembered.servers, () => {
       const serverVerifyNone = this.#serverVerifyNone;
       const context = {
         ...{ config, service, backend: lines.backend, serverVerifyNone, addresses, foreignIds },
       };
-      const drafts = serviceDrafts(service, config, addresses);
-      return backendServers(instances, remembered, context, drafts);
+      return backendServers(instances, remembered, context, serviceDrafts(service, config, addresses));
     });
-    if (!isUnknown(view)) this.#remember(view.name, place, remembered, made);
-    return made;
+    if (!isNew) this.#remember(place, remembered, known);
+    return known;
   }
 
   /** What is only remembered does not become fresh by being used. */
-  #remember(name: string, place: Place, remembered: ServiceMemory, { live }: BackendServers): void {
-    const { keepVanished, maxServerId } = this.config;
-    const limit = keepVanished ? maxServerId : maxVanished;
-    const { servers, seen } = remember(remembered, live, limit, this.nowSeconds);
-    this.#memory.set(name, { servers, seen, block: place.remembered });
+  #remember({ name, remembered: block }: Place, before: ServiceMemory, known: Known): void {
+    const { live } = known.made;
+    if (live.size === 0) {
+      if (before.servers.size === 0) this.#empty.push(name);
+      this.#memory.set(name, { ...before, block });
+      return;
+    }
+    if (!known.isRemembered) {
+      const { keepVanished, maxServerId } = this.config;
+      const limit = keepVanished ? maxServerId : maxVanished;
+      const { servers, isWhole } = remember(before, live, limit);
+      known.isRemembered = isWhole;
+      // What was made with those before is what would be made with these.
+      if (isWhole) known.remembered = servers;
+      this.#memory.set(name, { servers, seen: this.nowSeconds, block });
+      return;
+    }
+    this.#memory.set(name, { servers: before.servers, seen: this.nowSeconds, block });
   }
 
   finish(): DesiredResult {
+    noteRenewed(this.memory, this.#memory, this.nowSeconds, this.#empty);
     const { refused, shared: lines } = this.layout;
     const shared = { title: 'frontend shared-frontend', lines };
     const services =

@@ -4,6 +4,7 @@ import { clashesOf } from './latencyClashes.js';
 import { isLatencyTable, keyLength, latencyTable } from './latencyTable.js';
 import { Memo } from './memo.js';
 import { type Outline, outlineOf } from './outline.js';
+import { RowMemo } from './rowMemo.js';
 import { ownerOf } from './tierNames.js';
 import type { DesiredState, LatencySettings, Section, ServiceSections } from '../types.js';
 
@@ -178,11 +179,15 @@ function countableIn(state: DesiredState, settings: LatencySettings): readonly b
  * The state with the lines that count latencies as `settings` say, in each backend in `mode http` that can have them
  * (`clashesOf` tells of the others); without any where they are undefined. Whatever lines of ours were there go.
  */
-export function withLatencies(state: DesiredState, settings: LatencySettings | undefined): DesiredState {
+export function withLatencies(
+  state: DesiredState,
+  settings: LatencySettings | undefined,
+  memo = new RowMemo<ServiceSections>(),
+): DesiredState {
   const plain = withoutLatencies(state);
   if (settings === undefined) return plain;
   const isCounted = countableIn(plain, settings);
-  const services = plain.services.map((sections, index) =>
+  const services = memo.of([settings.stickCounter], [plain.services, isCounted], (sections, index) =>
     isCounted[index] === true ? withLines(sections, settings.stickCounter) : sections,
   );
   const base = isCounted.includes(true) ? withTable(plain.base) : plain.base;

@@ -4,6 +4,7 @@ import type { HaproxyConfig } from '../block/schema.js';
 import { type StateWithIssues, withLatencyLines } from './latencyState.js';
 import { Memo } from './memo.js';
 import { type ViewOutline, viewOutlines } from './viewOutline.js';
+import type { SectionCache } from './sectionCache.js';
 import { withTap } from './tapLines.js';
 import type { TapSettings } from '../types.js';
 
@@ -21,14 +22,15 @@ function tapSettings({ tap }: Pick<HaproxyConfig, 'tap'>, view: CatalogView): Ta
 
 /**
  * The state with the lines that count latencies and those of the tap, where this HAProxy takes them (`isAble`), and
- * what is in the way of the former. That of a tap is told to whoever asks for one.
+ * what is in the way of the former; `memo` is that of the look before. That of a tap is told to whoever asks for one.
  */
 export function withOwnLines(
   plain: StateWithIssues,
   config: Pick<HaproxyConfig, 'latencyCounter' | 'tap'>,
   view: CatalogView,
   isAble = true,
+  memo?: Pick<SectionCache, 'counting' | 'tapping'>,
 ): StateWithIssues {
-  const { desired, issues } = withLatencyLines(plain, config, view, isAble);
-  return { desired: withTap(desired, isAble ? tapSettings(config, view) : undefined), issues };
+  const { desired, issues } = withLatencyLines(plain, config, view, isAble, memo?.counting);
+  return { desired: withTap(desired, isAble ? tapSettings(config, view) : undefined, memo?.tapping), issues };
 }

@@ -13,18 +13,18 @@ export class RowMemo<V> {
    * What `make` returns for each place of the first list. `inputs` are what all places follow from besides; there must
    * always be as many lists.
    */
-  of(
+  of<T>(
     inputs: readonly unknown[],
-    lists: readonly [readonly unknown[], ...(readonly unknown[])[]],
-    make: (index: number) => V,
+    lists: readonly [readonly T[], ...(readonly unknown[])[]],
+    make: (item: T, index: number) => V,
   ): readonly V[] {
     const isFit = sameInputs(this.#inputs, inputs);
     const before = isFit ? this.#lists : [];
     const known = isFit ? this.#values : [];
     const values: V[] = [];
-    for (let index = 0; index < lists[0].length; index += 1) {
+    for (const [index, item] of lists[0].entries()) {
       const value = known[index];
-      values.push(value !== undefined && isSameRow(lists, before, index) ? value : make(index));
+      values.push(value !== undefined && isSameRow(lists, before, index) ? value : make(item, index));
     }
     this.#inputs = inputs;
     this.#lists = lists;

@@ -1,12 +1,19 @@
 import { sameInputs } from './memo.js';
+import type { ServiceMemory } from './memory.js';
+import { RowMemo } from './rowMemo.js';
 import { sameLines, sameSection } from './sameSection.js';
 import type { BackendServers } from './servers.js';
 import type { Section, ServiceSections } from '../types.js';
 
-interface Known {
+/** What one service came to. */
+export interface Known {
   readonly service: string;
   readonly inputs: readonly unknown[];
   readonly made: BackendServers;
+  /** The remembered servers that it came from, or that give the same. */
+  remembered: ServiceMemory['servers'];
+  /** What there is now adds nothing to these. */
+  isRemembered: boolean;
   sections: ServiceSections | undefined;
 }
 
@@ -16,36 +23,29 @@ interface Known {
  * renders them can tell at a glance. Saves work only: without it everything comes out equal.
  */
 export class SectionCache {
+  /** The same for sections with lines of ours: those that count latencies, and those of the tap. */
+  readonly counting = new RowMemo<ServiceSections>();
+  readonly tapping = new RowMemo<ServiceSections>();
   #before: readonly Known[] = [];
   /** By service; mostly each stands where it stood the time before. */
   #byName: ReadonlyMap<string, Known> | undefined;
   #now: Known[] = [];
 
-  /** The servers of a service: known ones if `inputs` are those they were made of, else what `make` returns. */
-  servers(service: string, inputs: readonly unknown[], make: () => BackendServers): BackendServers {
+  /** What a service comes to: what is known if all that it was made of is the same, else what `make` returns. */
+  of(
+    service: string,
+    inputs: readonly unknown[],
+    remembered: ServiceMemory['servers'],
+    make: () => BackendServers,
+  ): Known {
     const known = this.#known(service);
-    const isKnown = known !== undefined && sameInputs(known.inputs, inputs);
-    const entry = isKnown ? known : { service, inputs, made: make(), sections: undefined };
+    const isKnown = known?.remembered === remembered && sameInputs(known.inputs, inputs);
+    const entry: Known =
+      known !== undefined && isKnown
+        ? known
+        : { service, inputs, made: make(), remembered, isRemembered: false, sections: undefined };
     this.#now.push(entry);
-    return entry.made;
-  }
-
-  /** The sections of the service of whose servers was asked just before. */
-  sections(backend: string, lines: readonly string[], frontend: Section | undefined): ServiceSections {
-    const entry = this.#now.at(-1);
-    if (entry === undefined) throw new Error('the servers come first');
-    const { service, sections, made } = entry;
-    const isSame =
-      sections?.backend.name === backend &&
-      sameLines(sections.backend.lines, lines) &&
-      sameSection(sections.frontend, frontend);
-    if (isSame) return sections;
-    entry.sections = {
-      service,
-      ...(frontend === undefined ? {} : { frontend }),
-      backend: { name: backend, lines, servers: made.servers },
-    };
-    return entry.sections;
+    return entry;
   }
 
   /** Forgets the services that were not asked for since the last call. */
@@ -61,4 +61,25 @@ export class SectionCache {
     this.#byName ??= new Map(this.#before.map((each) => [each.service, each]));
     return this.#byName.get(service);
   }
+}
+
+/** The sections of a service: the same as the time before where they would be equal. */
+export function sectionsOf(
+  known: Known,
+  backend: string,
+  lines: readonly string[],
+  frontend: Section | undefined,
+): ServiceSections {
+  const { service, sections, made } = known;
+  const isSame =
+    sections?.backend.name === backend &&
+    sameLines(sections.backend.lines, lines) &&
+    sameSection(sections.frontend, frontend);
+  if (isSame) return sections;
+  known.sections = {
+    service,
+    ...(frontend === undefined ? {} : { frontend }),
+    backend: { name: backend, lines, servers: made.servers },
+  };
+  return known.sections;
 }

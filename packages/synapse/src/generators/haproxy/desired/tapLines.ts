@@ -2,6 +2,7 @@ import { effectiveDefaults } from './backendContext.js';
 import { Memo } from './memo.js';
 import { type Outline, outlineOf } from './outline.js';
 import { tapObstacles } from './tapClashes.js';
+import { RowMemo } from './rowMemo.js';
 import { isTapSection, tapLeaseSeconds, tapLineMark, tapName, wholeTap } from './tapNames.js';
 import { optionsAgainst } from './tapLogs.js';
 import type { DesiredState, Section, ServiceSections, TapSettings } from '../types.js';
@@ -173,12 +174,16 @@ function tappableIn(state: DesiredState, settings: TapSettings): readonly boolea
 }
 
 /** The state with the lines of the tap, in each frontend that can have them (`tapObstacles` tells of the others); without any where `settings` are undefined. */
-export function withTap(state: DesiredState, settings: TapSettings | undefined): DesiredState {
+export function withTap(
+  state: DesiredState,
+  settings: TapSettings | undefined,
+  memo = new RowMemo<ServiceSections>(),
+): DesiredState {
   const plain = withoutTap(state);
   if (settings === undefined) return plain;
   const isTapped = tappableIn(plain, settings);
   const defaults = effectiveDefaults(plain.base);
-  const services = plain.services.map((each, index) =>
+  const services = memo.of([defaults], [plain.services, isTapped], (each, index) =>
     isTapped[index] === true ? withLines(each, defaults) : each,
   );
   const base = isTapped.includes(true) ? withSections(plain.base) : plain.base;

@@ -107,9 +107,9 @@ export function planChanges(
   const planned = memo.of(
     [defaults, capabilities.version, reloading],
     [desired.services, before, running, weights],
-    (index) => {
-      const [wanted, old, runs] = [desired.services[index], before[index], running[index]];
-      if (wanted === undefined || old === undefined || runs === undefined) return nothing;
+    (wanted, index) => {
+      const [old, runs] = [before[index], running[index]];
+      if (old === undefined || runs === undefined) return nothing;
       const context = contextOf(defaults, old.backend.lines);
       const given = { context, capabilities, reloading, weights: weights[index] };
       return planServers({ desired: wanted, loaded: old, running: runs, ...given });
