@@ -8,7 +8,7 @@ import { hostNamesOf } from '../../hostNames.js';
 import type { HaproxyIssue } from './issue.js';
 import { type Laid, type Layout, layOut, type Place } from './layout.js';
 import { remember } from './remember.js';
-import { type Known, SectionCache, sectionsOf } from './sectionCache.js';
+import { type Basis, type Known, SectionCache, sectionsOf } from './sectionCache.js';
 import { backendServers, type BackendServers } from './servers.js';
 import { serviceDrafts } from './serviceLines.js';
 import { ownerOf } from './tierNames.js';
@@ -50,35 +50,35 @@ class DesiredBuilder {
   readonly #serverVerifyNone: boolean;
 
   constructor(
-    private readonly config: HaproxyConfig,
-    private readonly memory: Memory,
-    private readonly addresses: ReadonlyMap<string, string>,
+    private readonly basis: Basis,
     private readonly nowSeconds: number,
-    private readonly foreignIds: ForeignIds,
     private readonly cache: SectionCache,
     private readonly layout: Layout,
   ) {
-    this.#memory = new Map(memory);
-    this.#serverVerifyNone = verifiesNoServers(config.base);
+    this.#memory = new Map(basis.memory);
+    this.#serverVerifyNone = verifiesNoServers(basis.config.base);
     this.#issues = [...layout.issues];
+    cache.begin(basis);
   }
 
-  add(view: ServiceView, { place, before, after }: Laid): void {
+  add(view: ServiceView, laid: Laid): void {
+    const { place, before, after } = laid;
     if (before.length > 0) this.#issues.push(...before);
     if (place !== undefined) {
-      const known = this.#known(view, place);
+      const known = this.#known(view, laid, place);
       this.#report(view.name, known.made);
       this.#services.push(this.#sections(known, place));
     }
     if (after.length > 0) this.#issues.push(...after);
   }
 
-  addTier(view: ServiceView, { place, before }: Laid): void {
+  addTier(view: ServiceView, laid: Laid): void {
+    const { place, before } = laid;
     if (before.length > 0) this.#issues.push(...before);
     if (place === undefined) return;
     const owner = ownerOf(view.name);
     const tiers = this.#tiers.get(owner) ?? [];
-    tiers.push(this.#sections(this.#known(view, place), place));
+    tiers.push(this.#sections(this.#known(view, laid, place), place));
     this.#tiers.set(owner, tiers);
   }
 
@@ -101,8 +101,15 @@ class DesiredBuilder {
       this.#issues.push({ severity: 'warning', reason, service, instance });
   }
 
-  #known(view: ServiceView, place: Place): Known {
-    const { config, addresses } = this;
+  #known(view: ServiceView, laid: Laid, place: Place): Known {
+    const same = this.cache.same(view, laid);
+    if (same === undefined) return this.#lookAt(view, laid, place);
+    this.#renew(place, same.remembered);
+    return same;
+  }
+
+  #lookAt(view: ServiceView, laid: Laid, place: Place): Known {
+    const { config, addresses } = this.basis;
     const { service, lines } = place;
     const remembered = serviceMemory(this.#memory, view.name);
     const isNew = isUnknown(view);
@@ -110,10 +117,10 @@ class DesiredBuilder {
     const instances = last.length > 0 ? last : view.instances;
     // Remembered instances may have any host name; the others depend on the addresses of their own names.
     const all = config.keepVanished || last.length > 0 ? addresses : undefined;
-    const foreignIds = this.foreignIds.size === 0 ? undefined : this.foreignIds.get(place.backend);
-    const inputs: unknown[] = [config, view, service, foreignIds, all];
+    const foreignIds = this.basis.foreignIds.get(place.backend);
+    const inputs: unknown[] = [config, service, foreignIds, all];
     if (addresses.size > 0) for (const host of hostNamesOf(view)) inputs.push(addresses.get(host));
-    const known = this.cache.of(view.name, inputs, remembered.servers, () => {
+    const known = this.cache.of(view, laid, inputs, remembered.servers, () => {
       const serverVerifyNone = this.#serverVerifyNone;
       const context = {
         ...{ config, service, backend: lines.backend, serverVerifyNone, addresses, foreignIds },
@@ -125,7 +132,8 @@ class DesiredBuilder {
   }
 
   /** What is only remembered does not become fresh by being used. */
-  #remember({ name, remembered: block }: Place, before: ServiceMemory, known: Known): void {
+  #remember(place: Place, before: ServiceMemory, known: Known): void {
+    const { name, remembered: block } = place;
     const { live } = known.made;
     if (live.size === 0) {
       if (before.servers.size === 0) this.#empty.push(name);
@@ -133,21 +141,25 @@ class DesiredBuilder {
       return;
     }
     if (!known.isRemembered) {
-      const { keepVanished, maxServerId } = this.config;
+      const { keepVanished, maxServerId } = this.basis.config;
       const limit = keepVanished ? maxServerId : maxVanished;
       const { servers, isWhole } = remember(before, live, limit);
       known.isRemembered = isWhole;
       // What was made with those before is what would be made with these.
       if (isWhole) known.remembered = servers;
-      this.#memory.set(name, { servers, seen: this.nowSeconds, block });
-      return;
-    }
-    this.#memory.set(name, { servers: before.servers, seen: this.nowSeconds, block });
+      this.#renew(place, servers);
+    } else this.#renew(place, before.servers);
+  }
+
+  #renew({ name, remembered: block }: Place, servers: ServiceMemory['servers']): void {
+    this.#memory.set(name, { servers, seen: this.nowSeconds, block });
   }
 
   finish(): DesiredResult {
-    noteRenewed(this.memory, this.#memory, this.nowSeconds, this.#empty);
+    noteRenewed(this.basis.memory, this.#memory, this.nowSeconds, this.#empty);
     const { refused, shared: lines } = this.layout;
+    const { config } = this.basis;
+    this.cache.end({ ...this.basis, memory: this.#memory });
     const shared = { title: 'frontend shared-frontend', lines };
     const services =
       this.#tiers.size === 0
@@ -155,9 +167,9 @@ class DesiredBuilder {
         : this.#services.flatMap((own) => [own, ...(this.#tiers.get(own.service) ?? [])]);
     return {
       desired: withoutLostTiers({
-        base: baseFor(this.config.base, services, lines),
+        base: baseFor(config.base, services, lines),
         services,
-        ...(this.config.sharedFrontend === undefined ? {} : { sharedFrontend: shared }),
+        ...(config.sharedFrontend === undefined ? {} : { sharedFrontend: shared }),
       }),
       memory: this.#memory,
       issues: this.#issues,
@@ -196,7 +208,12 @@ export function desiredState(
     held: heldIn(outline, view.unreadable, config, lastGood),
     lastBlock: (service) => serviceMemory(fresh, service).block,
   });
-  const builder = new DesiredBuilder(config, fresh, addresses, nowSeconds, foreignIds, cache, layout);
+  const builder = new DesiredBuilder(
+    { config, memory: fresh, addresses, foreignIds },
+    nowSeconds,
+    cache,
+    layout,
+  );
   for (const [index, laid] of layout.laid.entries()) {
     const one = all[index];
     if (one === undefined) continue;
@@ -204,6 +221,5 @@ export function desiredState(
     else builder.addTier(one, laid);
   }
   builder.lackLevels(missing);
-  cache.turn();
   return builder.finish();
 }

@@ -41,14 +41,18 @@ export class Outlines<T extends object, O extends object> {
     for (const recent of this.#recent) {
       const outline = recent.outline.deref();
       if (outline?.length !== items.length) continue;
-      const before = recent.items.deref();
-      // Most items are those of the list before.
-      const isSame = outline.every((each, index) => {
-        const item = items[index];
-        return item !== undefined && (item === before?.[index] || this.#fits(item, each));
-      });
-      if (isSame) return outline;
+      if (this.#isOutline(items, outline, recent.items.deref())) return outline;
     }
     return undefined;
+  }
+
+  /** `before` is a list with this outline, of which most items are here, too. */
+  #isOutline(items: readonly T[], outline: readonly O[], before: readonly T[] | undefined): boolean {
+    for (const [index, item] of items.entries()) {
+      if (item === before?.[index]) continue;
+      const each = outline[index];
+      if (each === undefined || !this.#fits(item, each)) return false;
+    }
+    return true;
   }
 }

@@ -1,18 +1,31 @@
 import { sameInputs } from './memo.js';
-import type { ServiceMemory } from './memory.js';
+import type { Laid } from './layout.js';
+import type { Memory, ServiceMemory } from './memory.js';
 import { RowMemo } from './rowMemo.js';
 import { sameLines, sameSection } from './sameSection.js';
 import type { BackendServers } from './servers.js';
-import type { Section, ServiceSections } from '../types.js';
+import type { ServiceView } from '../../../catalog/types.js';
+import type { HaproxyConfig } from '../block/schema.js';
+import type { ForeignIds, Section, ServiceSections } from '../types.js';
+
+/** What all services come from, besides what each has of its own. */
+export interface Basis {
+  readonly config: HaproxyConfig;
+  readonly addresses: ReadonlyMap<string, string>;
+  readonly foreignIds: ForeignIds;
+  readonly memory: Memory;
+}
 
 /** What one service came to. */
 export interface Known {
   readonly service: string;
+  readonly view: ServiceView;
+  laid: Laid;
   readonly inputs: readonly unknown[];
   readonly made: BackendServers;
   /** The remembered servers that it came from, or that give the same. */
   remembered: ServiceMemory['servers'];
-  /** What there is now adds nothing to these. */
+  /** It has instances, and these add nothing to what is remembered. */
   isRemembered: boolean;
   sections: ServiceSections | undefined;
 }
@@ -30,26 +43,52 @@ export class SectionCache {
   /** By service; mostly each stands where it stood the time before. */
   #byName: ReadonlyMap<string, Known> | undefined;
   #now: Known[] = [];
+  #basis: Basis | undefined;
+  #isSameBasis = false;
+
+  /** Begins a look. */
+  begin({ config, addresses, foreignIds, memory }: Basis): void {
+    const before = this.#basis;
+    this.#isSameBasis =
+      before?.config === config &&
+      before.addresses === addresses &&
+      before.memory === memory &&
+      before.foreignIds.size + foreignIds.size === 0;
+  }
+
+  /** At a glance: what is known of the service that comes next, if nothing at all changed. */
+  same(view: ServiceView, laid: Laid): Known | undefined {
+    const there = this.#before[this.#now.length];
+    const isSame = this.#isSameBasis && there?.view === view && there.laid === laid && there.isRemembered;
+    if (!isSame) return undefined;
+    this.#now.push(there);
+    return there;
+  }
 
   /** What a service comes to: what is known if all that it was made of is the same, else what `make` returns. */
   of(
-    service: string,
+    view: ServiceView,
+    laid: Laid,
     inputs: readonly unknown[],
     remembered: ServiceMemory['servers'],
     make: () => BackendServers,
   ): Known {
+    const service = view.name;
     const known = this.#known(service);
-    const isKnown = known?.remembered === remembered && sameInputs(known.inputs, inputs);
+    const isKnown =
+      known?.remembered === remembered && known.view === view && sameInputs(known.inputs, inputs);
     const entry: Known =
       known !== undefined && isKnown
         ? known
-        : { service, inputs, made: make(), remembered, isRemembered: false, sections: undefined };
+        : { service, view, laid, inputs, made: make(), remembered, isRemembered: false, sections: undefined };
+    entry.laid = laid;
     this.#now.push(entry);
     return entry;
   }
 
-  /** Forgets the services that were not asked for since the last call. */
-  turn(): void {
+  /** Ends a look: forgets the services that were not asked for. `basis` holds what is remembered after it. */
+  end(basis: Basis): void {
+    this.#basis = basis;
     this.#before = this.#now;
     this.#byName = undefined;
     this.#now = [];
