@@ -80,7 +80,7 @@ const contest = fc
         name: fc.constantFrom('web', 'users'),
         source: fc.constant<ServiceView['source']>('live'),
         instances: fc.array(instance, { maxLength: 1 }),
-        blocks: fc.constantFrom(...[0, 5, 6].map((at) => blocks[at]!)),
+        blocks: fc.constantFrom(...[0, 5, 6, 7].map((at) => blocks[at]!)),
       }),
       { maxLength: 1 },
     ),
@@ -96,8 +96,9 @@ const crowd = fc
     { maxLength: 3 },
   )
   .map((instances): Step => {
-    const web = { name: 'web', source: 'live' as const, instances, blocks: blocks[0]! };
-    return { ...still, changed: [web], gone: undefined, isGood: true, config: configs[2]! };
+    const web: Step['changed'][number] = { name: 'web', source: 'live', instances, blocks: blocks[0]! };
+    const changed = instances.length === 0 ? [] : [web];
+    return { ...still, changed, gone: undefined, isGood: true, config: configs[2]! };
   });
 
 const still = { addresses: new Map<string, string>(), seconds: 1, foreign: undefined, isAble: true };
