@@ -8,7 +8,6 @@ import { capabilitiesOf } from './plan/capabilities.js';
 import type { Kept } from './file/keeping.js';
 import { FileFollower } from './file/fileFollower.js';
 import { isSameState } from './desired/sameState.js';
-import { ownBackends } from './desired/tierNames.js';
 import type { Desire } from './desire.js';
 import { planChanges } from './plan/plan.js';
 import { structureOf } from './plan/planStructure.js';
@@ -158,7 +157,7 @@ export class Converger {
     }
     metrics.observed(
       targets.flatMap(({ observation }) => (observation === undefined ? [] : [observation.state])),
-      ownBackends(desired),
+      desired.services,
     );
     if (failures.length > 0) {
       // HAProxy cannot be talked to now, but should it restart by itself, the file is to be right.

@@ -1,7 +1,9 @@
 import type { CatalogView, ServiceView } from '../../catalog/types.js';
 import { readServiceBlock } from './block/blocks.js';
-import { desiredState, type HaproxyIssue } from './desired/desired.js';
-import { isUnknown } from './desired/wishes.js';
+import { desiredState } from './desired/desired.js';
+import type { HaproxyIssue } from './desired/issue.js';
+import { Memo } from './desired/memo.js';
+import { isUnknown, type ViewOutline, viewOutlines } from './desired/viewOutline.js';
 import { withSeparateNames } from './desired/frontendNames.js';
 import type { HostResolver } from '../hosts.js';
 import { hostNamesOf } from '../hostNames.js';
@@ -78,17 +80,17 @@ function addressesBefore(
   return found;
 }
 
+const sharedLines = new Memo<readonly ViewOutline[], SharedLines>();
+
 function sharedLinesOf(view: CatalogView): SharedLines {
-  const shared = new Map<string, readonly string[]>();
-  for (const { name, blocks } of view.services) {
-    const lines = readServiceBlock(blocks.haproxy).config?.sharedFrontend;
-    if (lines !== undefined)
-      shared.set(
-        name,
-        lines.map((line) => line.trim()),
-      );
-  }
-  return shared;
+  const outline = viewOutlines(view.services);
+  return sharedLines.of(outline, [], () => {
+    const shared = outline.flatMap(({ name, block }): [string, readonly string[]][] => {
+      const lines = readServiceBlock(block).config?.sharedFrontend;
+      return lines === undefined ? [] : [[name, lines.map((line) => line.trim())]];
+    });
+    return new Map(shared);
+  });
 }
 
 function withServers(sections: ServiceSections, servers: readonly Server[] | undefined): ServiceSections {
@@ -106,6 +108,7 @@ function keepLastGood(
   { lastGood, toldLast }: DesireContext,
   view: CatalogView,
 ): DesiredState {
+  if (keep.size === 0) return desired;
   // A service and its tiers stay together: its last good frontend leads to those of its time.
   const kept = (lastGood?.services ?? [])
     .filter(({ service }) => keep.has(ownerOf(service)))
@@ -142,7 +145,7 @@ export async function desire(discovered: CatalogView, context: DesireContext): P
   const keep = new Set([...result.refused, ...unknown.map(({ name }) => name), ...(view.unreadable ?? [])]);
   const kept = withoutLostTiers(keepLastGood(result.desired, keep, context, view));
   const whole = { desired: kept, issues: result.issues };
-  const { desired, issues } = withOwnLines(whole, config, view, counterArrays);
+  const { desired, issues } = withOwnLines(whole, config, view, counterArrays, cache);
   return {
     desired: separateNames ? withSeparateNames(desired) : desired,
     shared: sharedLinesOf(view),

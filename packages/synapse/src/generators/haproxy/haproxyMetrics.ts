@@ -1,7 +1,11 @@
 import type { Metrics } from '@smartstack/agent';
 import type { GeneratorContext } from '../types.js';
 import type { AppliedCommand } from './runtime/apply.js';
-import type { ObservedServer, ObservedState, ReloadReason } from './types.js';
+import { type Outline, outlineOf } from './desired/outline.js';
+import { RowMemo } from './desired/rowMemo.js';
+import { isTier } from './desired/tierNames.js';
+import { type Running, runningIn } from './plan/running.js';
+import type { ObservedState, ReloadReason, ServiceSections } from './types.js';
 
 /** What the generator counts. */
 export interface HaproxyMetrics {
@@ -12,8 +16,8 @@ export interface HaproxyMetrics {
   started(result: 'success' | 'failure'): void;
   /** Undefined when nobody can tell: then there is no such series. */
   oldWorkers(count: number | undefined): void;
-  /** Servers by state over all backends of the plan, as observed; and what is held back. */
-  observed(states: readonly ObservedState[], backends: ReadonlySet<string>): void;
+  /** Servers by state over the backends of services, as observed; one of a tier is its service's, too. */
+  observed(states: readonly ObservedState[], services: readonly ServiceSections[]): void;
   quarantined(count: number): void;
   validated(result: 'valid' | 'invalid' | 'unchecked'): void;
   /** File descriptors that the configuration needs, and how many HAProxy may open, where that is known. */
@@ -25,20 +29,28 @@ const states = ['up', 'down', 'drain', 'maint'] as const;
 const serving: ReadonlySet<string> = new Set(['up', 'starting']);
 
 type StateCounts = Record<(typeof states)[number], number>;
-type Section = ReadonlyMap<string, ObservedServer>;
 
-/** A backend whose servers did not change is not counted again. */
-const counted = new WeakMap<Section, StateCounts>();
+const none: StateCounts = { up: 0, down: 0, drain: 0, maint: 0 };
 
-function countStates(section: Section): StateCounts {
-  const known = counted.get(section);
-  if (known !== undefined) return known;
-  const counts = { up: 0, down: 0, drain: 0, maint: 0 };
+function countStates(section: Running): StateCounts {
+  const counts = { ...none };
   for (const { admin, operational } of section.values()) {
     counts[admin === 'ready' ? (serving.has(operational) ? 'up' : 'down') : admin] += 1;
   }
-  counted.set(section, counts);
   return counts;
+}
+
+/** Counts the servers of one process; backends that did not change are not counted again. */
+class ProcessCount {
+  readonly #known = new RowMemo<StateCounts>();
+
+  /** Of each backend once. */
+  of({ backends }: ObservedState, outline: Outline): readonly StateCounts[] {
+    const running = runningIn(backends, outline);
+    return this.#known.of([outline], [running], (section, index) => {
+      return section === undefined || isTier(outline[index]?.service ?? '') ? none : countStates(section);
+    });
+  }
 }
 
 /** Declares the generator's metrics. */
@@ -86,6 +98,7 @@ export function createHaproxyMetrics(metrics: Metrics): HaproxyMetrics {
     name: 'smartstack_haproxy_descriptors_limit',
     help: 'File descriptors that HAProxy may open; 0 while that is not known.',
   });
+  const counting: ProcessCount[] = [];
   return {
     reloaded: (reasons, result) => {
       for (const reason of new Set(reasons.map(({ kind }) => kind))) reloads.inc({ reason, result });
@@ -95,14 +108,13 @@ export function createHaproxyMetrics(metrics: Metrics): HaproxyMetrics {
     },
     started: (result) => starts.inc({ result }),
     oldWorkers: (count) => (count === undefined ? oldWorkers.remove({}) : oldWorkers.set(count)),
-    observed: (all, backends) => {
+    observed: (all, services) => {
       const sums = { up: 0, down: 0, drain: 0, maint: 0 };
-      for (const { backends: sections } of all) {
-        for (const [name, section] of sections) {
-          if (!backends.has(name)) continue;
-          const counts = countStates(section);
+      const outline = outlineOf(services);
+      for (const [index, process] of all.entries()) {
+        const count = (counting[index] ??= new ProcessCount());
+        for (const counts of count.of(process, outline))
           for (const state of states) sums[state] += counts[state];
-        }
       }
       for (const state of states) servers.set(sums[state], { state });
     },

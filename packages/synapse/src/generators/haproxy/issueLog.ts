@@ -1,5 +1,5 @@
 import type { Logger } from '@smartstack/agent';
-import type { HaproxyIssue } from './desired/desired.js';
+import type { HaproxyIssue } from './desired/issue.js';
 
 /** Tells of each issue once, when it begins and when it ends; the status always has them all. */
 export class IssueLog {

@@ -1,7 +1,7 @@
 import { latencyBuckets } from '../../traffic/latency.js';
 import type { TrafficHistory } from '../../traffic/history.js';
 import { type HistogramGain, type HistogramReading, Histograms } from './counters/histograms.js';
-import { isLatencyLine } from './desired/latencyLines.js';
+import { latencyLinesOf } from './desired/latencyLines.js';
 import { ownerOf } from './desired/tierNames.js';
 import type { TrafficMetrics } from './trafficMetrics.js';
 import type { ServiceSections } from './types.js';
@@ -29,7 +29,9 @@ export class Latencies {
   readonly #histograms = new Histograms();
   readonly #history: TrafficHistory;
   readonly #metrics: TrafficMetrics;
-  #byBackend: ReadonlyMap<string, ServiceSections> = new Map();
+  #services: readonly ServiceSections[] = [];
+  /** They by backend, once somebody asks. */
+  #known: ReadonlyMap<string, ServiceSections> | undefined;
   /** Entries that belong to nobody, and since when nothing happened to them, by worker. */
   readonly #strangers = new Map<string, Map<string, number>>();
   /** When each worker was looked at last. */
@@ -42,13 +44,18 @@ export class Latencies {
 
   /** Whose backends are counted for whom, from now on. */
   serve(services: readonly ServiceSections[]): void {
-    this.#byBackend = new Map(services.map((sections) => [sections.backend.name, sections]));
+    this.#services = services;
+    this.#known = undefined;
+  }
+
+  get #byBackend(): ReadonlyMap<string, ServiceSections> {
+    this.#known ??= new Map(this.#services.map((sections) => [sections.backend.name, sections]));
+    return this.#known;
   }
 
   /** Whether any lines count anything. */
   get isWanted(): boolean {
-    for (const { backend } of this.#byBackend.values()) if (backend.lines.some(isLatencyLine)) return true;
-    return false;
+    return this.#services.some((sections) => latencyLinesOf(sections).length > 0);
   }
 
   /** Takes a reading at `now` (monotonic milliseconds). Answers with the entries to remove from that worker's table. */

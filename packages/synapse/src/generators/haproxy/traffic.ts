@@ -15,6 +15,7 @@ import {
 } from './counters/totals.js';
 import { rowKey } from './counters/statTable.js';
 import { isLatencyLine } from './desired/latencyLines.js';
+import { outlineOf } from './desired/outline.js';
 import { Latencies } from './latencies.js';
 import type { TrafficMetrics } from './trafficMetrics.js';
 import { type Families, familiesOf, gainOf, rowsOf, serversOf, sumOf } from './trafficRows.js';
@@ -59,7 +60,9 @@ export class Traffic {
   readonly #metrics: TrafficMetrics;
   readonly #startedAt: number;
   #totals: Totals = noTotals;
-  #services: Families = new Map();
+  #services: readonly ServiceSections[] = [];
+  /** They by service, once somebody asks. */
+  #byService: Families | undefined;
   /** What the metrics have of each row already. */
   readonly #published = new Map<string, Counts>();
   /** What they follow from: mostly nothing was read since they were published. */
@@ -80,8 +83,8 @@ export class Traffic {
     this.#metrics = metrics;
     this.#startedAt = clock.monotonic();
     this.#history = new TrafficHistory(clock, {
-      services: () => this.#services.keys(),
-      servers: (service) => serversOf(this.#services.get(service) ?? []).keys(),
+      services: () => this.#families.keys(),
+      servers: (service) => serversOf(this.#families.get(service) ?? []).keys(),
       facts: (service, server) => this.#facts(service, server),
       noLatencies: (service) => this.#whyNoLatencies(service),
     });
@@ -107,17 +110,24 @@ export class Traffic {
     services: readonly ServiceSections[],
     noLatencies: (service: string) => string | undefined = () => undefined,
   ): void {
-    const before = this.#services;
-    this.#services = familiesOf(services);
+    const isSame = outlineOf(this.#services) === outlineOf(services);
+    const before: Families = isSame ? new Map<string, never>() : this.#families;
+    this.#services = services;
+    this.#byService = undefined;
     this.#noLatencies = noLatencies;
     this.#latencies.serve(services);
     this.#history.expectServers(services.reduce((count, { backend }) => count + backend.servers.length, 0));
     for (const [service, family] of before) {
-      if (this.#services.has(service)) continue;
+      if (this.#families.has(service)) continue;
       this.#metrics.remove(service);
       this.#shown.delete(service);
       this.#history.forget(service, serversOf(family).keys());
     }
+  }
+
+  get #families(): Families {
+    this.#byService ??= familiesOf(this.#services);
+    return this.#byService;
   }
 
   /** Takes a reading of histograms. Answers with the entries to remove from that worker's table. */
@@ -185,7 +195,7 @@ export class Traffic {
     this.#basis = basis;
     this.#live = live;
     if (isKnown) return;
-    for (const [service, family] of this.#services) {
+    for (const [service, family] of this.#families) {
       this.#publishService(service, family);
       if (hasServers && this.#history.hasServers) this.#noteServers(service, family);
     }
@@ -226,7 +236,7 @@ export class Traffic {
   }
 
   #keysOf(service: string, server: string | undefined): readonly string[] {
-    const family = this.#services.get(service) ?? [];
+    const family = this.#families.get(service) ?? [];
     return server === undefined
       ? family.map((sections) => rowsOf(sections).backend)
       : (serversOf(family).get(server) ?? []);
@@ -239,7 +249,7 @@ export class Traffic {
   }
 
   #whyNoLatencies(service: string): string | undefined {
-    const family = this.#services.get(service) ?? [];
+    const family = this.#families.get(service) ?? [];
     if (family.some(({ backend }) => backend.lines.some(isLatencyLine))) return undefined;
     if (this.#facts(service).http === false) return 'it is in mode tcp';
     return this.#noLatencies(service) ?? 'they are not asked for (`traffic.latencies` in agent.yaml)';
@@ -248,7 +258,7 @@ export class Traffic {
   /** Totals by service, and of the servers of each while they are few. */
   status(): unknown {
     const { sums } = this.#totals;
-    const services = [...this.#services];
+    const services = [...this.#families];
     const servers = services.reduce((count, [, [own]]) => count + (own?.backend.servers.length ?? 0), 0);
     const counted = (key: string): Counts | undefined => sums.get(key)?.counts;
     return Object.fromEntries(
@@ -276,7 +286,7 @@ export class Traffic {
 
   #forgetServers(): void {
     const keep = new Set(
-      [...this.#services.values()]
+      [...this.#families.values()]
         .flat()
         .flatMap((sections) => rowsOf(sections).servers.map(({ key }) => key)),
     );

@@ -1,5 +1,7 @@
 import type { Clock } from '@smartstack/agent';
 import type { ServerGain } from '../../../traffic/types.js';
+import { Memo } from '../desired/memo.js';
+import { type Outline, outlineOf } from '../desired/outline.js';
 import { ownerOf } from '../desired/tierNames.js';
 import type { DesiredState, ObservedState, Server, ServiceSections, SteeredWeights } from '../types.js';
 import type { BalanceMetrics } from './balanceMetrics.js';
@@ -53,6 +55,9 @@ interface Heard {
 
 const none: SteeredWeights = new Map();
 
+/** At which places services stand whose weights are steered. */
+const places = new Memo<Outline, readonly number[]>();
+
 /** Weights of servers that follow from how they answer: kept by backend, from look to look. */
 export class Steering {
   readonly #options: SteeringOptions;
@@ -73,10 +78,15 @@ export class Steering {
 
   /** Whose weights are steered, from now on. */
   serve(services: readonly ServiceSections[]): void {
+    const outline = outlineOf(services);
+    const steered = places.of(outline, [], () =>
+      outline.flatMap((each, index) => (isSteered(each) ? [index] : [])),
+    );
     const before = new Map(this.#backends);
     this.#backends.clear();
-    for (const sections of services) {
-      if (!isSteered(sections)) continue;
+    for (const index of steered) {
+      const sections = services[index];
+      if (sections === undefined) continue;
       const { name, servers } = sections.backend;
       const old = before.get(name);
       before.delete(name);

@@ -2,7 +2,8 @@ import type { BackendContext } from '../desired/backendContext.js';
 import { withoutOption, parseOptions, joinOptions } from '../desired/options.js';
 import { isLatencyLine } from '../desired/latencyLines.js';
 import { effectiveWeight } from '../plan/runtimeServer.js';
-import type { Server, ServiceSections } from '../types.js';
+import type { ServiceOutline } from '../desired/outline.js';
+import type { Server } from '../types.js';
 
 /** HAProxy's greatest weight. */
 const greatest = 256;
@@ -13,7 +14,7 @@ export const steerLine = 'balance roundrobin # by latency';
 const known = new WeakMap<readonly string[], boolean>();
 
 /** True for a backend whose weights are to follow from latencies. */
-export function wantsSteering({ backend: { lines } }: ServiceSections): boolean {
+export function wantsSteering({ backend: { lines } }: Pick<ServiceOutline, 'backend'>): boolean {
   const before = known.get(lines);
   if (before !== undefined) return before;
   const found = lines.includes(steerLine);
@@ -24,7 +25,7 @@ export function wantsSteering({ backend: { lines } }: ServiceSections): boolean 
 const counted = new WeakMap<readonly string[], boolean>();
 
 /** True where they can: its latencies are counted. */
-export function isSteered(sections: ServiceSections): boolean {
+export function isSteered(sections: Pick<ServiceOutline, 'backend'>): boolean {
   if (!wantsSteering(sections)) return false;
   const { lines } = sections.backend;
   const before = counted.get(lines);

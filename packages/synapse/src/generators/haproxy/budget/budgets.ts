@@ -2,7 +2,7 @@ import type { Clock, Logger } from '@smartstack/agent';
 import { Histograms } from '../counters/histograms.js';
 import { allowedRetries } from '../desired/budgetLines.js';
 import { budgetWindowSeconds } from '../desired/budgetNames.js';
-import type { HaproxyIssue } from '../desired/desired.js';
+import type { HaproxyIssue } from '../desired/issue.js';
 import { isTier } from '../desired/tierNames.js';
 import type { ServiceSections } from '../types.js';
 import type { BudgetMetrics } from './budgetMetrics.js';

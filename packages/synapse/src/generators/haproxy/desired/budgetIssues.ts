@@ -1,5 +1,5 @@
-import { budgetObstacles, wantsBudget, withoutBudgets } from './budgetLines.js';
-import type { HaproxyIssue } from './desired.js';
+import { budgetObstacles, wantsBudget, wantsBudgets, withoutBudgets } from './budgetLines.js';
+import type { HaproxyIssue } from './issue.js';
 import { isTier } from './tierNames.js';
 import type { DesiredState } from '../types.js';
 
@@ -9,8 +9,8 @@ const unbounded = 'the retries of its policy have no budget, so that each reques
 /** Services whose retries were to have a budget and have none, in the state as it will be; `isAble`: HAProxy knows the lines. */
 export function budgetIssues(state: DesiredState, isAble: boolean): readonly HaproxyIssue[] {
   const plain = withoutBudgets(state);
+  if (!wantsBudgets(plain)) return [];
   const wanted = plain.services.filter((sections) => !isTier(sections.service) && wantsBudget(sections));
-  if (wanted.length === 0) return [];
   const whyNot = isAble ? budgetObstacles(plain) : () => 'HAProxy can do that from 2.6 on';
   return wanted.flatMap((sections): readonly HaproxyIssue[] => {
     const why = whyNot(sections);

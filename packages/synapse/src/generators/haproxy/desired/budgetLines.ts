@@ -1,6 +1,9 @@
 import { budgetTable, budgetWindowSeconds, isBudgetTable } from './budgetNames.js';
 import { mayRepeat, onceUnlessDeclared } from './policyLines.js';
-import { counterUse, isNameTaken } from './stickCounters.js';
+import { Memo } from './memo.js';
+import { type Outline, outlineOf, type ServiceOutline } from './outline.js';
+import { RowMemo } from './rowMemo.js';
+import { counterUse, isNameTaken, type Structure } from './stickCounters.js';
 import { ownerOf } from './tierNames.js';
 import type { DesiredState, Section, ServiceSections } from '../types.js';
 
@@ -43,26 +46,33 @@ function marked(lines: readonly string[]): readonly string[] {
   return lines.map((line) => `${line} ${mark}`);
 }
 
-/** Lines are values: each list is read once. */
-const budgets = new WeakMap<readonly string[], { readonly budget: Budget | undefined }>();
+const budgets = new Memo<readonly string[], { readonly budget: Budget | undefined }>();
 
-function budgetOf({ backend: { lines } }: ServiceSections): Budget | undefined {
-  const known = budgets.get(lines);
-  if (known !== undefined) return known.budget;
+function budgetOf({ backend: { lines } }: Pick<ServiceOutline, 'backend'>): Budget | undefined {
+  return budgets.of(lines, [], () => ({ budget: readBudget(lines) })).budget;
+}
+
+function readBudget(lines: readonly string[]): Budget | undefined {
   const [found] = lines.flatMap((line) => {
     const [, attempts, percent, perSecond] = (budgetNote.exec(line) ?? []).map(Number);
     if (attempts === undefined || percent === undefined || perSecond === undefined) return [];
     return [{ attempts, percent, perSecond }];
   });
   // One who took the policy's own line away has no use for the variable that it reads.
-  const budget = lines.includes(onceUnlessDeclared) ? found : undefined;
-  budgets.set(lines, { budget });
-  return budget;
+  return lines.includes(onceUnlessDeclared) ? found : undefined;
 }
 
 /** True for a backend whose policy has a budget of retries. */
-export function wantsBudget(sections: ServiceSections): boolean {
+export function wantsBudget(sections: Pick<ServiceOutline, 'backend'>): boolean {
   return budgetOf(sections) !== undefined;
+}
+
+const anyWanted = new Memo<Outline, boolean>();
+
+/** True when any is. */
+export function wantsBudgets({ services }: DesiredState): boolean {
+  const outline = outlineOf(services);
+  return anyWanted.of(outline, [], () => outline.some(wantsBudget));
 }
 
 /** How many retries a budget allows in a window in which there were so many requests; none is known for a backend without its lines. */
@@ -113,41 +123,44 @@ function insertInto(
   ]);
 }
 
-/** The lines of a service's backend that were added here: always the same list for the same lines. */
-export function budgetLinesOf({ backend: { lines } }: ServiceSections): readonly string[] {
-  const known = ours.get(lines);
-  if (known !== undefined) return known;
-  const found = lines.filter(isBudgetLine);
-  ours.set(lines, found);
-  return found;
-}
+const ours = new Memo<readonly string[], readonly string[]>();
 
-const ours = new WeakMap<readonly string[], readonly string[]>();
+/** The lines of a service's backend that were added here: always the same list for the same lines. */
+export function budgetLinesOf({ backend: { lines } }: Pick<ServiceOutline, 'backend'>): readonly string[] {
+  return ours.of(lines, [], () => lines.filter(isBudgetLine));
+}
 
 /** Sections are values by which later steps know what did not change: the same ones come out the same. */
 const bare = new WeakMap<ServiceSections, ServiceSections>();
 const budgeted = new WeakMap<ServiceSections, { readonly counter: number; readonly made: ServiceSections }>();
 const withTableOf = new WeakMap<readonly Section[], readonly Section[]>();
 
+/** The same for lines, which many sections of a service have one after the other. */
+const inserted = new Memo<readonly string[], readonly string[]>();
+const taken = new Memo<readonly string[], readonly string[]>();
+
 function withoutLines(sections: ServiceSections): ServiceSections {
   const { backend } = sections;
   if (budgetLinesOf(sections).length === 0) return sections;
   const known = bare.get(sections);
   if (known !== undefined) return known;
-  const made = {
-    ...sections,
-    backend: { ...backend, lines: backend.lines.filter((line) => !isBudgetLine(line)) },
-  };
+  const lines = taken.of(backend.lines, [], () => backend.lines.filter((line) => !isBudgetLine(line)));
+  const made = { ...sections, backend: { ...backend, lines } };
   bare.set(sections, made);
   return made;
 }
 
 /** Levels of one service share its budget. */
-function withLines(plain: ServiceSections, budget: Budget, counter: number): ServiceSections {
+function withLines(plain: ServiceSections, counter: number): ServiceSections {
   const known = budgeted.get(plain);
   if (known?.counter === counter) return known.made;
   const { service, backend } = plain;
-  const lines = insertInto(backend.lines, linesFor(budget, ownerOf(service), counter));
+  const budget = budgetOf(plain);
+  if (budget === undefined) return plain;
+  const key = ownerOf(service);
+  const lines = inserted.of(backend.lines, [key, counter], () =>
+    insertInto(backend.lines, linesFor(budget, key, counter)),
+  );
   const made = { ...plain, backend: { ...backend, lines } };
   budgeted.set(plain, { counter, made });
   bare.set(made, plain);
@@ -164,33 +177,57 @@ function withTable(base: readonly Section[]): readonly Section[] {
   return made;
 }
 
+const plainOnes = new Memo<Outline, boolean>();
+
 /** The state without lines of budgets; retries are then bounded by the attempts of each request alone. */
 export function withoutBudgets(state: DesiredState): DesiredState {
   const { budgets: isBound, base, services, ...rest } = state;
-  const plain = services.map(withoutLines);
-  const isPlain = plain.every((sections, index) => sections === services[index]);
+  const outline = outlineOf(services);
+  const isPlain = plainOnes.of(outline, [], () => outline.every((each) => budgetLinesOf(each).length === 0));
   const hasTable = base.some(isBudgetTable);
   if (isPlain && !hasTable && isBound === undefined) return state;
   return {
     ...rest,
     base: hasTable ? base.filter((section) => !isBudgetTable(section)) : base,
-    services: isPlain ? services : plain,
+    services: isPlain ? services : services.map(withoutLines),
   };
 }
 
+function structureOf({ base, services, sharedFrontend }: DesiredState): Structure {
+  return { base, services: outlineOf(services), sharedFrontend };
+}
+
 /** Why a backend whose policy has a budget goes without, in a state that has no lines of budgets; undefined where it need not. */
-export function budgetObstacles(state: DesiredState): (sections: ServiceSections) => string | undefined {
-  if (isNameTaken(state, budgetTable)) return () => `there is already a section ${budgetTable}`;
-  const counterFor = freeCounters(state);
+export function budgetObstacles(
+  state: DesiredState,
+): (sections: Pick<ServiceOutline, 'backend'>) => string | undefined {
+  const structure = structureOf(state);
+  if (isNameTaken(structure, budgetTable)) return () => `there is already a section ${budgetTable}`;
+  const counterFor = freeCounters(structure);
   return (sections) =>
     counterFor(sections) === undefined
       ? 'it needs a stick counter of HAProxy, and lines on the way to its backend use all three'
       : undefined;
 }
 
-function freeCounters(state: DesiredState): (sections: ServiceSections) => number | undefined {
-  const uses = candidates.map((counter) => [counter, counterUse(state, counter)] as const);
-  return (sections) => uses.find(([, whyNot]) => whyNot(sections) === undefined)?.[0];
+function freeCounters(
+  structure: Structure,
+): (sections: Pick<ServiceOutline, 'backend'>) => number | undefined {
+  const uses = candidates.map((counter) => [counter, counterUse(structure, counter)] as const);
+  return ({ backend }) => uses.find(([, whyNot]) => whyNot(backend) === undefined)?.[0];
+}
+
+const chosen = new Memo<Outline, readonly (number | undefined)[]>();
+
+/** The stick counter for the budget of each service that has one and can keep it, by their places. */
+function countersIn(state: DesiredState): readonly (number | undefined)[] {
+  const structure = structureOf(state);
+  const { base, services, sharedFrontend } = structure;
+  return chosen.of(services, [base, sharedFrontend?.title, sharedFrontend?.lines], () => {
+    const counterFor = freeCounters(structure);
+    const isFree = !isNameTaken(structure, budgetTable);
+    return services.map((each) => (isFree && wantsBudget(each) ? counterFor(each) : undefined));
+  });
 }
 
 /**
@@ -198,15 +235,14 @@ function freeCounters(state: DesiredState): (sections: ServiceSections) => numbe
  * (`budgetObstacles` tells of the others). To be called on a state that has its lines for latencies: they come first
  * where a stick counter is wanted twice.
  */
-export function withBudgets(state: DesiredState): DesiredState {
+export function withBudgets(state: DesiredState, memo = new RowMemo<ServiceSections>()): DesiredState {
   const plain = withoutBudgets(state);
-  if (!plain.services.some(wantsBudget) || isNameTaken(plain, budgetTable)) return plain;
-  const counterFor = freeCounters(plain);
-  const services = plain.services.map((sections) => {
-    const budget = budgetOf(sections);
-    const counter = budget && counterFor(sections);
-    return budget === undefined || counter === undefined ? sections : withLines(sections, budget, counter);
+  if (!wantsBudgets(plain)) return plain;
+  const counters = countersIn(plain);
+  if (counters.every((counter) => counter === undefined)) return plain;
+  const services = memo.of([], [plain.services, counters], (sections, index) => {
+    const counter = counters[index];
+    return counter === undefined ? sections : withLines(sections, counter);
   });
-  if (services.every((sections, index) => sections === plain.services[index])) return plain;
   return { ...plain, base: withTable(plain.base), services, budgets: true };
 }

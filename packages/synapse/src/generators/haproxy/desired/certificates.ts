@@ -1,4 +1,6 @@
 import { mayAskOthers, withCertificates } from '../block/presets.js';
+import { Memo } from './memo.js';
+import { type Outline, outlineOf } from './outline.js';
 import type { Section, ServiceSections } from '../types.js';
 
 /** Bases are values by which later steps know what did not change: the same one becomes the same one. */
@@ -27,6 +29,8 @@ function asks(frontend: Section | undefined): boolean {
   return found;
 }
 
+const someAsk = new Memo<Outline, boolean>();
+
 /**
  * The base for these frontends: where one of them has HAProxy ask for OCSP answers, our `global` lets it verify with
  * whom it speaks.
@@ -36,6 +40,9 @@ export function baseFor(
   services: readonly ServiceSections[],
   sharedFrontend: readonly string[],
 ): readonly Section[] {
-  const isAsked = sharedFrontend.some(mayAskOthers) || services.some(({ frontend }) => asks(frontend));
+  const outline = outlineOf(services);
+  const isAsked =
+    sharedFrontend.some(mayAskOthers) ||
+    someAsk.of(outline, [], () => outline.some(({ frontend }) => asks(frontend)));
   return isAsked ? changed(base) : base;
 }

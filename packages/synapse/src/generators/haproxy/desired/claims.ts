@@ -1,4 +1,5 @@
-import type { DesiredState, Section, ServiceSections } from '../types.js';
+import type { Outline, ServiceOutline } from './outline.js';
+import type { Section } from '../types.js';
 
 type Kind = 'frontend' | 'backend';
 
@@ -34,7 +35,7 @@ export interface Wish {
   readonly addresses: readonly string[];
 }
 
-function heldBy({ frontend, backend }: ServiceSections): readonly string[] {
+function heldBy({ frontend, backend }: ServiceOutline): readonly string[] {
   return [`backend ${backend.name}`, ...bindAddresses(frontend?.lines ?? [])];
 }
 
@@ -44,11 +45,11 @@ function heldBy({ frontend, backend }: ServiceSections): readonly string[] {
  * whatever it had, undefined for one that is gone.
  */
 export function holders(
-  lastGood: DesiredState | undefined,
+  lastGood: Outline,
   wishOf: (service: string) => Wish | 'all' | undefined,
 ): ReadonlyMap<string, string> {
   const held = new Map<string, string>();
-  for (const sections of lastGood?.services ?? []) {
+  for (const sections of lastGood) {
     const wish = wishOf(sections.service);
     if (wish === undefined) continue;
     for (const key of heldBy(sections)) {

@@ -1,28 +1,42 @@
 import { isTier, ownerOf } from './tierNames.js';
 import { latencyTable, longestBackend } from './latencyTable.js';
-import { counterUse, isNameTaken } from './stickCounters.js';
+import { Memo } from './memo.js';
+import { type Outline, outlineOf } from './outline.js';
+import { counterUse, isNameTaken, type Structure } from './stickCounters.js';
 import type { DesiredState, LatencySettings } from '../types.js';
+
+const clashes = new Memo<Outline, ReadonlyMap<string, string>>();
 
 /**
  * Why latencies of services cannot be counted, by the service or tier whose backend it is: another line uses the stick
  * counter, on the way of a request to it.
  */
 export function clashesOf(
-  state: DesiredState,
+  { base, services, sharedFrontend }: DesiredState,
+  settings: LatencySettings,
+): ReadonlyMap<string, string> {
+  const outline = outlineOf(services);
+  return clashes.of(outline, [base, sharedFrontend?.title, sharedFrontend?.lines, settings], () =>
+    findClashes({ base, services: outline, sharedFrontend }, settings),
+  );
+}
+
+function findClashes(
+  structure: Structure,
   { stickCounter, except }: LatencySettings,
 ): ReadonlyMap<string, string> {
-  const wanted = state.services.filter(({ service }) => !except.includes(ownerOf(service)));
-  if (isNameTaken(state, latencyTable)) {
+  const leftOut = new Set(except);
+  const wanted = structure.services.filter(({ service }) => !leftOut.has(ownerOf(service)));
+  if (isNameTaken(structure, latencyTable)) {
     const reason = `there is already a section ${latencyTable}`;
     return new Map(wanted.map(({ service }) => [service, reason]));
   }
-  const whyNot = counterUse(state, stickCounter);
+  const whyNot = counterUse(structure, stickCounter);
   return new Map(
-    wanted.flatMap((sections): [string, string][] => {
-      const { service, backend } = sections;
+    wanted.flatMap(({ service, backend }): [string, string][] => {
       const isLong = backend.name.length > longestBackend;
       const reason =
-        whyNot(sections) ?? (isLong ? `the name of its backend is longer than ${longestBackend}` : undefined);
+        whyNot(backend) ?? (isLong ? `the name of its backend is longer than ${longestBackend}` : undefined);
       return reason === undefined ? [] : [[service, reason]];
     }),
   );

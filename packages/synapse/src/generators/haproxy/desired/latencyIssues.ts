@@ -1,10 +1,14 @@
 import type { CatalogView } from '../../../catalog/types.js';
 import { readServiceBlock } from '../block/blocks.js';
 import type { HaproxyConfig } from '../block/schema.js';
+import { Memo } from './memo.js';
+import { type ViewOutline, viewOutlines } from './viewOutline.js';
 import { clashReasons, notCounted } from './latencyClashes.js';
 import { withoutLatencies } from './latencyLines.js';
-import type { HaproxyIssue } from './desired.js';
+import type { HaproxyIssue } from './issue.js';
 import type { DesiredState, LatencySettings } from '../types.js';
+
+const known = new Memo<readonly ViewOutline[], LatencySettings>();
 
 /** How latencies are to be counted; undefined where they are not. */
 export function latencySettings(
@@ -12,10 +16,12 @@ export function latencySettings(
   view: CatalogView,
 ): LatencySettings | undefined {
   if (stickCounter === undefined) return undefined;
-  const except = view.services
-    .filter(({ blocks }) => readServiceBlock(blocks.haproxy).config?.latencies === false)
-    .map(({ name }) => name);
-  return { stickCounter, except };
+  const outline = viewOutlines(view.services);
+  return known.of(outline, [stickCounter], () => {
+    const isLeftOut = ({ block }: ViewOutline): boolean =>
+      readServiceBlock(block).config?.latencies === false;
+    return { stickCounter, except: outline.filter(isLeftOut).map(({ name }) => name) };
+  });
 }
 
 /** Whose latencies are wanted and not counted; `settings` are undefined where this HAProxy counts none. */

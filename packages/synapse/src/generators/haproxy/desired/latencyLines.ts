@@ -2,6 +2,9 @@ import { latencyBounds } from '../../../traffic/latency.js';
 import { backendContext, effectiveDefaults } from './backendContext.js';
 import { clashesOf } from './latencyClashes.js';
 import { isLatencyTable, keyLength, latencyTable } from './latencyTable.js';
+import { Memo } from './memo.js';
+import { type Outline, outlineOf } from './outline.js';
+import { RowMemo } from './rowMemo.js';
 import { ownerOf } from './tierNames.js';
 import type { DesiredState, LatencySettings, Section, ServiceSections } from '../types.js';
 
@@ -95,33 +98,23 @@ const ours = new WeakMap<readonly string[], readonly string[]>();
 const bare = new WeakMap<ServiceSections, ServiceSections>();
 const counting = new WeakMap<ServiceSections, { readonly counter: number; readonly made: ServiceSections }>();
 
+/** The same for lines, which many sections of a service have one after the other. */
+const inserted = new Memo<readonly string[], readonly string[]>();
+const taken = new Memo<readonly string[], readonly string[]>();
+
 /** The sections of a service without our lines. */
 function withoutLines(sections: ServiceSections): ServiceSections {
   const { backend } = sections;
   if (!backend.lines.some(isLatencyLine)) return sections;
   const known = bare.get(sections);
   if (known !== undefined) return known;
-  const lines = backend.lines.filter((line) => !isLatencyLine(line));
+  const lines = taken.of(backend.lines, [], () => backend.lines.filter((line) => !isLatencyLine(line)));
   const made = { ...sections, backend: { ...backend, lines } };
   bare.set(sections, made);
   return made;
 }
 
-/** Modes of backends, which `mode` lines of theirs and of the defaults make. */
-const modes = new WeakMap<
-  readonly string[],
-  { readonly defaults: readonly string[]; readonly http: boolean }
->();
-
-function isHttp(lines: readonly string[], defaults: readonly string[]): boolean {
-  const known = modes.get(lines);
-  if (known?.defaults === defaults) return known.http;
-  const { http } = backendContext(defaults, lines);
-  modes.set(lines, { defaults, http });
-  return http;
-}
-
-/** The same for the sections that are nobody's. */
+/** The sections that are nobody's, by those without the table. */
 const withTableOf = new WeakMap<readonly Section[], readonly Section[]>();
 
 function withTable(base: readonly Section[]): readonly Section[] {
@@ -138,43 +131,65 @@ function withLines(plain: ServiceSections, counter: number): ServiceSections {
   const known = counting.get(plain);
   if (known?.counter === counter) return known.made;
   const { backend } = plain;
-  const made = { ...plain, backend: { ...backend, lines: insertInto(backend.lines, counter) } };
+  const lines = inserted.of(backend.lines, [counter], () => insertInto(backend.lines, counter));
+  const made = { ...plain, backend: { ...backend, lines } };
   counting.set(plain, { counter, made });
   bare.set(made, plain);
   return made;
 }
 
+const plainOnes = new Memo<Outline, boolean>();
+
 /** The state without anything of ours that counts latencies. */
 export function withoutLatencies(state: DesiredState): DesiredState {
   const { latencies, base, services, ...rest } = state;
-  const plain = services.map(withoutLines);
-  const isPlain = plain.every((sections, index) => sections === services[index]);
+  const outline = outlineOf(services);
+  const isPlain = plainOnes.of(outline, [], () =>
+    outline.every(({ backend }) => !backend.lines.some(isLatencyLine)),
+  );
   const hasTable = base.some(isLatencyTable);
   if (isPlain && !hasTable && latencies === undefined) return state;
   return {
     ...rest,
     base: hasTable ? base.filter((section) => !isLatencyTable(section)) : base,
-    services: isPlain ? services : plain,
+    services: isPlain ? services : services.map(withoutLines),
   };
+}
+
+const countable = new Memo<Outline, readonly boolean[]>();
+
+/** Which services can have the lines, by their places. */
+function countableIn(state: DesiredState, settings: LatencySettings): readonly boolean[] {
+  const { base, services, sharedFrontend } = state;
+  const outline = outlineOf(services);
+  return countable.of(outline, [base, sharedFrontend?.title, sharedFrontend?.lines, settings], () => {
+    const clashes = clashesOf(state, settings);
+    const leftOut = new Set(settings.except);
+    const defaults = effectiveDefaults(base);
+    return outline.map(
+      ({ service, backend }) =>
+        !leftOut.has(ownerOf(service)) &&
+        !clashes.has(service) &&
+        backendContext(defaults, backend.lines).http,
+    );
+  });
 }
 
 /**
  * The state with the lines that count latencies as `settings` say, in each backend in `mode http` that can have them
  * (`clashesOf` tells of the others); without any where they are undefined. Whatever lines of ours were there go.
  */
-export function withLatencies(state: DesiredState, settings: LatencySettings | undefined): DesiredState {
+export function withLatencies(
+  state: DesiredState,
+  settings: LatencySettings | undefined,
+  memo = new RowMemo<ServiceSections>(),
+): DesiredState {
   const plain = withoutLatencies(state);
   if (settings === undefined) return plain;
-  const clashes = clashesOf(plain, settings);
-  const { stickCounter, except } = settings;
-  const defaults = effectiveDefaults(plain.base);
-  const services = plain.services.map((sections) => {
-    const isWanted = !except.includes(ownerOf(sections.service)) && !clashes.has(sections.service);
-    return isWanted && isHttp(sections.backend.lines, defaults)
-      ? withLines(sections, stickCounter)
-      : sections;
-  });
-  const isEmpty = services.every((sections, index) => sections === plain.services[index]);
-  const base = isEmpty ? plain.base : withTable(plain.base);
+  const isCounted = countableIn(plain, settings);
+  const services = memo.of([settings.stickCounter], [plain.services, isCounted], (sections, index) =>
+    isCounted[index] === true ? withLines(sections, settings.stickCounter) : sections,
+  );
+  const base = isCounted.includes(true) ? withTable(plain.base) : plain.base;
   return { ...plain, base, services, latencies: settings };
 }

@@ -1,9 +1,10 @@
 import type { CatalogView } from '../../../catalog/types.js';
 import type { HaproxyConfig } from '../block/schema.js';
 import { balanceIssues } from './balanceIssues.js';
-import type { HaproxyIssue } from './desired.js';
+import type { HaproxyIssue } from './issue.js';
 import { latencyIssues, latencySettings } from './latencyIssues.js';
 import { withLatencies } from './latencyLines.js';
+import type { SectionCache } from './sectionCache.js';
 import type { DesiredState } from '../types.js';
 
 /** A state, and what was left out of it. */
@@ -18,9 +19,10 @@ export function withLatencyLines(
   config: Pick<HaproxyConfig, 'latencyCounter'>,
   view: CatalogView,
   canCount = true,
+  memo?: SectionCache['counting'],
 ): StateWithIssues {
   const settings = canCount ? latencySettings(config, view) : undefined;
-  const desired = withLatencies(plain, settings);
+  const desired = withLatencies(plain, settings, memo);
   const all = [...issues, ...latencyIssues(config, plain, settings)];
   return { desired, issues: [...all, ...balanceIssues(desired, all)] };
 }

@@ -1,10 +1,10 @@
 import type { Instance } from '@smartstack/registry';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { expireMemory } from './expire.js';
 import { assignIds } from './ids.js';
 import {
   emptyMemory,
-  expireMemory,
   lastDiscovered,
   type Memory,
   parseMemory,

@@ -194,50 +194,6 @@ export function lastDiscovered(remembered: ServiceMemory): readonly Instance[] {
   );
 }
 
-/** The oldest and newest times of a service's vanished servers; a list of servers is read once for them. */
-const vanishedTimes = new WeakMap<ServiceMemory['servers'], readonly [oldest: number, newest: number]>();
-
-function timesOf({ servers }: ServiceMemory): readonly [oldest: number, newest: number] {
-  const known = vanishedTimes.get(servers);
-  if (known !== undefined) return known;
-  let [oldest, newest] = [Infinity, -Infinity];
-  for (const { seen } of servers.values()) {
-    if (seen === undefined) continue;
-    oldest = Math.min(oldest, seen);
-    newest = Math.max(newest, seen);
-  }
-  vanishedTimes.set(servers, [oldest, newest]);
-  return [oldest, newest];
-}
-
-/**
- * Forgets what was last seen more than `ttlSeconds` ago, and services of which nothing is left. Services
- * in `keep` are spared: while nothing is known of them, memory is all they have. A service that loses nothing
- * stays the same value.
- */
-export function expireMemory(
-  memory: Memory,
-  nowSeconds: number,
-  ttlSeconds: number,
-  keep: ReadonlySet<string>,
-): Memory {
-  // Ruby takes the distance in both directions: a clock that was set back must not keep servers for ever.
-  const isFresh = (seen: number): boolean => Math.abs(nowSeconds - seen) <= ttlSeconds;
-  const left = new Map<string, ServiceMemory>();
-  for (const [service, remembered] of memory) {
-    const [oldest, newest] = timesOf(remembered);
-    const hasNoneVanished = oldest === Infinity;
-    const isWhole = isFresh(remembered.seen) && (hasNoneVanished || (isFresh(oldest) && isFresh(newest)));
-    if (keep.has(service) || (isWhole && remembered.servers.size > 0)) {
-      left.set(service, remembered);
-      continue;
-    }
-    const fresh = [...remembered.servers].filter(([, { seen }]) => isFresh(seen ?? remembered.seen));
-    if (fresh.length > 0) left.set(service, { ...remembered, servers: new Map(fresh) });
-  }
-  return left;
-}
-
 function sameService(a: ServiceMemory, b: ServiceMemory): boolean {
   if (a.servers === b.servers) return true;
   return (

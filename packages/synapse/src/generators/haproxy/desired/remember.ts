@@ -1,25 +1,18 @@
 import type { RememberedServer, ServiceMemory } from './memory.js';
 import type { BackendServers } from './servers.js';
 
-type Servers = ServiceMemory['servers'];
-
-/** What was discovered, and the servers to which it added nothing: nor will it the next time. */
-const settled = new WeakMap<BackendServers['live'], { readonly servers: Servers; readonly limit: number }>();
+/** What is remembered of a service's servers. */
+export interface Remembered {
+  readonly servers: ServiceMemory['servers'];
+  /** Nothing was forgotten for want of room: what is there now adds nothing to it any more. */
+  readonly isWhole: boolean;
+}
 
 /**
  * Adds what was discovered now to what is remembered; what was not stays with its older time, the newest `limit`
- * of it. The same servers as before are the same map. Of a service without instances nothing changes.
+ * of it. The same servers as before are the same map.
  */
-export function remember(
-  remembered: ServiceMemory,
-  live: BackendServers['live'],
-  limit: number,
-  nowSeconds: number,
-): Pick<ServiceMemory, 'servers' | 'seen'> {
-  if (live.size === 0) return remembered;
-  const before = settled.get(live);
-  if (before?.servers === remembered.servers && before.limit === limit)
-    return { servers: before.servers, seen: nowSeconds };
+export function remember(remembered: ServiceMemory, live: BackendServers['live'], limit: number): Remembered {
   const servers = new Map<string, RememberedServer>();
   const vanished: [name: string, seen: number][] = [];
   let isSame = true;
@@ -41,7 +34,6 @@ export function remember(
   }
   const excess = vanished.sort(([, a], [, b]) => b - a).slice(limit);
   for (const [name] of excess) servers.delete(name);
-  if (!isSame || excess.length > 0) return { servers, seen: nowSeconds };
-  settled.set(live, { servers: remembered.servers, limit });
-  return { servers: remembered.servers, seen: nowSeconds };
+  const isWhole = excess.length === 0;
+  return { servers: isSame && isWhole ? remembered.servers : servers, isWhole };
 }

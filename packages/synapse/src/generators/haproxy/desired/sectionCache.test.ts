@@ -4,15 +4,27 @@ import { describe, expect, it } from 'vitest';
 import type { ServiceView } from '../../../catalog/types.js';
 import { readHaproxyBlock } from '../block/blocks.js';
 import { desiredState, type DesiredResult } from './desired.js';
+import { expireMemory } from './expire.js';
 import { emptyMemory, type Memory } from './memory.js';
+import { outlineOf } from './outline.js';
+import { withOwnLines } from './ownLines.js';
 import { SectionCache } from './sectionCache.js';
 
 const configs = [
   { stats: false },
   { stats: false, state_file_path: '/x', state_file_ttl: 40, use_nerve_weights: true },
-].map(
-  (block, n) => readHaproxyBlock(block, 'h', { location: new Map([['zone', n === 0 ? 'a' : 'b']]) }).config!,
-);
+  {
+    stats: false,
+    state_file_path: '/x',
+    state_file_ttl: 40,
+    max_server_id: 2,
+    shared_frontend: ['mode http'],
+  },
+].map((block, n) => {
+  const location = new Map([['zone', n === 0 ? 'a' : 'b']]);
+  const traffic = { latencies: true, tap: n !== 1, stickCounter: n };
+  return readHaproxyBlock(block, 'h', { location, traffic }).config!;
+});
 
 const blocks = [
   { port: 3000, server_options: 'check' },
@@ -20,6 +32,10 @@ const blocks = [
   { port: 'bad' },
   { disabled: true },
   { port: 3000, server_options: 'check', locality: { levels: ['zone'] } },
+  { port: 3000, server_options: 'check', latencies: false },
+  { port: 3000, server_options: 'check', tap: false },
+  { port: 3001, balance: 'latency', shared_frontend: ['acl a path /'], latencies: false },
+  { port: 3001, backend_name: 'users', frontend: ['http-request track-sc0 src'], tap: false },
 ].map((haproxy) => ({ haproxy }));
 
 const instance = fc.record({
@@ -50,38 +66,84 @@ const step = fc.record({
     ]),
   ),
   seconds: fc.nat(60),
+  /** Whether what came of the look before was accepted. */
+  isGood: fc.boolean(),
+  foreign: fc.constantFrom(undefined, undefined, new Map([[1, 'by-hand']])),
+  isAble: fc.constantFrom(true, true, false),
 });
 
+/** Little changes here but who had what before: an address that two want. */
+const contest = fc
+  .record({
+    changed: fc.array(
+      fc.record({
+        name: fc.constantFrom('web', 'users'),
+        source: fc.constant<ServiceView['source']>('live'),
+        instances: fc.array(instance, { maxLength: 1 }),
+        blocks: fc.constantFrom(...[0, 5, 6, 7].map((at) => blocks[at]!)),
+      }),
+      { maxLength: 1 },
+    ),
+    gone: fc.constantFrom(undefined, undefined, 'web', 'users'),
+    isGood: fc.boolean(),
+  })
+  .map((each): Step => ({ ...each, ...still, config: configs[0]! }));
+
+/** Servers come and go, more than there are ids for. */
+const crowd = fc
+  .array(
+    fc.record({ host: fc.constantFrom('10.0.0.1', '10.0.0.2', '10.0.0.3'), port: fc.constantFrom(80, 81) }),
+    { maxLength: 3 },
+  )
+  .map((instances): Step => {
+    const web: Step['changed'][number] = { name: 'web', source: 'live', instances, blocks: blocks[0]! };
+    const changed = instances.length === 0 ? [] : [web];
+    return { ...still, changed, gone: undefined, isGood: true, config: configs[2]! };
+  });
+
+const still = { addresses: new Map<string, string>(), seconds: 1, foreign: undefined, isAble: true };
+
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
-type Look = (memory: Memory, cache?: SectionCache) => DesiredResult;
+type Look = (before: DesiredResult, cache?: SectionCache) => DesiredResult;
 
 function play(steps: readonly Step[], each: (look: Look) => void): void {
   const services = new Map<string, ServiceView>();
   let now = 1_000_000_000_000;
-  for (const { changed, gone, config, addresses, seconds } of steps) {
+  for (const { changed, gone, config, addresses, seconds, isGood, foreign, isAble } of steps) {
     now += seconds * 1000;
     for (const one of changed) services.set(one.name, one);
     if (gone !== undefined) services.delete(gone);
-    each((memory, cache) => {
+    each((before, cache) => {
       const views = [...services.values()];
       // Blocks that nobody saw before: nothing is kept for them.
       const given = cache ? views : views.map((each) => ({ ...each, blocks: structuredClone(each.blocks) }));
-      return desiredState(config, { services: given }, memory, addresses, now, { ...(cache && { cache }) });
+      const memory = cache ? before.memory : new Map(before.memory);
+      const foreignIds = new Map(foreign && [['web', foreign]]);
+      const lastGood = isGood ? before.desired : undefined;
+      const standing = { foreignIds, lastGood, ...(cache && { cache }) };
+      const made = desiredState(config, { services: given }, memory, addresses, now, standing);
+      return { ...made, ...withOwnLines(made, config, { services: given }, isAble, cache) };
     });
   }
 }
 
+const nothing: DesiredResult = {
+  ...{ desired: { base: [], services: [] }, memory: emptyMemory, issues: [], refused: [] },
+};
+
 describe('the cache of sections', () => {
-  it('changes nothing about what is desired, over any history', () => {
+  it.each([
+    ['any history', step],
+    ['a contest for addresses', contest],
+    ['a crowd', crowd],
+  ])('changes nothing about what is desired, over %s', (_, kind: fc.Arbitrary<Step>) => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 8 }), (steps) => {
+      fc.property(fc.array(kind, { maxLength: 8 }), (steps) => {
         const cache = new SectionCache();
-        let [cached, plain] = [emptyMemory, emptyMemory];
+        let [cached, plain] = [nothing, nothing];
         play(steps, (look) => {
-          const mine = look(cached, cache);
-          const expected = look(plain);
-          expect(mine).toEqual(expected);
-          [cached, plain] = [mine.memory, expected.memory];
+          [cached, plain] = [look(cached, cache), look(structuredClone(plain))];
+          expect(cached).toEqual(plain);
         });
       }),
     );
@@ -122,5 +184,51 @@ describe('the cache of sections', () => {
     expect(after.desired.services[0]).not.toBe(before.desired.services[0]);
     expect(after.memory.get('users')?.servers).toBe(before.memory.get('users')?.servers);
     expect(after.memory.get('users')?.seen).toBe(61);
+  });
+
+  it('leaves memory, layout and lines of ours the same where only instances change', () => {
+    const cache = new SectionCache();
+    const [config] = configs;
+    const view = (name: string, host: string, haproxy: unknown): ServiceView => ({
+      ...{ name, source: 'live', instances: [{ host, port: 80 }], blocks: { haproxy } },
+    });
+    const [web, other] = [{ port: 3000 }, { port: 3001 }];
+    const still = view('other', '10.0.0.1', other);
+    const look = (host: string, memory: Memory, now: number) => {
+      const services = [view('web', host, web), still];
+      const made = desiredState(config!, { services }, memory, new Map(), now, { cache });
+      return { ...made, ...withOwnLines(made, config!, { services }, true, cache) };
+    };
+    const before = look('10.0.0.1', emptyMemory, 1_000);
+    const after = look('10.0.0.2', before.memory, 2_000);
+    expect(after.desired.services[0]).not.toBe(before.desired.services[0]);
+    expect(after.desired.services[1]).toBe(before.desired.services[1]);
+    expect(after.desired.base).toBe(before.desired.base);
+    expect(outlineOf(after.desired.services)).toBe(outlineOf(before.desired.services));
+    expect(expireMemory(after.memory, 3, 100, new Set())).toBe(after.memory);
+  });
+
+  it('computes a service that changed once', () => {
+    const cache = new SectionCache();
+    const [config] = configs;
+    const made: string[] = [];
+    const web: ServiceView = {
+      ...{ name: 'web', source: 'live', blocks: blocks[0]! },
+      // Whoever computes the servers of a service reads each host.
+      instances: [
+        {
+          port: 80,
+          get host() {
+            made.push('web');
+            return '10.0.0.1';
+          },
+        },
+      ],
+    };
+    const first = desiredState(config!, { services: [web] }, emptyMemory, new Map(), 1_000, { cache });
+    expect(made.length).toBeGreaterThan(0);
+    made.length = 0;
+    desiredState(config!, { services: [web] }, first.memory, new Map(), 2_000, { cache });
+    expect(made).toEqual([]);
   });
 });

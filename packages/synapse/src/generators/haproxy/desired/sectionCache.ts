@@ -1,17 +1,32 @@
-import { sameSection } from './sameSection.js';
+import { sameInputs } from './memo.js';
+import type { Laid } from './layout.js';
+import type { Memory, ServiceMemory } from './memory.js';
+import { RowMemo } from './rowMemo.js';
+import { sameLines, sameSection } from './sameSection.js';
 import type { BackendServers } from './servers.js';
-import type { SortedLines } from './keywords.js';
-import type { Section, ServiceSections } from '../types.js';
+import type { ServiceView } from '../../../catalog/types.js';
+import type { HaproxyConfig } from '../block/schema.js';
+import type { ForeignIds, Section, ServiceSections } from '../types.js';
 
-/** What the instances and lines of one service amount to. */
-export interface ServiceParts {
-  readonly sorted: SortedLines;
-  readonly made: BackendServers;
+/** What all services come from, besides what each has of its own. */
+export interface Basis {
+  readonly config: HaproxyConfig;
+  readonly addresses: ReadonlyMap<string, string>;
+  readonly foreignIds: ForeignIds;
+  readonly memory: Memory;
 }
 
-interface Known {
+/** What one service came to. */
+export interface Known {
+  readonly service: string;
+  readonly view: ServiceView;
+  laid: Laid;
   readonly inputs: readonly unknown[];
-  readonly parts: ServiceParts;
+  readonly made: BackendServers;
+  /** The remembered servers that it came from, or that give the same. */
+  remembered: ServiceMemory['servers'];
+  /** It has instances, and these add nothing to what is remembered. */
+  isRemembered: boolean;
   sections: ServiceSections | undefined;
 }
 
@@ -21,37 +36,90 @@ interface Known {
  * renders them can tell at a glance. Saves work only: without it everything comes out equal.
  */
 export class SectionCache {
-  #before: ReadonlyMap<string, Known> = new Map();
-  #now = new Map<string, Known>();
+  /** The same for sections with lines of ours: those that count latencies, those of budgets, and those of the tap. */
+  readonly counting = new RowMemo<ServiceSections>();
+  readonly bounding = new RowMemo<ServiceSections>();
+  readonly tapping = new RowMemo<ServiceSections>();
+  #before: readonly Known[] = [];
+  /** By service; mostly each stands where it stood the time before. */
+  #byName: ReadonlyMap<string, Known> | undefined;
+  #now: Known[] = [];
+  #basis: Basis | undefined;
+  #isSameBasis = false;
 
-  /** The parts of a service: known ones if `inputs` are those they were made of, else what `make` returns. */
-  parts(service: string, inputs: readonly unknown[], make: () => ServiceParts): ServiceParts {
-    const known = this.#before.get(service);
+  /** Begins a look. */
+  begin({ config, addresses, foreignIds, memory }: Basis): void {
+    const before = this.#basis;
+    this.#isSameBasis =
+      before?.config === config &&
+      before.addresses === addresses &&
+      before.memory === memory &&
+      before.foreignIds.size + foreignIds.size === 0;
+  }
+
+  /** At a glance: what is known of the service that comes next, if nothing at all changed. */
+  same(view: ServiceView, laid: Laid): Known | undefined {
+    const there = this.#before[this.#now.length];
+    const isSame = this.#isSameBasis && there?.view === view && there.laid === laid && there.isRemembered;
+    if (!isSame) return undefined;
+    this.#now.push(there);
+    return there;
+  }
+
+  /** What a service comes to: what is known if all that it was made of is the same, else what `make` returns. */
+  of(
+    view: ServiceView,
+    laid: Laid,
+    inputs: readonly unknown[],
+    remembered: ServiceMemory['servers'],
+    make: () => BackendServers,
+  ): Known {
+    const service = view.name;
+    const known = this.#known(service);
     const isKnown =
-      known?.inputs.length === inputs.length && known.inputs.every((input, index) => input === inputs[index]);
-    const entry = known !== undefined && isKnown ? known : { inputs, parts: make(), sections: undefined };
-    this.#now.set(service, entry);
-    return entry.parts;
+      known?.remembered === remembered && known.view === view && sameInputs(known.inputs, inputs);
+    const entry: Known =
+      known !== undefined && isKnown
+        ? known
+        : { service, view, laid, inputs, made: make(), remembered, isRemembered: false, sections: undefined };
+    entry.laid = laid;
+    this.#now.push(entry);
+    return entry;
   }
 
-  /** The sections of a service of which `parts` was asked before. */
-  sections(service: string, backend: string, frontend: Section | undefined): ServiceSections {
-    const entry = this.#now.get(service);
-    if (entry === undefined) throw new Error(`the parts of ${service} come first`);
-    const { sections, parts } = entry;
-    if (sections?.backend.name === backend && sameSection(sections.frontend, frontend)) return sections;
-    const { sorted, made } = parts;
-    entry.sections = {
-      service,
-      ...(frontend === undefined ? {} : { frontend }),
-      backend: { name: backend, lines: sorted.backend, servers: made.servers },
-    };
-    return entry.sections;
-  }
-
-  /** Forgets the services that were not asked for since the last call. */
-  turn(): void {
+  /** Ends a look: forgets the services that were not asked for. `basis` holds what is remembered after it. */
+  end(basis: Basis): void {
+    this.#basis = basis;
     this.#before = this.#now;
-    this.#now = new Map();
+    this.#byName = undefined;
+    this.#now = [];
   }
+
+  #known(service: string): Known | undefined {
+    const there = this.#before[this.#now.length];
+    if (there?.service === service) return there;
+    this.#byName ??= new Map(this.#before.map((each) => [each.service, each]));
+    return this.#byName.get(service);
+  }
+}
+
+/** The sections of a service: the same as the time before where they would be equal. */
+export function sectionsOf(
+  known: Known,
+  backend: string,
+  lines: readonly string[],
+  frontend: Section | undefined,
+): ServiceSections {
+  const { service, sections, made } = known;
+  const isSame =
+    sections?.backend.name === backend &&
+    sameLines(sections.backend.lines, lines) &&
+    sameSection(sections.frontend, frontend);
+  if (isSame) return sections;
+  known.sections = {
+    service,
+    ...(frontend === undefined ? {} : { frontend }),
+    backend: { name: backend, lines, servers: made.servers },
+  };
+  return known.sections;
 }

@@ -1,27 +1,22 @@
 import { type BackendContext, backendContext, effectiveDefaults } from './backendContext.js';
 import { steerLine } from '../balance/weights.js';
 import { type SortedLines, sortLines } from './keywords.js';
+import { Memo } from './memo.js';
 import { policyLines, withPolicyLines } from './policyLines.js';
 import type { HaproxyConfig } from '../block/schema.js';
 import type { HaproxyServiceConfig } from '../block/serviceSchema.js';
 import { ServerDrafts } from './serverLine.js';
 
 /** What a service's block comes to, whoever its instances are. */
-interface ServiceLines {
+export interface ServiceLines {
   readonly sorted: SortedLines;
   readonly backend: BackendContext;
-  /** Server lines that were made of it. */
-  readonly drafts: ServerDrafts;
 }
 
-interface Known {
-  readonly config: HaproxyConfig;
-  readonly addresses: ReadonlyMap<string, string>;
-  readonly lines: ServiceLines;
-}
-
-/** Blocks are values: each is read once, and again with another top-level block or other addresses of host names. */
-const known = new WeakMap<HaproxyServiceConfig, Known>();
+/** Blocks are values: each is read once, and again with another top-level block. */
+const known = new Memo<HaproxyServiceConfig, ServiceLines>();
+/** The same for server lines, which follow from addresses of host names, too. */
+const drafts = new Memo<HaproxyServiceConfig, ServerDrafts>();
 
 /** With the lines that settings of the block stand for. */
 function withOwnLines(
@@ -43,17 +38,19 @@ function withOwnLines(
 
 const needsHttp = 'balance: latency needs `mode http`: it balances as without it';
 
-/** The lines of a service's sections, and the place for those of its servers. */
-export function serviceLines(
+/** The lines of a service's sections: the same values for the same blocks. */
+export function serviceLines(service: HaproxyServiceConfig, config: HaproxyConfig): ServiceLines {
+  return known.of(service, [config], () => {
+    const sorted = withOwnLines(sortLines(service, config.sectionKeywords), service, config);
+    return { sorted, backend: backendContext(effectiveDefaults(config.base), sorted.backend) };
+  });
+}
+
+/** The place for lines of a service's servers that were made of these. */
+export function serviceDrafts(
   service: HaproxyServiceConfig,
   config: HaproxyConfig,
   addresses: ReadonlyMap<string, string>,
-): ServiceLines {
-  const before = known.get(service);
-  if (before?.config === config && before.addresses === addresses) return before.lines;
-  const sorted = withOwnLines(sortLines(service, config.sectionKeywords), service, config);
-  const backend = backendContext(effectiveDefaults(config.base), sorted.backend);
-  const lines = { sorted, backend, drafts: new ServerDrafts() };
-  known.set(service, { config, addresses, lines });
-  return lines;
+): ServerDrafts {
+  return drafts.of(service, [config, addresses], () => new ServerDrafts());
 }

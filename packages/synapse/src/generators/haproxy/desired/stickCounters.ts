@@ -1,5 +1,13 @@
 import { effectiveDefaults } from './backendContext.js';
-import type { DesiredState, Section, ServiceSections } from '../types.js';
+import type { Outline, ServiceOutline } from './outline.js';
+import type { Section } from '../types.js';
+
+/** What only a new file changes of a state. */
+export interface Structure {
+  readonly base: readonly Section[];
+  readonly services: Outline;
+  readonly sharedFrontend: Section | undefined;
+}
 
 /** Lines that use a stick counter: they track with it, read it, or change what it tracks. */
 function usersOf(counter: number): RegExp {
@@ -29,7 +37,7 @@ function leadsTo({ lines }: Section): readonly string[] | undefined {
 }
 
 /** True when a section of a state has this name. */
-export function isNameTaken({ base, services }: DesiredState, name: string): boolean {
+export function isNameTaken({ base, services }: Structure, name: string): boolean {
   return (
     base.some(({ title }) => title.split(/\s+/)[1] === name) ||
     services.some(({ backend }) => backend.name === name)
@@ -41,9 +49,9 @@ export function isNameTaken({ base, services }: DesiredState, name: string): boo
  * What is tracked first stays, so that counts of ours would go into that table.
  */
 export function counterUse(
-  { base, services, sharedFrontend }: DesiredState,
+  { base, services, sharedFrontend }: Structure,
   counter: number,
-): (sections: ServiceSections) => string | undefined {
+): (backend: ServiceOutline['backend']) => string | undefined {
   const everywhere = (reason: string) => (): string => reason;
   if (uses(effectiveDefaults(base), counter))
     return everywhere(`lines of defaults use stick counter ${counter}`);
@@ -60,6 +68,6 @@ export function counterUse(
     if (names === undefined) return everywhere(reason);
     for (const name of names) led.set(name, reason);
   }
-  return ({ backend: { name, lines } }) =>
+  return ({ name, lines }) =>
     uses(lines, counter) ? `lines of its backend use stick counter ${counter}` : led.get(name);
 }

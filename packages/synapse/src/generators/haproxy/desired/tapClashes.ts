@@ -1,8 +1,10 @@
 import { backendContext, effectiveDefaults } from './backendContext.js';
 import { ownFormat, ownLevel, ownLog } from './tapLogs.js';
+import { Memo } from './memo.js';
+import { type Outline, outlineOf, type ServiceOutline } from './outline.js';
 import { isTapSection, tapName } from './tapNames.js';
 import { isTier, ownerOf } from './tierNames.js';
-import type { DesiredState, ServiceSections, TapSettings } from '../types.js';
+import type { DesiredState, TapSettings } from '../types.js';
 
 /** Which lines of the frame say how requests are logged. */
 interface Frame {
@@ -72,14 +74,25 @@ function levelOf(lines: readonly string[]): string | undefined {
   return level;
 }
 
-function levelIn(family: readonly ServiceSections[]): string | undefined {
+function levelIn(family: readonly ServiceOutline[]): string | undefined {
   const level = family.map(({ backend }) => levelOf(backend.lines)).find((line) => line !== undefined);
   return level === undefined ? undefined : `its \`${level}\` says which requests are logged`;
 }
 
+const obstacles = new Memo<Outline, ReadonlyMap<string, string>>();
+
 /** Why services cannot be tapped, by their names; those that can are not in it. */
 export function tapObstacles(
   { base, services }: DesiredState,
+  settings: TapSettings,
+): ReadonlyMap<string, string> {
+  const outline = outlineOf(services);
+  return obstacles.of(outline, [base, settings], () => findObstacles(base, outline, settings));
+}
+
+function findObstacles(
+  base: DesiredState['base'],
+  services: Outline,
   { except }: TapSettings,
 ): ReadonlyMap<string, string> {
   const frame = frameOf(base);
@@ -92,7 +105,7 @@ export function tapObstacles(
     : level === undefined
       ? undefined
       : `defaults' \`${level}\` says which requests are logged`;
-  const families = new Map<string, ServiceSections[]>();
+  const families = new Map<string, ServiceOutline[]>();
   for (const each of services) {
     const owner = ownerOf(each.service);
     const family = families.get(owner);
@@ -113,18 +126,27 @@ export function tapObstacles(
   );
 }
 
-/** For people: why a service of a state has no lines of the tap. */
+type Reasons = (service: string) => string;
+
+const whys = new Memo<Outline, Reasons>();
+
+/** For people: why a service of a state has no lines of the tap. The very same as long as the answers are. */
 export function whyNotTapped(
-  state: DesiredState,
+  { base, services, tap }: DesiredState,
   { tap: isWanted }: { readonly tap: boolean },
-): (service: string) => string {
-  const { tap } = state;
-  let obstacles: ReadonlyMap<string, string> | undefined;
-  return (service) => {
-    if (!isWanted) return reasons.notOn;
-    if (tap === undefined) return 'HAProxy can be tapped from 2.6 on';
-    const plain = { ...state, base: state.base.filter((section) => !isTapSection(section)) };
-    obstacles ??= tapObstacles(plain, tap);
-    return obstacles.get(service) ?? 'HAProxy does not take the lines of the tap';
-  };
+): Reasons {
+  const outline = outlineOf(services);
+  return whys.of(outline, [base, tap, isWanted], () => {
+    let found: ReadonlyMap<string, string> | undefined;
+    return (service) => {
+      if (!isWanted) return reasons.notOn;
+      if (tap === undefined) return 'HAProxy can be tapped from 2.6 on';
+      found ??= findObstacles(
+        base.filter((section) => !isTapSection(section)),
+        outline,
+        tap,
+      );
+      return found.get(service) ?? 'HAProxy does not take the lines of the tap';
+    };
+  });
 }

@@ -1,5 +1,8 @@
 import { effectiveDefaults } from './backendContext.js';
+import { Memo } from './memo.js';
+import { type Outline, outlineOf } from './outline.js';
 import { tapObstacles } from './tapClashes.js';
+import { RowMemo } from './rowMemo.js';
 import { isTapSection, tapLeaseSeconds, tapLineMark, tapName, wholeTap } from './tapNames.js';
 import { optionsAgainst } from './tapLogs.js';
 import type { DesiredState, Section, ServiceSections, TapSettings } from '../types.js';
@@ -96,13 +99,25 @@ const tapped = new WeakMap<
 >();
 const withSectionsOf = new WeakMap<readonly Section[], readonly Section[]>();
 
+/** The same for frontends, which many sections of a service have one after the other. */
+const inserted = new Memo<Section, Section>();
+const taken = new Memo<Section, Section>();
+
+function tappedFrontend(frontend: Section, defaults: readonly string[]): Section {
+  const { lines } = frontend;
+  return { ...frontend, lines: insertInto(lines, optionsAgainst(defaults, lines)) };
+}
+
+function plainFrontend(frontend: Section): Section {
+  return { ...frontend, lines: frontend.lines.filter((line) => !isTapLine(line)) };
+}
+
 function withoutLines(service: ServiceSections): ServiceSections {
   const { frontend } = service;
   if (frontend?.lines.some(isTapLine) !== true) return service;
   const known = bare.get(service);
   if (known !== undefined) return known;
-  const lines = frontend.lines.filter((line) => !isTapLine(line));
-  const made = { ...service, frontend: { ...frontend, lines } };
+  const made = { ...service, frontend: taken.of(frontend, [], () => plainFrontend(frontend)) };
   bare.set(service, made);
   return made;
 }
@@ -112,8 +127,10 @@ function withLines(plain: ServiceSections, defaults: readonly string[]): Service
   if (known?.defaults === defaults) return known.made;
   const { frontend } = plain;
   if (frontend === undefined) return plain;
-  const lines = insertInto(frontend.lines, optionsAgainst(defaults, frontend.lines));
-  const made = { ...plain, frontend: { ...frontend, lines } };
+  const made = {
+    ...plain,
+    frontend: inserted.of(frontend, [defaults], () => tappedFrontend(frontend, defaults)),
+  };
   tapped.set(plain, { defaults, made });
   bare.set(made, plain);
   return made;
@@ -127,29 +144,48 @@ function withSections(base: readonly Section[]): readonly Section[] {
   return made;
 }
 
+const plainOnes = new Memo<Outline, boolean>();
+
 /** The state without anything of the tap. */
 export function withoutTap(state: DesiredState): DesiredState {
   const { tap, base, services, ...rest } = state;
-  const plain = services.map(withoutLines);
-  const isPlain = plain.every((each, index) => each === services[index]);
+  const outline = outlineOf(services);
+  const isPlain = plainOnes.of(outline, [], () =>
+    outline.every(({ frontend }) => frontend?.lines.some(isTapLine) !== true),
+  );
   const hasSections = base.some(isTapSection);
   if (isPlain && !hasSections && tap === undefined) return state;
   return {
     ...rest,
     base: hasSections ? base.filter((section) => !isTapSection(section)) : base,
-    services: isPlain ? services : plain,
+    services: isPlain ? services : services.map(withoutLines),
   };
 }
 
+const tappable = new Memo<Outline, readonly boolean[]>();
+
+/** Which services can have the lines, by their places. */
+function tappableIn(state: DesiredState, settings: TapSettings): readonly boolean[] {
+  const outline = outlineOf(state.services);
+  return tappable.of(outline, [state.base, settings], () => {
+    const obstacles = tapObstacles(state, settings);
+    return outline.map(({ service, frontend }) => frontend !== undefined && !obstacles.has(service));
+  });
+}
+
 /** The state with the lines of the tap, in each frontend that can have them (`tapObstacles` tells of the others); without any where `settings` are undefined. */
-export function withTap(state: DesiredState, settings: TapSettings | undefined): DesiredState {
+export function withTap(
+  state: DesiredState,
+  settings: TapSettings | undefined,
+  memo = new RowMemo<ServiceSections>(),
+): DesiredState {
   const plain = withoutTap(state);
   if (settings === undefined) return plain;
-  const obstacles = tapObstacles(plain, settings);
+  const isTapped = tappableIn(plain, settings);
   const defaults = effectiveDefaults(plain.base);
-  const services = plain.services.map((each) =>
-    each.frontend === undefined || obstacles.has(each.service) ? each : withLines(each, defaults),
+  const services = memo.of([defaults], [plain.services, isTapped], (each, index) =>
+    isTapped[index] === true ? withLines(each, defaults) : each,
   );
-  const isEmpty = services.every((each, index) => each === plain.services[index]);
-  return { ...plain, base: isEmpty ? plain.base : withSections(plain.base), services, tap: settings };
+  const base = isTapped.includes(true) ? withSections(plain.base) : plain.base;
+  return { ...plain, base, services, tap: settings };
 }

@@ -1,5 +1,3 @@
-import type { DesiredState } from '../types.js';
-
 /** In no name of a service that has sections (see `sectionName`), nor of a level. */
 const separator = '@';
 
@@ -14,12 +12,12 @@ export function ownerOf(service: string): string {
   return end < 0 ? service : service.slice(0, end);
 }
 
+/** The level of the tier with this name. */
+export function tierLevel(tier: string): string {
+  return tier.slice(tier.lastIndexOf(separator) + 1);
+}
+
 /** True for the sections of a tier: all its servers are in those of its service, too. */
 export function isTier(service: string): boolean {
   return service.includes(separator);
-}
-
-/** Names of the backends that hold every server once: those of the services themselves. */
-export function ownBackends({ services }: DesiredState): ReadonlySet<string> {
-  return new Set(services.flatMap(({ service, backend }) => (isTier(service) ? [] : [backend.name])));
 }

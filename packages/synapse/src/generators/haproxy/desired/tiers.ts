@@ -7,7 +7,9 @@ import { backendContext, effectiveDefaults } from './backendContext.js';
 import { sortLines } from './keywords.js';
 import { type Memory, serviceMemory } from './memory.js';
 import { parseOptions, splitWords } from './options.js';
-import { isUnknown } from './wishes.js';
+import { Memo } from './memo.js';
+import { type Outline, outlineOf } from './outline.js';
+import { isUnknown, type ViewOutline, viewOutlines } from './viewOutline.js';
 import { ownerOf, tierName } from './tierNames.js';
 import type { DesiredState, Section, ServiceSections } from '../types.js';
 
@@ -97,12 +99,26 @@ function tiersOf(
   return tiers;
 }
 
+const candidates = new Memo<readonly ViewOutline[], readonly number[]>();
+
+/** At which places services stand that may have tiers: few have, and of a block with errors only memory can tell. */
+function mayHaveTiers(outline: readonly ViewOutline[]): readonly number[] {
+  return candidates.of(outline, [], () =>
+    outline.flatMap(({ block }, index) => {
+      if (block === undefined || block === null) return [];
+      const { config } = readServiceBlock(block);
+      return config === undefined || config.locality !== undefined ? [index] : [];
+    }),
+  );
+}
+
 /** The tiers of all services. One whose block has errors has those of its last good block, which `memory` holds. */
 export function withinReach(view: CatalogView, memory: Memory, config: HaproxyConfig): Tiers {
   const missing = new Set<string>();
-  const tiers = view.services.flatMap((service) => {
-    const stated = service.blocks.haproxy;
-    if (stated === undefined || stated === null) return [];
+  const tiers = mayHaveTiers(viewOutlines(view.services)).flatMap((index) => {
+    const service = view.services[index];
+    const stated = service?.blocks.haproxy;
+    if (service === undefined || stated === undefined) return [];
     const isUsable = readServiceBlock(stated).config !== undefined;
     const block = isUsable ? stated : serviceMemory(memory, service.name).block;
     const { config: read } = readServiceBlock(block);
@@ -159,6 +175,9 @@ export function choicesIn({ lines }: Section): readonly TierChoice[] {
 const named = new WeakMap<Section, readonly string[]>();
 const cut = new WeakMap<ServiceSections, ServiceSections>();
 
+/** True where no frontend leads to a tier. */
+const withoutTiers = new Memo<Outline, boolean>();
+
 function tiersIn(section: Section): readonly string[] {
   const known = named.get(section);
   if (known !== undefined) return known;
@@ -181,8 +200,11 @@ function cutTo(sections: ServiceSections, frontend: Section, lines: readonly str
  * them, or the frontend is an older one: without them the service's own backend has the requests.
  */
 export function withoutLostTiers(state: DesiredState): DesiredState {
-  if (!state.services.some(({ frontend }) => frontend !== undefined && tiersIn(frontend).length > 0))
-    return state;
+  const outline = outlineOf(state.services);
+  const isSimple = withoutTiers.of(outline, [], () =>
+    outline.every(({ frontend }) => frontend === undefined || tiersIn(frontend).length === 0),
+  );
+  if (isSimple) return state;
   const there = new Set(state.services.map(({ service, backend }) => `${ownerOf(service)} ${backend.name}`));
   const services = state.services.map((sections) => {
     const { service, frontend } = sections;

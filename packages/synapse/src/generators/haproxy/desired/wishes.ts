@@ -1,19 +1,13 @@
-import type { CatalogView, ServiceView } from '../../../catalog/types.js';
 import { readServiceBlock } from '../block/blocks.js';
 import type { HaproxyConfig } from '../block/schema.js';
 import type { HaproxyServiceConfig } from '../block/serviceSchema.js';
 import { callerLines } from './callerLines.js';
 import { bindAddresses, holders, type Wish } from './claims.js';
+import { Memo } from './memo.js';
+import { outlineOf } from './outline.js';
 import { ownerOf } from './tierNames.js';
+import type { ViewOutline } from './viewOutline.js';
 import type { DesiredState } from '../types.js';
-
-/**
- * True while nobody knows a service's instances: nothing was told yet, or all that this run of the agent
- * was told is that there are none, and the service is to keep its previous ones.
- */
-export function isUnknown({ source, instances }: ServiceView): boolean {
-  return source === 'pending' || (source === 'previous' && instances.length === 0);
-}
 
 /** The `bind` line of a service's frontend from its keys. */
 export function bindLine(service: HaproxyServiceConfig, config: HaproxyConfig): string {
@@ -37,21 +31,36 @@ function statedWish(name: string, service: HaproxyServiceConfig, config: Haproxy
 }
 
 /** What a service asks for; `all`, where its last good sections may stand in for it. */
-function wishOf(view: ServiceView, config: HaproxyConfig): Wish | 'all' | undefined {
-  if (view.blocks.haproxy === undefined || view.blocks.haproxy === null) return undefined;
-  const { config: service } = readServiceBlock(view.blocks.haproxy);
+function wishOf({ name, block, isUnknown }: ViewOutline, config: HaproxyConfig): Wish | 'all' | undefined {
+  if (block === undefined || block === null) return undefined;
+  const { config: service } = readServiceBlock(block);
   if (service?.disabled) return undefined;
-  if (service === undefined || isUnknown(view)) return 'all';
-  return statedWish(view.name, service, config);
+  if (service === undefined || isUnknown) return 'all';
+  return statedWish(name, service, config);
 }
 
-/** Who keeps what of the last accepted configuration, by key of `Claims`. */
-export function heldIn(view: CatalogView, config: HaproxyConfig, lastGood: DesiredState | undefined) {
-  const services = new Map(view.services.map((service) => [service.name, service]));
-  const unreadable = new Set(view.unreadable);
-  return holders(lastGood, (name) => {
-    const service = services.get(name);
-    if (unreadable.has(ownerOf(name))) return 'all';
-    return service === undefined ? undefined : wishOf(service, config);
+const known = new Memo<readonly ViewOutline[], ReadonlyMap<string, string>>();
+
+/**
+ * Who keeps what of the last accepted configuration, by key of `Claims`: always the same map for the same services,
+ * whatever their instances. Of those that are `unreadable` nothing is known but the name.
+ */
+export function heldIn(
+  services: readonly ViewOutline[],
+  unreadable: readonly string[] | undefined,
+  config: HaproxyConfig,
+  lastGood: DesiredState | undefined,
+): ReadonlyMap<string, string> {
+  const good = outlineOf(lastGood?.services ?? none);
+  return known.of(services, [unreadable, config, good], () => {
+    const byName = new Map(services.map((service) => [service.name, service]));
+    const unread = new Set(unreadable);
+    return holders(good, (name) => {
+      const service = byName.get(name);
+      if (unread.has(ownerOf(name))) return 'all';
+      return service === undefined ? undefined : wishOf(service, config);
+    });
   });
 }
+
+const none: DesiredState['services'] = [];

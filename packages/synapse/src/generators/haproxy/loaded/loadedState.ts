@@ -1,3 +1,4 @@
+import { Counterparts } from '../plan/counterparts.js';
 import type { DesiredState, Server } from '../types.js';
 
 /**
@@ -10,12 +11,12 @@ export function withIntended(
   desired: DesiredState,
   adding: ReadonlyMap<string, ReadonlySet<string>>,
 ): DesiredState {
-  const wanted = new Map(desired.services.map((sections) => [sections.service, sections.backend]));
+  const wanted = new Counterparts(desired);
   return {
     ...loaded,
-    services: loaded.services.map((sections) => {
+    services: loaded.services.map((sections, index) => {
       const { backend } = sections;
-      const target = wanted.get(sections.service);
+      const target = wanted.of(sections.service, index)?.backend;
       if (target === backend || target?.name !== backend.name) return sections;
       const known = new Set(backend.servers.map(({ name }) => name));
       const added = target.servers.filter(({ name }) => !known.has(name));

@@ -1,3 +1,5 @@
+import { outlineOf } from '../desired/outline.js';
+import { runningIn } from '../plan/running.js';
 import type { Backend, DesiredState, ForeignIds, ObservedServer, ObservedState } from '../types.js';
 
 /** One running HAProxy, with what of it is ours. */
@@ -27,9 +29,11 @@ function strangersIn(backend: Backend, running: Running): Ids {
 export function foreignIds(processes: readonly RunningProcess[]): ForeignIds {
   const foreign = new Map<string, ReadonlyMap<number, string>>();
   for (const { state, loaded } of processes) {
-    for (const { backend } of loaded?.services ?? []) {
-      const running = state.backends.get(backend.name);
-      const ids = running === undefined ? undefined : strangersIn(backend, running);
+    if (loaded === undefined) continue;
+    const running = runningIn(state.backends, outlineOf(loaded.services));
+    for (const [index, { backend }] of loaded.services.entries()) {
+      const runs = running[index];
+      const ids = runs === undefined ? undefined : strangersIn(backend, runs);
       if (ids === undefined) continue;
       const others = foreign.get(backend.name);
       foreign.set(backend.name, others === undefined ? ids : new Map([...others, ...ids]));

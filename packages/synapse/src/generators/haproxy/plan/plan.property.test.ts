@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { backendContext, effectiveDefaults } from '../desired/backendContext.js';
 import { capabilitiesOf } from './capabilities.js';
 import { withIntended } from '../loaded/loadedState.js';
-import { planChanges } from './plan.js';
+import { planChanges, PlanMemo } from './plan.js';
+import { withReplaced } from './running.js';
 import { effectiveWeight, startsInMaint } from './runtimeServer.js';
 import { afterReload, aServer, aService, aState, simulate } from '../testing/sections.js';
 import type { DesiredState, ObservedServer, ObservedState, RuntimeCommand, Server } from '../types.js';
@@ -205,6 +206,39 @@ describe('planChanges, whatever the states', () => {
         if (plan.reload.length === 0) expect(differences(next!, after)).toEqual([]);
       }),
       { numRuns: 300 },
+    );
+  });
+
+  it('comes to the same with the memo of the looks before, over any history', () => {
+    const pick = fc.record({ at: fc.nat(1), isSwapped: fc.boolean(), lacks: fc.boolean() });
+    const looks = fc.array(fc.tuple(pick, pick, fc.nat(1), fc.boolean()), { maxLength: 8 });
+    fc.assert(
+      fc.property(states(2), looks, versions, (all, history, capabilities) => {
+        const memo = new PlanMemo();
+        const [weights, noWeights] = [new Map([['web', new Map([['a', 7]])]]), new Map<string, never>()];
+        // The services of one state may stand in another order, or one of them be gone.
+        const stateOf = ({ at, isSwapped, lacks }: { at: number; isSwapped: boolean; lacks: boolean }) => {
+          const { services, ...rest } = all[at]!;
+          const some = lacks ? services.slice(1) : services;
+          return { ...rest, services: isSwapped ? [...some].reverse() : some };
+        };
+        const seen = all.map(afterReload);
+        let observed = seen[0]!;
+        for (const [wanted, ran, at, isRead] of history) {
+          const [desired, loaded] = [stateOf(wanted), stateOf(ran)];
+          const { backends } = seen[at]!;
+          observed = isRead
+            ? { ...observed, backends: withReplaced(observed.backends, new Map([...backends].slice(0, 1))) }
+            : { ...observed, backends };
+          const fresh = [desired, loaded].map((state) => structuredClone(state));
+          for (const steered of [noWeights, weights]) {
+            const mine = planChanges(desired, loaded, observed, capabilities, steered, memo);
+            const [one, other] = [fresh[0]!, fresh[1]!];
+            expect(mine).toEqual(planChanges(one, other, structuredClone(observed), capabilities, steered));
+          }
+        }
+      }),
+      { numRuns: 200 },
     );
   });
 });

@@ -4,6 +4,8 @@ import { isBudgetTable } from '../desired/budgetNames.js';
 import { latencyLinesOf, withoutLatencies } from '../desired/latencyLines.js';
 import { isLatencyTable } from '../desired/latencyTable.js';
 import { tapLinesOf, withoutTap } from '../desired/tapLines.js';
+import { Memo } from '../desired/memo.js';
+import { type Outline, outlineOf } from '../desired/outline.js';
 import { isTapSection } from '../desired/tapNames.js';
 import { Counterparts } from './counterparts.js';
 import type { DesiredState, ReloadReason, Section, ServiceSections } from '../types.js';
@@ -35,12 +37,23 @@ function changedLines(desired: ServiceSections, loaded: ServiceSections): string
   return parts.length === 0 ? undefined : `lines of its ${parts.join(' and ')} changed`;
 }
 
+const known = new Memo<Outline, readonly ReloadReason[]>();
+
+/** Differences that only a new file brings: sections and lines, servers aside. */
+export function structureReasons(desired: DesiredState, loaded: DesiredState): readonly ReloadReason[] {
+  const [shared, before] = [desired.sharedFrontend, loaded.sharedFrontend];
+  const inputs = [
+    ...[outlineOf(loaded.services), desired.base, loaded.base],
+    ...[shared?.title, shared?.lines, before?.title, before?.lines],
+  ];
+  return known.of(outlineOf(desired.services), inputs, () => findReasons(desired, loaded));
+}
+
 function withoutOwnLines(state: DesiredState): DesiredState {
   return withoutTap(withoutBudgets(withoutLatencies(state)));
 }
 
-/** Differences that only a new file brings: sections and lines, servers aside. */
-export function structureReasons(desired: DesiredState, loaded: DesiredState): readonly ReloadReason[] {
+function findReasons(desired: DesiredState, loaded: DesiredState): readonly ReloadReason[] {
   const [wanted, had] = [withoutOwnLines(desired), withoutOwnLines(loaded)];
   const reasons: ReloadReason[] = changedBase(wanted.base, had.base).map((detail) => ({
     kind: 'base-changed',

@@ -69,6 +69,7 @@ function intendedServers(
   added: ReadonlyMap<string, ReadonlySet<string>>,
   desired: DesiredState,
 ): readonly { service: string; server: Server }[] {
+  if (added.size === 0) return [];
   return desired.services.flatMap(({ service, backend }) => {
     const names = added.get(backend.name);
     const servers = names === undefined ? [] : backend.servers.filter(({ name }) => names.has(name));
@@ -144,7 +145,8 @@ function prepare(
   const { socketPath: socket } = target;
   const { identity: process, state } = observation;
   const capabilities = capabilitiesOf(state.process.version);
-  const plan = planChanges(desired, loaded, state, capabilities, steering?.weights(loaded, state));
+  const weights = steering?.weights(loaded, state);
+  const plan = planChanges(desired, loaded, state, capabilities, weights, target.plans);
   const added = additions(plan.commands);
   if (plan.commands.length > 0) beliefs.setRunning(socket, process, withIntended(loaded, desired, added));
   const noted = beliefs.intend(socket, process, intendedServers(added, desired));

@@ -3,6 +3,8 @@ import type { Clock, Timer } from '@smartstack/agent';
 import { applyCommands, type AppliedCommand, serverKey } from './apply.js';
 import { type ProcessIdentity, sameProcess } from '../loaded/beliefs.js';
 import { observedState, parseInfo, parseServersState, sameOrNew } from '../plan/observed.js';
+import { PlanMemo } from '../plan/plan.js';
+import { type Running, withReplaced } from '../plan/running.js';
 import type { Prober } from './probe.js';
 import { type OpenedSession, RuntimeSession } from './runtimeClient.js';
 import { RuntimeApiError } from './runtimeError.js';
@@ -51,6 +53,8 @@ export interface Observation {
  */
 export class RuntimeTarget {
   readonly #options: RuntimeTargetOptions;
+  /** Of the last look at it. */
+  readonly plans = new PlanMemo();
   readonly #lingering = new Set<string>();
   #observation: Observation | undefined;
   #observedAt = -Infinity;
@@ -256,14 +260,15 @@ export class RuntimeTarget {
   async #readBack(session: RuntimeSession, touched: ReadonlySet<string>): Promise<void> {
     if (this.#observation === undefined) return;
     const { identity, state } = this.#observation;
-    const backends = new Map<string, ReadonlyMap<string, ObservedServer>>(state.backends);
+    const replaced = new Map<string, Running>();
     const none = new Map<string, ObservedServer>();
     await Promise.all(
       [...touched].map(async (name) => {
         const servers = parseServersState(await session.ask(`show servers state ${name}`));
-        backends.set(name, sameOrNew(state.backends.get(name), servers.get(name) ?? none));
+        replaced.set(name, sameOrNew(state.backends.get(name), servers.get(name) ?? none));
       }),
     );
+    const backends = withReplaced(state.backends, replaced);
     this.#observation = { identity, state: { ...state, backends } };
   }
 }

@@ -1,6 +1,7 @@
 import type { Tap, TapListener, TapSource } from '../../../tap/types.js';
 import type { TapServices } from '../../../tap/shapes.js';
 import { isTier } from '../desired/tierNames.js';
+import { type Outline, outlineOf } from '../desired/outline.js';
 import { isMeant } from '../desired/tapClashes.js';
 import { tapLinesOf } from '../desired/tapLines.js';
 import { wholeTap } from '../desired/tapNames.js';
@@ -31,6 +32,8 @@ export class TapHub implements TapSource {
   #serviceOf: ReadonlyMap<string, string> = new Map();
   #frontendOf: ReadonlyMap<string, string> = new Map();
   #revision = 0;
+  /** What the above follow from. */
+  #served: { readonly outline: Outline; readonly reasonOf: (service: string) => string } | undefined;
 
   constructor(metrics: TapMetrics) {
     this.#metrics = metrics;
@@ -38,6 +41,9 @@ export class TapHub implements TapSource {
 
   /** Takes the sections as they are wanted, and what keeps services from being tapped. */
   serve(sections: readonly ServiceSections[], reasonOf: (service: string) => string): void {
+    const outline = outlineOf(sections);
+    if (outline === this.#served?.outline && reasonOf === this.#served.reasonOf) return;
+    this.#served = { outline, reasonOf };
     const own = sections.filter(({ service }) => !isTier(service));
     const tapped = own.flatMap((each): [string, string][] => {
       const name = each.frontend?.title.split(/\s+/)[1];

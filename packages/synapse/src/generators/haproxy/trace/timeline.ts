@@ -1,3 +1,4 @@
+import { replacedSince } from '../plan/running.js';
 import type { DesiredState, ObservedServer, ObservedState, Server, ServiceSections } from '../types.js';
 
 /**
@@ -43,8 +44,10 @@ class SectionTimes {
 
   note(state: DesiredState, at: number): void {
     if (state === this.#last) return;
+    const before = this.#last?.services ?? [];
     this.#last = state;
-    for (const sections of state.services) {
+    for (const [index, sections] of state.services.entries()) {
+      if (sections === before[index]) continue;
       const { service, backend } = sections;
       const old = this.#known.get(service);
       if (old?.sections === sections) continue;
@@ -80,10 +83,13 @@ export class Timeline {
     { servers: ReadonlyMap<string, ObservedServer>; readonly times: Times }
   >();
   readonly #gone = new Map<string, number>();
+  #seen: ObservedState['backends'] | undefined;
 
   /** Takes what was seen of a process. */
   observed(state: ObservedState, at: number): void {
-    for (const [backend, servers] of state.backends) {
+    const replaced = replacedSince(this.#seen, state.backends);
+    this.#seen = state.backends;
+    for (const [backend, servers] of replaced) {
       const old = this.#running.get(backend);
       if (old === undefined) this.#running.set(backend, { servers, times: new Times(at) });
       else if (old.servers !== servers) {

@@ -3,7 +3,7 @@ import type { Location } from '../../../catalog/locality.js';
 import type { GeneratorTrace, ServerTrace, TraceStep } from '../../../catalog/types.js';
 import { hostPort, serverName } from '../../names.js';
 import { renderServer } from '../desired/render.js';
-import type { HaproxyIssue } from '../desired/desired.js';
+import type { HaproxyIssue } from '../desired/issue.js';
 import type { QuarantineEntry } from '../file/quarantineStore.js';
 import type { Look, SeenServer } from '../runtime/look.js';
 import type { DesiredState, ReloadReason, Server, ServiceSections } from '../types.js';
