@@ -2,6 +2,7 @@ import { type Clock, type Logger, unlessAborted } from '@smartstack/agent';
 import type { StatRow } from '../counters/statTable.js';
 import type { HaproxyProcess } from '../process/process.js';
 import type { Traffic } from '../traffic.js';
+import { Turns } from '../turns.js';
 import { CounterFailures } from './counterFailures.js';
 import { CounterLosses } from './counterLosses.js';
 import { isDear, lookClosely } from './lookClosely.js';
@@ -10,10 +11,10 @@ import type { RuntimeSession } from './runtimeClient.js';
 import { RuntimeApiError } from './runtimeError.js';
 import type { RuntimeTarget } from './runtimeTarget.js';
 import { downAt, downIn, isSameSet } from './serverHealth.js';
+import { nameOf, readCounters, readUnheld } from './unheldWorkers.js';
 import {
   type Ask,
   readHistograms,
-  readRows,
   readVitals,
   removeHistogram,
   type Vitals,
@@ -64,7 +65,6 @@ const latencyShare = 0.01;
 
 const codeOf = (error: unknown): string | undefined =>
   error instanceof RuntimeApiError ? error.code : undefined;
-const nameOf = ({ identity: { pid, startedAt } }: Vitals): string => `${pid} of ${startedAt}`;
 
 /**
  * Reads what HAProxy counts, over one session to each worker that is kept for as long as the worker lives.
@@ -81,13 +81,15 @@ export class CounterReader {
   readonly #servers: Pace;
   readonly #latencies: Pace;
   readonly #losses: CounterLosses;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #meter: CpuMeter;
+  readonly #turns = new Turns();
   #running: AbortSignal | undefined;
   #wake: () => void = () => undefined;
 
   constructor(options: CounterReaderOptions) {
     this.#options = options;
-    const { clock, logger, traffic, countMs, latencyMs } = options;
+    const { clock, logger, traffic, countMs, latencyMs, meter = cpuMeter } = options;
+    this.#meter = meter;
     this.#failures = new CounterFailures(logger, () => traffic.failed());
     this.#sections = new Pace(clock, countMs, share / 2);
     this.#servers = new Pace(clock, countMs, share / 2);
@@ -107,7 +109,7 @@ export class CounterReader {
       const isDue = this.#sections.isDue;
       const hasServers = isDue && this.#servers.isDue;
       const hasLatencies = this.#latencies.isDue && this.#options.traffic.hasLatencies;
-      await this.#exclusively(() => this.#round({ isDue, hasServers, hasLatencies, signal }));
+      await this.#turns.take(() => this.#round({ isDue, hasServers, hasLatencies, signal }));
       await clock.sleep(Math.min(lookMs, countMs), signal).catch(() => undefined);
     }
     this.#running = undefined;
@@ -123,7 +125,7 @@ export class CounterReader {
     const timer = this.#options.clock.setTimeout(() => patience.abort(), lastReadingMs);
     const { hasLatencies } = this.#options.traffic;
     const round = { isDue: true, hasServers: false, hasLatencies, signal: running };
-    const reading = this.#exclusively(() => this.#round(round));
+    const reading = this.#turns.take(() => this.#round(round));
     await unlessAborted(reading, AbortSignal.any([signal, patience.signal]));
     timer.cancel();
     // Never rejects.
@@ -137,26 +139,20 @@ export class CounterReader {
       workers.some(([name, held]) => this.#held.get(name) === held && !held.vitals.isStopping);
     await lookClosely(this.#options.clock, signal, {
       isWorthIt: () => live() && !isDear(this.#latencies.costMs),
-      look: () => this.#exclusively(() => this.#readAllLatencies(signal)),
+      look: () => this.#turns.take(() => this.#readAllLatencies(signal)),
     });
-  }
-
-  #exclusively(action: () => Promise<void>): Promise<void> {
-    const next = this.#turn.then(action);
-    this.#turn = next;
-    return next;
   }
 
   /** Looks at every worker; reads the counters of those that end, and of all when that is due. */
   async #round(round: Round): Promise<void> {
     const { isDue, hasServers, signal } = round;
-    const { targets, traffic, meter = cpuMeter } = this.#options;
-    const spent = meter();
+    const { targets, traffic } = this.#options;
+    const spent = this.#meter();
     await Promise.all(targets.map((target) => this.#attach(target, signal)));
     this.#losses.tellOld();
     await Promise.all([...this.#held].map(([name, held]) => this.#readHeld(name, held, round)));
     if (isDue) {
-      this.#others = await this.#readOthers(signal);
+      this.#others = await this.#readUnheld(signal);
       const cpuMs = spent();
       if (hasServers) {
         this.#servers.took(cpuMs);
@@ -170,7 +166,7 @@ export class CounterReader {
   }
 
   async #readAllLatencies(signal: AbortSignal): Promise<void> {
-    const spent = (this.#options.meter ?? cpuMeter)();
+    const spent = this.#meter();
     await Promise.all(
       [...this.#held].map(async ([name, held]) => {
         try {
@@ -227,7 +223,8 @@ export class CounterReader {
       held.vitals = await readVitals(ask);
       const isDrained = held.vitals.isStopping && held.vitals.connections === 0;
       if (isDue || isDrained) {
-        const rows = await this.#read(held.vitals, ask, hasServers || isDrained);
+        const all = hasServers || isDrained;
+        const rows = await readCounters(held.vitals, ask, { traffic, hasServers: all });
         if (hasServers) this.#noteHealth(held, rows);
         held.readAt = this.#options.clock.monotonic();
       }
@@ -241,6 +238,14 @@ export class CounterReader {
     } catch (error) {
       this.#dismiss(name, held, error, signal);
     }
+  }
+
+  async #readUnheld(signal: AbortSignal): Promise<readonly string[]> {
+    const { process: haproxy, traffic } = this.#options;
+    const held = new Set([...this.#held.values()].map(({ vitals }) => vitals.identity.pid));
+    const read = await readUnheld((pid) => held.has(pid), { haproxy, traffic }, signal);
+    for (const name of read) this.#losses.found(name);
+    return read;
   }
 
   #noteHealth(held: Held, rows: readonly StatRow[]): void {
@@ -258,42 +263,5 @@ export class CounterReader {
     if (!this.#held.delete(name) || signal.aborted) return;
     this.#failures.tell(name, error);
     this.#losses.missed(name, held.target.socketPath, held.readAt, codeOf(error) !== 'runtime-closed');
-  }
-
-  /** Old workers that are not held, for synapse was started after the reload: through their master. */
-  async #readOthers(signal: AbortSignal): Promise<readonly string[]> {
-    const { process: haproxy } = this.#options;
-    const status = await haproxy.status(signal);
-    const held = new Set([...this.#held.values()].map(({ vitals }) => vitals.identity.pid));
-    const read: string[] = [];
-    for (const { pid } of status?.oldWorkers ?? []) {
-      if (held.has(pid)) continue;
-      const ask: Ask = (command) => haproxy.askWorker(pid, command, signal);
-      // It may end at any moment: that is no failure.
-      const vitals = await readVitals(ask).catch(() => undefined);
-      if (vitals === undefined) continue;
-      const isRead = await this.#readOther(vitals, ask).then(
-        () => true,
-        () => false,
-      );
-      if (!isRead) continue;
-      read.push(nameOf(vitals));
-      this.#losses.found(nameOf(vitals));
-    }
-    return read;
-  }
-
-  async #readOther(vitals: Vitals, ask: Ask): Promise<void> {
-    const { traffic } = this.#options;
-    await this.#read(vitals, ask, false);
-    if (!traffic.hasLatencies) return;
-    const rows = await readHistograms(ask);
-    traffic.addLatencies({ worker: nameOf(vitals), rows }, vitals.uptimeSeconds);
-  }
-
-  async #read(vitals: Vitals, ask: Ask, hasServers: boolean): Promise<readonly StatRow[]> {
-    const rows = await readRows(ask, hasServers);
-    this.#options.traffic.add({ worker: nameOf(vitals), rows, hasServers }, vitals.uptimeSeconds);
-    return rows;
   }
 }
