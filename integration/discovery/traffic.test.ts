@@ -38,9 +38,8 @@ describe('traffic follows the registry', () => {
       await nerve.delete(second, -1);
       await vm.serves(web, ['a']);
     }
-    const { failures, requests } = await load.stop();
+    const { failures } = await load.stop(100);
     expect(failures).toEqual([]);
-    expect(requests).toBeGreaterThan(100);
     expect(await vm.worker()).toBe(worker);
     // The file says what runs, although it was never loaded again.
     expect(readFileSync(join(vm.folder, 'haproxy.cfg'), 'utf8')).toContain(`${a.host}:${a.port}`);

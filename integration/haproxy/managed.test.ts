@@ -82,6 +82,7 @@ describe('a managed HAProxy', () => {
     // Its supervisor sees a new file, or a death, before the pass has come to it.
     bed = startGenerator(topLevel(dir, { managed: true, ...testBase(dir) }), { watchMs: 1 });
     expect(reloads(await bed.settle(web([1])))).toBe(0);
+    await eventually(() => told().length > 0, { what: 'it says that it was started' });
     expect(told()).toEqual(['haproxy started']);
     const { mtimeMs } = await stat(haproxyPaths(dir).configFile);
     await eventually(() => Date.now() >= mtimeMs + 2_000, {

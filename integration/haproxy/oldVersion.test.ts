@@ -103,9 +103,8 @@ describe('an HAProxy that takes no servers at run time', () => {
     await eventually(() => upstreams[1]!.served > 0 && upstreams[2]!.served > 0, { what: 'both serve' });
     expect(reloads(await bed.settle(web({ 2: 1, 3: 1 })))).toBe(1);
     expect(await serversOf(haproxyPaths(dir).adminSocket, 'web')).toHaveLength(2);
-    const { failures, requests } = await load.stop();
+    const { failures } = await load.stop(20);
     expect(failures).toEqual([]);
-    expect(requests).toBeGreaterThan(20);
     const reload = 'smartstack_haproxy_reload_total{reason="no-dynamic-servers",result="success"}';
     expect(await bed.metrics()).toContain(`${reload} 2`);
   });

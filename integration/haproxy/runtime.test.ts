@@ -116,9 +116,8 @@ describe.runIf(tested.dynamicServers)('commands on a running HAProxy', () => {
     );
     expect(applied.map(({ outcome }) => outcome.result)).toEqual(['done', 'done']);
     expect(await stateOf('s2')).toBeUndefined();
-    const { failures, requests } = await load.stop();
+    const { failures } = await load.stop(200);
     expect(failures).toEqual([]);
-    expect(requests).toBeGreaterThan(200);
   });
 
   it('a server that is down takes nothing until its checks pass', async () => {
@@ -163,9 +162,8 @@ describe.runIf(tested.dynamicServers)('commands on a running HAProxy', () => {
     }
     expect(lingering.length).toBeLessThanOrEqual(3);
     expect(removed).toBeGreaterThanOrEqual(117);
-    const { failures, requests } = await load.stop();
+    const { failures } = await load.stop(1000);
     expect(failures).toEqual([]);
-    expect(requests).toBeGreaterThan(1000);
   });
 
   it('lets a request in flight end on a server that is being removed', async () => {

@@ -29,10 +29,14 @@ export function watchCounters(scrape: () => Promise<string>) {
     for (const series of before.keys()) if (!last.includes(`${series} `)) fallen.push(`${series} is gone`);
   })();
   return {
-    stop: async (): Promise<{ fallen: readonly string[]; scrapes: number }> => {
+    get count(): number {
+      return state.scrapes;
+    },
+    /** What fell. */
+    stop: async (): Promise<readonly string[]> => {
       state.stopped = true;
       await running;
-      return { fallen, scrapes: state.scrapes };
+      return fallen;
     },
   };
 }

@@ -22,6 +22,9 @@ export interface SpawnOptions {
   readonly onMessage?: (message: unknown) => void;
 }
 
+/** How long somebody who has ended may be heard, if others hold the pipe. */
+const lastWordsMs = 500;
+
 const alive = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of alive) child.kill('SIGKILL');
@@ -59,7 +62,17 @@ export function startProcess(
       output += error.message;
       gone(127);
     });
-    child.once('exit', (code, signal) => gone(code ?? signal ?? 1));
+    child.once('exit', (code, signal) => {
+      running = false;
+      alive.delete(child);
+      const result = code ?? signal ?? 1;
+      // What it said last may still be on its way; a child of its own may hold the pipe open for ever.
+      const timer = setTimeout(gone, lastWordsMs, result);
+      child.once('close', () => {
+        clearTimeout(timer);
+        gone(result);
+      });
+    });
   });
   const stop = async (signal: NodeJS.Signals = 'SIGTERM', graceMs = 10_000): Promise<void> => {
     if (!running) return;

@@ -1,6 +1,7 @@
 export interface EventuallyOptions {
   /** What is awaited, for the failure's message: "the node is gone". */
   readonly what: string;
+  /** 15 s unless told: what takes milliseconds here may take seconds on a machine that has much else to do. */
   readonly timeoutMs?: number;
   readonly intervalMs?: number;
 }
@@ -11,7 +12,7 @@ export interface EventuallyOptions {
  */
 export async function eventually<T>(
   condition: () => T | Promise<T>,
-  { what, timeoutMs = 5_000, intervalMs = 5 }: EventuallyOptions,
+  { what, timeoutMs = 15_000, intervalMs = 5 }: EventuallyOptions,
 ): Promise<NonNullable<T>> {
   const deadline = performance.now() + timeoutMs;
   let last: unknown;

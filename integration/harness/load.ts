@@ -1,4 +1,5 @@
 import { Agent, request } from 'node:http';
+import { eventually } from './eventually.ts';
 
 /** A bounded load of HTTP requests against one address. */
 export interface LoadOptions {
@@ -28,8 +29,13 @@ interface LoadResult {
 export interface Load {
   readonly requests: number;
   readonly failures: readonly string[];
-  /** Lets requests in flight end, and returns the totals. */
-  stop(): Promise<LoadResult>;
+  /** Requests answered so far by each upstream. */
+  readonly byIdentity: ReadonlyMap<string, number>;
+  /**
+   * Lets requests in flight end, and returns the totals; with `least`, not before that many were asked: what few
+   * requests met proves little, and how many there are by now is a matter of the machine.
+   */
+  stop(least?: number): Promise<LoadResult>;
 }
 
 /** One GET; resolves with status and body, rejects on connection errors and after 10 s of silence. */
@@ -81,8 +87,12 @@ export function startLoad(options: LoadOptions): Load {
       return state.requests;
     },
     failures,
-    stop: async () => {
-      state.stopped = true;
+    byIdentity,
+    stop: async (least = 0) => {
+      const isEnough = (): boolean => state.requests >= Math.min(least, options.maxRequests);
+      await eventually(isEnough, { what: `${least} requests`, timeoutMs: 30_000 }).finally(() => {
+        state.stopped = true;
+      });
       await clients;
       return { requests: state.requests, failures, byIdentity };
     },

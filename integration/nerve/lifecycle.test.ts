@@ -101,7 +101,8 @@ describe('nerve', () => {
     const started = performance.now();
     await nerve.stop('SIGTERM');
     expect(await nerve.exited).toBe(0);
-    expect(performance.now() - started).toBeLessThan(4_000);
+    // 3 s, and no session's timeout on top.
+    expect(performance.now() - started).toBeLessThan(10_000);
     expect(nerve.output).toContain('could not withdraw in time');
   });
 
@@ -118,7 +119,6 @@ describe('nerve', () => {
     nerve.signal('SIGTERM');
     await eventually(async () => (await children(session, path)).length === 0, {
       what: 'it is withdrawn',
-      timeoutMs: 3_000,
     });
     await eventually(() => nerve.output.includes('"stopped"'), { what: 'it is done' });
   });

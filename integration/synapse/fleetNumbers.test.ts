@@ -111,7 +111,7 @@ describe('the live numbers of a fleet', { timeout: 200_000 }, () => {
     const folder = makeTempDir('key');
     onCleanUp(() => removeTempDir(folder));
     [keyFile, keyOfB] = [join(folder, 'fleet.key'), join(folder, 'b.key')];
-    for (const file of [keyFile, keyOfB]) writeFileSync(file, `${key}\n`);
+    for (const file of [keyFile, keyOfB]) writeFileSync(file, `${key}\n`, { mode: 0o600 });
     await register(session, 'orders', await upstream('o'));
     listens = `127.0.0.1:${await freePort()}`;
     a = await vmOf('host-a', ['orders'], `key_file: ${keyFile}, listen: "${listens}"`);
@@ -164,6 +164,10 @@ describe('the live numbers of a fleet', { timeout: 200_000 }, () => {
       null,
       false,
     ]);
+    const counted = async (vm: Vm): Promise<string> =>
+      (await fetch(`http://127.0.0.1:${vm.adminPort}/metrics`)).text();
+    expect(await counted(asker!)).toMatch(/^smartstack_numbers_asked_total\{result="answered"\} [1-9]/m);
+    expect(await counted(b!)).toMatch(/^smartstack_numbers_answered_total\{result="answered"\} [1-9]/m);
     const place = ['--address', `127.0.0.1:${asker!.adminPort}`];
     const table = await commandOf('synapse', 'edges', '-o', 'wide', ...place);
     expect(table.stdout).toMatch(/ orders +2 +\d+\.\d .* 2\/2 +host-a,host-b\n/);

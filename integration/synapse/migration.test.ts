@@ -138,6 +138,8 @@ describe('synapse lint', () => {
         - option forceclose
         - 'reqadd X-Foo:\ a\ b if TRUE'
         - 'reqidel ^X-Bar:.*'
+        - monitor-net 10.0.0.0/8
+        - dispatch 127.0.0.1:9
 `,
       ),
     );
@@ -148,6 +150,11 @@ describe('synapse lint', () => {
         ),
         expect.stringMatching(/^12:11 \S+listen\[2\] error .*`http-request add-header X-Foo "a b" if TRUE`/),
         expect.stringMatching(/^13:11 \S+listen\[3\] error .*`http-request del-header X-Bar`/),
+        expect.stringMatching(/^14:11 .* error .*`http-request return status 200 if { src 10\.0\.0\.0\/8 }`/),
+        // This one takes it.
+        expect.stringMatching(
+          /^15:11 .* warning HAProxy 3\.5 and later refuse .*`server dispatch 127\.0\.0\.1:9`/,
+        ),
       ]),
     );
   });

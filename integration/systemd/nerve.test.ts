@@ -161,7 +161,8 @@ export default ({ defineCheck }) =>
     const started = performance.now();
     await vm.must('systemctl', 'stop', 'nerve');
     expect(await registrations()).toEqual([]);
-    expect(performance.now() - started).toBeLessThan(5_000);
+    // The unit lets it take 30 s.
+    expect(performance.now() - started).toBeLessThan(20_000);
     expect(await vm.property('nerve', 'Result')).toBe('success');
   });
 
@@ -199,8 +200,8 @@ export default ({ defineCheck }) =>
     await vm.must('sh', '-c', 'echo "drain_on_stop: true" >>/etc/nerve/nerve.yaml');
     await vm.must('sh', '-c', 'echo "drain: { min_time: 4 }" >>/etc/nerve/services.d/hello.yaml');
     await vm.must('systemctl', 'restart', 'nerve');
-    await vm.must('systemctl', 'stop', '--no-block', 'nerve');
     const started = performance.now();
+    await vm.must('systemctl', 'stop', '--no-block', 'nerve');
     await eventually(async () => (await registrations()).length === 0, { what: 'it is withdrawn' });
     await eventually(async () => (await vm.property('nerve', 'ActiveState')) === 'inactive', {
       what: 'it has ended',

@@ -21,39 +21,49 @@ closeSessionsAfterEach();
 
 describe('fault 11: close()', () => {
   it('in every state, twice: resolves in time, never throws', async () => {
-    const timed = async (session: { close(o: { deadlineMs: number }): Promise<void> }): Promise<number> => {
+    interface Closable {
+      close(options: { deadlineMs: number }): Promise<void>;
+    }
+    const timed = async (session: Closable, deadlineMs: number): Promise<number> => {
       const start = performance.now();
-      await Promise.all([session.close({ deadlineMs: 300 }), session.close({ deadlineMs: 300 })]);
+      await Promise.all([session.close({ deadlineMs }), session.close({ deadlineMs })]);
       return performance.now() - start;
     };
+    /** Where there is nobody to wait for, the deadline has no part in it. */
+    const closesAtOnce = async (session: Closable): Promise<void> =>
+      expect(await timed(session, 10_000)).toBeLessThan(5_000);
+    /** Nobody answers: without the deadline it would wait for the session's timeout, or for ever. */
+    const closesInTime = async (session: Closable): Promise<void> =>
+      expect(await timed(session, 300)).toBeLessThan(5_000);
+    const patient = { sessionTimeoutMs: 20_000 };
     const connecting = testSession('127.0.0.1:1').session;
-    expect(await timed(connecting)).toBeLessThan(100);
+    await closesAtOnce(connecting);
     const connected = testSession(server.address);
     await connected.connected();
     await connected.session.create('/mine', Buffer.alloc(0), 'ephemeral');
-    expect(await timed(connected.session)).toBeLessThan(300);
+    await closesAtOnce(connected.session);
     const atOnce = testSession(server.address).session;
-    expect(await timed(atOnce)).toBeLessThan(100);
-    const suspended = testSession(proxy.address);
+    await closesAtOnce(atOnce);
+    const suspended = testSession(proxy.address, patient);
     await suspended.connected();
     // The connected one took its ephemerals with it.
     expect(await suspended.session.exists('/mine')).toBeUndefined();
     proxy.refuse();
     proxy.cut();
     await eventually(() => suspended.session.state.kind === 'suspended', { what: 'suspended' });
-    expect(await timed(suspended.session)).toBeLessThan(400);
+    await closesInTime(suspended.session);
     proxy.heal();
     const authFailed = testSession(proxy.address, {
       auth: [{ scheme: 'unheard-of', data: Buffer.from('x') }],
     });
     await eventually(() => authFailed.session.state.kind === 'auth-failed', { what: 'auth-failed' });
-    expect(await timed(authFailed.session)).toBeLessThan(400);
-    const hung = testSession(server.address);
+    await closesInTime(authFailed.session);
+    const hung = testSession(server.address, patient);
     await hung.connected();
     server.pause();
-    expect(await timed(hung.session)).toBeLessThan(400);
-    const neverAnswered = testSession(server.address).session;
-    expect(await timed(neverAnswered)).toBeLessThan(400);
+    await closesInTime(hung.session);
+    const neverAnswered = testSession(server.address, patient).session;
+    await closesInTime(neverAnswered);
     server.resume();
     await expect(hung.session.exists('/')).rejects.toMatchObject({ kind: 'Closed' });
     for (const { session } of [connected, suspended, authFailed, hung])
@@ -98,10 +108,10 @@ describe('fault 11: close()', () => {
     child.stdin.write('close\n');
     await eventually(() => output.includes('closed'), {
       what: 'the child has closed its session',
-      timeoutMs: 3_000,
     });
     const closedAt = performance.now();
     expect(await exited).toBe(0);
-    expect(performance.now() - closedAt).toBeLessThan(1_000);
+    // Nothing keeps it: neither a timer of 10 s nor a socket.
+    expect(performance.now() - closedAt).toBeLessThan(5_000);
   });
 });

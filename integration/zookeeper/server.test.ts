@@ -172,10 +172,10 @@ it('expired by someone else (who closes the same session): at once a new session
   await thief.connected();
   await thief.session.close();
   await eventually(() => session.state.kind === 'connected' && epochOf(session) === 2, {
-    what: 'a new session',
-    timeoutMs: 2_000,
+    what: 'a new session, before the old one would have ended',
+    timeoutMs: 5_000,
   });
-  await registration.settled(AbortSignal.timeout(2_000));
+  await registration.settled(AbortSignal.timeout(5_000));
   expect((await session.getChildren('/hijack')).children).toEqual(['i_0000000001']);
 });
 
@@ -212,8 +212,8 @@ describe('fault 16', () => {
     await eventually(() => session.state.kind === 'auth-failed', { what: 'auth-failed' });
     const before = proxy.accepted;
     await holds(() => session.state.kind === 'auth-failed', { what: 'auth-failed', forMs: 1_000 });
-    expect(proxy.accepted - before).toBeGreaterThan(0);
     expect(proxy.accepted - before).toBeLessThan(12);
+    await eventually(() => proxy.accepted > before, { what: 'another dial' });
     expect(warnings()).toHaveLength(1);
   });
 

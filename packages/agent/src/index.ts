@@ -22,4 +22,5 @@ export * from './publishFile.js';
 export * from './run.js';
 export * from './secretFile.js';
 export * from './statsd.js';
+export * from './textOrder.js';
 export * from './watchFiles.js';

@@ -1,4 +1,4 @@
-import { type Clock, describeError, type Logger, within } from '@smartstack/agent';
+import { byText, type Clock, describeError, type Logger, within } from '@smartstack/agent';
 import { setMaxListeners } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
 import type { ServiceDefinition } from './config/service.js';
@@ -44,7 +44,7 @@ export class Services {
   get status(): readonly ServiceStatus[] {
     return [...this.#current.values()]
       .map(({ service }) => service.status)
-      .sort((a, b) => (a.service < b.service ? -1 : 1));
+      .sort((a, b) => byText(a.service, b.service));
   }
 
   /** Services whose loop has not come round for far too long. None, unless there is a bug. */

@@ -1,3 +1,4 @@
+import { byText } from '@smartstack/agent';
 import type * as z from 'zod';
 import type { Instance } from './instance.js';
 import type { instanceListSchema } from './instanceListSchema.js';
@@ -23,14 +24,10 @@ export function instanceList(
     }))
     .sort(
       (a, b) =>
-        compare(a.host, b.host) ||
+        byText(a.host, b.host) ||
         a.port - b.port ||
-        compare(a.name ?? '', b.name ?? '') ||
+        byText(a.name ?? '', b.name ?? '') ||
         (a.id ?? 0) - (b.id ?? 0),
     );
   return { service, source, instances, problems: problems.slice(0, 50) };
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -77,7 +77,7 @@ export async function runDaemon(options: DaemonOptions, lifetime: Lifetime): Pro
 
 /** Who calls whom can wait until there is somebody to call. */
 async function topologyOf(
-  { synapse, settings, clock, logger }: DaemonOptions,
+  { synapse, settings, clock, logger, metrics }: DaemonOptions,
   signal: AbortSignal,
 ): Promise<Topology> {
   await synapse.routesFirst(signal);
@@ -86,7 +86,7 @@ async function topologyOf(
   return new Made({
     settings: { ...local, mesh: synapse.isShadow ? undefined : mesh },
     acquireSession: (hosts) => synapse.acquireSession('topology', hosts),
-    ...{ version, zone: settings.location.get('zone'), clock },
+    ...{ version, zone: settings.location.get('zone'), clock, metrics },
     generators: () => synapse.evidence.generators.values(),
     declared: () => synapse.evidence.services.callers,
     logger: logger.child({ component: 'topology' }),

@@ -1,5 +1,6 @@
 import { type ConfigIssue, formatIssue } from '../config/types.js';
 import { exitCode } from '../errors.js';
+import { byText } from '../textOrder.js';
 
 /** How the issues of a configuration are told. */
 export interface LintReport {
@@ -15,7 +16,7 @@ export interface LintReport {
 export function reportLint({ file, issues, strict, output, print }: LintReport): number {
   const lines = new Map(issues.map((issue) => [formatIssue(issue), issue]));
   const sorted = [...lines].sort(
-    ([, a], [, b]) => order(a.file, b.file) || a.line - b.line || a.column - b.column,
+    ([, a], [, b]) => byText(a.file, b.file) || a.line - b.line || a.column - b.column,
   );
   const errors = sorted.filter(([, { severity }]) => severity === 'error').length;
   const warnings = sorted.length - errors;
@@ -28,8 +29,4 @@ export function reportLint({ file, issues, strict, output, print }: LintReport):
     print('stdout', sorted.length === 0 ? `${file}: nothing to say` : `${file}: ${count}`);
   }
   return errors > 0 || (strict && warnings > 0) ? exitCode.failure : exitCode.stopped;
-}
-
-function order(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,4 +1,4 @@
-import { Backoff, type Clock, describeError, unlessAborted } from '@smartstack/agent';
+import { Backoff, byText, type Clock, describeError, unlessAborted } from '@smartstack/agent';
 import type { EtcdClient } from './client.js';
 import { EtcdError } from './errors.js';
 import { type Change, type ListedKey, rangeOf, readRange, readWatch, watchFrom } from './watchMessages.js';
@@ -107,7 +107,7 @@ export class PrefixWatch {
       }
     }
     if (this.#keys.size > maxKeys) throw new EtcdError(`more than ${maxKeys} keys`);
-    if (!sorted) this.#keys = new Map([...this.#keys].sort(([a], [b]) => (a < b ? -1 : 1)));
+    if (!sorted) this.#keys = new Map([...this.#keys].sort(([a], [b]) => byText(a, b)));
     this.#options.listener.onKeys(this.#keys);
   }
 }

@@ -1,3 +1,4 @@
+import { byText } from '@smartstack/agent';
 import type { Instance } from '@smartstack/registry';
 
 /** No service of ours has more, and whatever shows them must go on working. */
@@ -16,6 +17,6 @@ export function withinLimit(instances: readonly Instance[]): {
   const leftOut = Math.max(0, instances.length - maxInstances);
   if (leftOut === 0) return { instances, leftOut };
   const keyed = instances.map((instance) => [order(instance), instance] as const);
-  keyed.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  keyed.sort(([a], [b]) => byText(a, b));
   return { instances: keyed.slice(0, maxInstances).map(([, instance]) => instance), leftOut };
 }

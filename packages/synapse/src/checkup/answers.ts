@@ -3,6 +3,7 @@ import * as z from 'zod';
 
 import { planShape, serverShape, serviceShape } from '../explain/shapes.js';
 import { tapServicesShape } from '../tap/shapes.js';
+import { topologyShape } from '../topology/shapes.js';
 import { trafficShape } from '../traffic/shapes.js';
 
 /** What of `/status` the points look at: it is for people, and each part may be absent. */
@@ -48,5 +49,6 @@ export const readServices = reader('synapse', z.object({ services: z.array(servi
 export const readServers = reader('synapse', z.object({ servers: z.array(serverShape) }));
 export const readPlan = reader('synapse', planShape);
 export const readTraffic = reader('synapse', trafficShape);
+export const readTopology = reader('synapse', topologyShape);
 export const readTapServices = reader('synapse', tapServicesShape);
 export const readStatus = reader('synapse', statusShape);

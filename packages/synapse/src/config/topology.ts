@@ -48,7 +48,7 @@ const numbersSettings = z
       .string()
       .startsWith('/', 'expected an absolute path')
       .describe(
-        'A file with a key that all hosts of the fleet share, one line of at least 32 characters: `openssl rand -hex 32`. Who asks, and who answers, proves with it that they have it; it is never sent. Not the token of `admin`.',
+        'A file with a key that all hosts of the fleet share, a line of at least 32 characters: `openssl rand -hex 32`. Who asks, and who answers, proves with it that they have it; it is never sent. With several lines the first is used and each is good, so that keys can be exchanged. Read anew whenever it is needed. Not the token of `admin`.',
       ),
     listen: target
       .nullish()

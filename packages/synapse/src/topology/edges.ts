@@ -1,3 +1,4 @@
+import { byText } from '@smartstack/agent';
 import type { Caller, Edge } from './types.js';
 
 /** Unseen for so long, an edge is no more; in milliseconds. */
@@ -53,12 +54,11 @@ export class Edges {
 
   /** In the order of their services and callers; `offset` makes wall clock times of them. */
   list(offset: number): readonly Edge[] {
-    const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
     return [...this.#edges.values()]
       .map(({ caller, service, first, last }) => ({
         ...{ caller, service, firstSeen: Math.round(first + offset), lastSeen: Math.round(last + offset) },
       }))
-      .sort((a, b) => order(a.service, b.service) || order(a.caller.name, b.caller.name));
+      .sort((a, b) => byText(a.service, b.service) || byText(a.caller.name, b.caller.name));
   }
 
   #isSeen(service: string): boolean {

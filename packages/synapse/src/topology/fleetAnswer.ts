@@ -12,6 +12,8 @@ export interface FleetReading {
   readonly fleet: Fleet;
   /** Of its hosts' numbers, by instance_id; undefined where nobody is asked. */
   readonly reports: ReadonlyMap<string, HostReport> | undefined;
+  /** Why this host can neither ask nor tell, or should not. */
+  readonly problems?: readonly string[];
   /** What makes wall clock times of monotonic ones. */
   readonly offset: number;
 }
@@ -75,7 +77,7 @@ function missing(hosts: readonly TopologyHost[]): readonly string[] {
 export function fleetAnswer(
   own: TopologyAnswer,
   self: Told,
-  { fleet, reports, offset }: FleetReading,
+  { fleet, reports, problems = [], offset }: FleetReading,
 ): TopologyAnswer {
   const others = fleet.hosts.filter(({ instanceId }) => instanceId !== self.instanceId);
   const told = [self, ...others.map((node) => toldBy(node, reports?.get(node.instanceId)))];
@@ -90,7 +92,8 @@ export function fleetAnswer(
       isStale,
       ...(problem !== undefined && { problem }),
       hasNumbers: reports !== undefined,
+      ...(problems.length > 0 && { numbersProblems: problems }),
     },
-    notes: [...own.notes, ...notesOf(fleet), ...missing(hosts)],
+    notes: [...own.notes, ...problems, ...notesOf(fleet), ...missing(hosts)],
   };
 }

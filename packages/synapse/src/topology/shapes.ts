@@ -73,6 +73,11 @@ const fleetState = z
     isStale: z.boolean().describe('It is not read now, or was not for long.'),
     problem: z.string().optional().describe('Why.'),
     hasNumbers: z.boolean().describe('Whether other hosts are asked for their numbers.'),
+    numbersProblems: z
+      .array(z.string())
+      .readonly()
+      .optional()
+      .describe('Why this host can neither ask nor tell, or should not as things are.'),
   })
   .meta({ id: 'FleetState' });
 

@@ -1,3 +1,4 @@
+import { byText } from '@smartstack/agent';
 import { latencyBuckets, quantile } from '../traffic/latency.js';
 import type { Counts, ServiceCounts } from './counts.js';
 import type { HostEdge } from './mesh/node.js';
@@ -16,8 +17,6 @@ export interface Told {
   /** Undefined where nothing is known of its traffic. */
   readonly counts: ServiceCounts | undefined;
 }
-
-const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** What some hosts counted, together: percentiles of all their responses, not averages of percentiles. */
 function numbersOf(counted: readonly Counts[]) {
@@ -79,9 +78,9 @@ class Groups {
 
   /** In the order of services and callers. */
   *[Symbol.iterator](): Iterator<Group> {
-    for (const service of [...this.#all.keys()].sort(order)) {
+    for (const service of [...this.#all.keys()].sort(byText)) {
       const callers = this.#all.get(service) ?? new Map<string, Group[]>();
-      for (const caller of [...callers.keys()].sort(order)) yield* callers.get(caller) ?? [];
+      for (const caller of [...callers.keys()].sort(byText)) yield* callers.get(caller) ?? [];
     }
   }
 }
@@ -134,7 +133,7 @@ export function servicesOf(hosts: readonly Told[]): readonly FleetService[] {
     }
   }
   return [...services]
-    .sort(([a], [b]) => order(a, b))
+    .sort(([a], [b]) => byText(a, b))
     .map(([service, { hosts: on, counts }]) => {
       const { latencies, ...numbers } = numbersOf(counts);
       const [p50, p99] = [quantile(latencies, 0.5) ?? null, quantile(latencies, 0.99) ?? null];

@@ -1,4 +1,12 @@
-import { type Clock, type Logger, run, type Task, unlessAborted, untilAborted } from '@smartstack/agent';
+import {
+  type Clock,
+  type Logger,
+  type Metrics,
+  run,
+  type Task,
+  unlessAborted,
+  untilAborted,
+} from '@smartstack/agent';
 import type { SessionLease } from '@smartstack/registry';
 import type { Generator } from '../catalog/types.js';
 import type { MeshSettings, TopologySettings } from '../config/topology.js';
@@ -28,6 +36,7 @@ export interface TopologyOptions {
   readonly zone: string | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics: Metrics;
 }
 
 /** An answer for the fleet is good for all who ask in this time, in milliseconds. */
@@ -110,9 +119,15 @@ export class Topology {
   /** Only who wants to know numbers of others, or to tell them, loads what it takes. */
   async #numbersOf({ numbers: settings }: MeshSettings): Promise<Numbers | undefined> {
     if (settings === undefined) return undefined;
-    const { clock, logger } = this.#options;
-    const { Numbers: Made } = await import('./numbers/numbers.js');
-    return new Made({ settings, clock, logger, numbers: () => this.#told() });
+    const { clock, logger, metrics } = this.#options;
+    const [{ Numbers: Made }, { createNumbersMetrics }] = await Promise.all([
+      import('./numbers/numbers.js'),
+      import('./numbers/metrics.js'),
+    ]);
+    return new Made({
+      ...{ settings, clock, logger, metrics: createNumbersMetrics(metrics) },
+      numbers: () => this.#told(),
+    });
   }
 
   #node(): HostNode {
@@ -149,7 +164,8 @@ export class Topology {
     const reports = await this.#numbers?.of(others, signal);
     const { clock } = this.#options;
     const offset = clock.now() - clock.monotonic();
-    const answer = fleetAnswer(this.host(), this.#self, { fleet, reports, offset });
+    const problems = this.#numbers?.problems ?? [];
+    const answer = fleetAnswer(this.host(), this.#self, { fleet, reports, problems, offset });
     const problem = this.#publisher?.problem;
     if (problem === undefined) return answer;
     return { ...answer, notes: [...answer.notes, `the others are not told of this host: ${problem}`] };

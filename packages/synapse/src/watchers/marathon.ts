@@ -1,3 +1,4 @@
+import { byText } from '@smartstack/agent';
 import type { Instance } from '@smartstack/registry';
 import * as z from 'zod';
 
@@ -114,6 +115,6 @@ export function tasksOf(answer: unknown, index: number): SourceReading {
       problems.push({ path: `task ${String(id).slice(0, 200)}`, reason });
     }
   }
-  instances.sort((a, b) => (a.host < b.host ? -1 : Number(a.host > b.host)));
+  instances.sort((a, b) => byText(a.host, b.host));
   return { instances, problems: problems.slice(0, 50) };
 }

@@ -1,5 +1,6 @@
 import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import { byText } from '@smartstack/agent';
 import { reachOf } from './listeners.js';
 import type { Host } from './plan.js';
 import { readListeners, readOwners, textOf } from './procfs.js';
@@ -46,9 +47,7 @@ export function ownAddress(interfaces: Interfaces, routes: string): Host['addres
       .filter(({ address, internal }) => !internal && reachOf(address) === 'address')
       .map(({ address, family }) => ({ address, family, interface: name })),
   );
-  const [best] = usable.sort(
-    (a, b) => rank(a.interface) - rank(b.interface) || a.family.localeCompare(b.family),
-  );
+  const [best] = usable.sort((a, b) => rank(a.interface) - rank(b.interface) || byText(a.family, b.family));
   return best && { address: best.address, interface: best.interface };
 }
 

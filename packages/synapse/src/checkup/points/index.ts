@@ -2,6 +2,7 @@ import type { Facts } from '../facts.js';
 import { groups, type Point } from '../types.js';
 import { configPoints } from './config.js';
 import { convergencePoints } from './convergence.js';
+import { numbersPoint } from './numbers.js';
 import { observabilityPoints } from './observability.js';
 import { registrationPoints } from './registrations.js';
 import { zookeeperPoints } from './zookeeper.js';
@@ -13,6 +14,7 @@ export const ownPoints: readonly Point<Facts>[] = [
   ...registrationPoints,
   ...convergencePoints,
   ...observabilityPoints,
+  numbersPoint,
 ];
 
 /** `points` by group; those of a group in their order. */

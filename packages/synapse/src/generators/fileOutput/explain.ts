@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { byText } from '@smartstack/agent';
 import type { Instance } from '@smartstack/registry';
 import type { GeneratorPlan, GeneratorTrace, ServerTrace, TraceSubject } from '../../catalog/types.js';
 import { onlyLayout, textChanges } from '../lineChanges.js';
@@ -30,7 +31,7 @@ export async function planFolder(wanted: Wanted, folder: OutputFolder): Promise<
         files.push({ path: join(folder.directory, name), changes: changesOf(disk, text) });
       }),
     );
-  files.sort((a, b) => (a.path < b.path ? -1 : 1));
+  files.sort((a, b) => byText(a.path, b.path));
   const known = new Set([...wanted.files.map(({ name }) => name), ...wanted.kept]);
   const unknown = [...present].filter((name) => !known.has(name)).toSorted();
   const purged = unknown.map((name) => ({

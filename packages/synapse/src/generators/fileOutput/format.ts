@@ -1,3 +1,4 @@
+import { byText } from '@smartstack/agent';
 import type { Instance } from '@smartstack/registry';
 
 /** Longer names no file system takes, with what is put around them while a file is written. In bytes. */
@@ -43,7 +44,7 @@ export function saysTheSame(text: string, other: string): boolean {
 function canonical(text: string): string {
   return JSON.stringify(JSON.parse(text), (_key, value: unknown) =>
     typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => byText(a, b)))
       : value,
   );
 }

@@ -1,3 +1,4 @@
+import { byText } from '@smartstack/agent';
 import type { CatalogView, ServiceView } from '../../catalog/types.js';
 import { hostPort, serverAddress, serverName } from '../names.js';
 import { type NginxConfig, type NginxServiceConfig, readServiceBlock } from './blocks.js';
@@ -86,7 +87,7 @@ function serversOf(
     servers.set(name.value, serverLine({ address: hostPort(address.value, port), own }, options ?? ''));
   }
   const entries = [...servers];
-  if (order !== 'no_shuffle') entries.sort(([a], [b]) => (a < b ? -1 : 1));
+  if (order !== 'no_shuffle') entries.sort(([a], [b]) => byText(a, b));
   if (order === 'desc') entries.reverse();
   return entries.map(([, line]) => line);
 }

@@ -1,3 +1,4 @@
+import { byText } from '@smartstack/agent';
 import type { Instance, Json } from '@smartstack/registry';
 import type { CatalogView, ServiceView } from '../../catalog/types.js';
 import { isOneLine } from '../fields.js';
@@ -89,7 +90,7 @@ function instancesOf(view: ServiceView, issues: ValueIssue[]): readonly Instance
     found.set(name.value, asValues(instance));
   }
   // The registry has no order: the same instances are to be the same file.
-  return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, values]) => values);
+  return [...found].sort(([a], [b]) => byText(a, b)).map(([, values]) => values);
 }
 
 function asValues(instance: Instance): InstanceValues {

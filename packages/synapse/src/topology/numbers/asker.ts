@@ -1,5 +1,6 @@
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
 import { AgentError, type Clock, describeError } from '@smartstack/agent';
+import type { Asked } from './metrics.js';
 import { decodeNumbers, type HostNumbers, maxAnswerBytes } from './answer.js';
 import {
   authorizationOf,
@@ -22,15 +23,18 @@ export interface Heard {
 }
 
 /** Why a host told nothing that counts. */
-class AskError extends AgentError {
-  constructor(message: string) {
+export class AskError extends AgentError {
+  readonly result: Exclude<Asked, 'answered'>;
+
+  constructor(result: Exclude<Asked, 'answered'>, message: string) {
     super('no_numbers', message, { retriable: true });
+    this.result = result;
   }
 }
 
 /**
  * Asks a host for its numbers: one GET of one path, of an address, that goes nowhere else whatever it answers. The key
- * is not sent. Rejects with an AgentError that says why there are none, within two seconds.
+ * is not sent. Rejects with an AskError that says why there are none, within two seconds.
  */
 export async function askNumbers(
   target: Target,
@@ -45,9 +49,10 @@ export async function askNumbers(
 function judged(body: Buffer, proof: string | undefined, key: string, challenge: Challenge): Heard {
   // Nothing of what a stranger says is looked at any further.
   if (!isProvenAnswer(key, challenge, body, proof))
-    throw new AskError('its answer is not proven: it has another key, or is no synapse');
+    throw new AskError('unproven', 'its answer is not proven: it has another key, or is no synapse');
   const numbers = decodeNumbers(body);
-  if (numbers === undefined) throw new AskError('its answer makes no sense: is it of a newer version?');
+  if (numbers === undefined)
+    throw new AskError('unusable', 'its answer makes no sense: is it of a newer version?');
   return { numbers, bytes: body.length };
 }
 
@@ -68,17 +73,17 @@ function exchange(
       headers: { authorization, accept: 'application/json' },
     });
     const timer = clock.setTimeout(
-      () => request.destroy(new AskError(`no answer within ${patienceMs / 1_000} s`)),
+      () => request.destroy(new AskError('late', `no answer within ${patienceMs / 1_000} s`)),
       patienceMs,
     );
     request.on('response', (response) => read(request, response, clock, resolve));
     request.on('error', (error) => {
-      reject(error instanceof AskError ? error : new AskError(reasonOf(error)));
+      reject(error instanceof AskError ? error : new AskError('unreachable', reasonOf(error)));
     });
     request.once('close', () => {
       timer.cancel();
       // Whatever ends early says so as an error, or not at all.
-      reject(new AskError('it closed the connection'));
+      reject(new AskError('unreachable', 'it closed the connection'));
     });
     request.end();
   });
@@ -92,14 +97,14 @@ function read(
 ): void {
   const { statusCode = 0, headers } = response;
   if (statusCode !== 200) {
-    request.destroy(new AskError(refusalOf(statusCode, headers.date, clock.now())));
+    request.destroy(new AskError('refused', refusalOf(statusCode, headers.date, clock.now())));
     return;
   }
   const chunks: Buffer[] = [];
   let bytes = 0;
   response.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
-    if (bytes > maxAnswerBytes) request.destroy(new AskError('it answers too much'));
+    if (bytes > maxAnswerBytes) request.destroy(new AskError('unusable', 'it answers too much'));
     else chunks.push(chunk);
   });
   response.once('error', (error) => request.destroy(error));

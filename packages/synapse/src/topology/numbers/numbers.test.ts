@@ -1,5 +1,5 @@
-import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { once, setMaxListeners } from 'node:events';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,9 +14,10 @@ let folder: string;
 let keyFile: string;
 beforeEach(() => {
   stop.now = new AbortController();
+  setMaxListeners(0, stop.now.signal);
   folder = mkdtempSync(join(tmpdir(), 'numbers-'));
   keyFile = join(folder, 'key');
-  writeFileSync(keyFile, `${'k'.repeat(32)}\n`);
+  writeFileSync(keyFile, `${'k'.repeat(32)}\n`, { mode: 0o600 });
 });
 afterEach(() => {
   stop.now.abort();
@@ -35,11 +36,21 @@ const node = (instanceId: string, api?: string): HostNode => ({
   ...{ instanceId, agent: '1', services: [], edges: [], isCut: false, api },
 });
 
-function make(instanceId: string, port?: number, networks: readonly string[] = ['127.0.0.0/8']) {
+function make(
+  instanceId: string,
+  port?: number,
+  networks: readonly string[] = ['127.0.0.0/8'],
+  file = keyFile,
+) {
   const logger = new RecordingLogger();
+  const counted: string[] = [];
   const listen = port === undefined ? undefined : { host: '127.0.0.1', port };
   const made = new Numbers({
-    settings: { keyFile, listen, networks },
+    settings: { keyFile: file, listen, networks },
+    metrics: {
+      asked: (result) => counted.push(`asked: ${result}`),
+      answered: (result) => counted.push(`was asked: ${result}`),
+    },
     numbers: () => ({ instanceId, edges: [], services: new Map(), isCut: false }),
     // Nobody is given up because this machine is busy.
     clock: { ...systemClock, setTimeout: (callback, ms) => systemClock.setTimeout(callback, 10 * ms) },
@@ -48,16 +59,16 @@ function make(instanceId: string, port?: number, networks: readonly string[] = [
   const running = made.run(stop.now.signal);
   const problems = async (hosts: readonly HostNode[]) =>
     [...(await made.of(hosts, stop.now.signal))].map(([name, { problem }]) => [name, problem]);
-  return { made, running, problems, logger };
+  return { made, running, problems, logger, counted };
 }
 
 describe('numbers of other hosts', () => {
   it('are those of a host that is what its node says, at an address of ours', async () => {
     const port = await freePort();
-    const { made: host, running } = make('vm-1', port);
+    const { made: host, running, counted: there } = make('vm-1', port);
     await host.settled;
     expect(host.target).toBe(`127.0.0.1:${port}`);
-    const { problems, made } = make('me');
+    const { problems, made, counted } = make('me');
     await made.settled;
     expect(made.target).toBeUndefined();
     expect(
@@ -77,13 +88,16 @@ describe('numbers of other hosts', () => {
       ['vm-1', undefined],
       ['vm-2', 'there answers vm-1'],
     ]);
+    expect(counted).toEqual(['asked: answered']);
+    expect(there).toEqual(['was asked: answered']);
+    expect([host.problems, made.problems]).toEqual([[], []]);
     stop.now.abort();
     await running;
     expect(host.target).toBeUndefined();
   });
 
   it('are asked of nobody without a key, which is said once', async () => {
-    const { problems, logger } = make('me');
+    const { made, problems, logger, counted } = make('me');
     const hosts = [node('vm-1', `127.0.0.1:${await freePort()}`)];
     writeFileSync(keyFile, 'short\n');
     for (let round = 0; round < 2; round += 1)
@@ -91,9 +105,54 @@ describe('numbers of other hosts', () => {
         ['vm-1', 'our key file cannot be used: a key has at least 32 characters'],
       ]);
     expect(logger.records.map(({ message }) => message)).toEqual(['the key file cannot be used']);
+    expect(made.problems).toEqual([`${keyFile} cannot be used: a key has at least 32 characters`]);
+    expect(counted).toEqual([]);
     // Nobody was asked, so that it is done at once when there is one.
     writeFileSync(keyFile, 'k'.repeat(32));
     expect(await problems(hosts)).toEqual([['vm-1', 'nobody listens there']]);
+    expect(counted).toEqual(['asked: unreachable']);
+    expect(made.problems).toEqual([]);
+  });
+
+  it('are told all the same where others may read the key, which is said before anybody asks', async () => {
+    chmodSync(keyFile, 0o644);
+    const { made, problems, logger } = make('me');
+    await expect.poll(() => logger.records.length).toBe(1);
+    expect(logger.records[0]).toMatchObject({
+      ...{ level: 'warn', message: 'the key file is open to all users of this host' },
+      fields: { file: keyFile },
+    });
+    const hosts = [node('vm-1', `127.0.0.1:${await freePort()}`)];
+    expect(await problems(hosts)).toEqual([['vm-1', 'nobody listens there']]);
+    expect(made.problems).toEqual([`${keyFile} is open to all users of this host`]);
+    chmodSync(keyFile, 0o640);
+    await problems(hosts);
+    expect(made.problems).toEqual([]);
+    expect(logger.records).toHaveLength(1);
+  });
+
+  it('follow an exchange of keys: each file as it is by now', async () => {
+    const port = await freePort();
+    const [old, fresh] = ['k'.repeat(32), 'n'.repeat(32)];
+    const { made: host } = make('vm-1', port);
+    await host.settled;
+    const own = join(folder, 'own');
+    const hosts = [node('vm-1', `127.0.0.1:${port}`)];
+    // Who asked lately is not asked again so soon: one who asks for each step.
+    const asked = async (theirs: string, ours: string) => {
+      writeFileSync(keyFile, theirs);
+      writeFileSync(own, ours, { mode: 0o600 });
+      return make('me', undefined, undefined, own).problems(hosts);
+    };
+    for (const [theirs, ours] of [
+      [old, `${old}\n${fresh}`],
+      [`${old}\n${fresh}`, `${old}\n${fresh}`],
+      [`${old}\n${fresh}`, `${fresh}\n${old}`],
+      [`${fresh}\n${old}`, fresh],
+      [fresh, fresh],
+    ] as const)
+      expect(await asked(`${theirs}\n`, `${ours}\n`)).toEqual([['vm-1', undefined]]);
+    expect(await asked(fresh, old)).toEqual([['vm-1', 'it refuses us: it has another key']]);
   });
 
   it('are asked of no host on loopback, in the internet or of a cloud unless somebody says so', async () => {

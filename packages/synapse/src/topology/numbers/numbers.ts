@@ -1,10 +1,18 @@
-import { type Clock, type Logger, type Secret, SecretFile, type Task, untilAborted } from '@smartstack/agent';
+import {
+  type Clock,
+  type Logger,
+  SecretFile,
+  type Secrets,
+  type Task,
+  untilAborted,
+} from '@smartstack/agent';
 import type { NumbersSettings } from '../../config/topology.js';
 import { membership } from '../../networks.js';
 import type { HostNode } from '../mesh/node.js';
 import type { HostNumbers } from './answer.js';
-import { askNumbers, type Heard } from './asker.js';
+import { AskError, askNumbers, type Heard } from './asker.js';
 import { FanOut, type Known } from './fanOut.js';
+import type { NumbersMetrics } from './metrics.js';
 import { NumbersServer } from './server.js';
 import { parseTarget, targetText } from './target.js';
 
@@ -16,6 +24,7 @@ export interface NumbersOptions {
   readonly settings: NumbersSettings;
   /** Those of this host. */
   readonly numbers: () => HostNumbers;
+  readonly metrics: NumbersMetrics;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -30,10 +39,12 @@ export class Numbers {
   readonly #isNear: (address: string) => boolean;
   readonly #server: NumbersServer | undefined;
   readonly #fanOut: FanOut;
-  #told: string | undefined;
+  /** Of the key file: why it cannot be used, and what is wrong all the same. */
+  #problem: string | undefined;
+  #isOpen = false;
 
   constructor(options: NumbersOptions) {
-    const { settings, numbers, clock, logger } = options;
+    const { settings, numbers, metrics, clock, logger } = options;
     const { listen, keyFile, networks } = settings;
     this.#options = options;
     this.#file = new SecretFile(keyFile, kind, clock);
@@ -42,7 +53,8 @@ export class Numbers {
       listen &&
       new NumbersServer({
         ...{ listen, numbers, clock, logger, mayAsk: this.#isNear },
-        key: () => this.#key(),
+        keys: () => this.#keys(),
+        onAnswer: (result) => metrics.answered(result),
       });
     this.#fanOut = new FanOut({ ask: (address, signal) => this.#ask(address, signal), clock });
   }
@@ -57,16 +69,29 @@ export class Numbers {
     return this.#server?.settled ?? Promise.resolve();
   }
 
+  /** What an operator should know, by what was found last. */
+  get problems(): readonly string[] {
+    const { keyFile } = this.#options.settings;
+    const unserved = this.#server?.problem;
+    return [
+      ...(this.#problem === undefined ? [] : [`${keyFile} cannot be used: ${this.#problem}`]),
+      ...(this.#isOpen ? [`${keyFile} is open to all users of this host`] : []),
+      ...(unserved === undefined ? [] : [`other hosts cannot ask here: ${unserved}`]),
+    ];
+  }
+
   readonly run: Task = async (signal) => {
+    // What is wrong with the file is told before somebody needs it.
+    await this.#keys();
     if (this.#server !== undefined) await this.#server.run(signal);
     await untilAborted(signal);
   };
 
   /** What these hosts tell of their numbers, by instance_id; waits three seconds at most. Never rejects. */
   async of(hosts: readonly HostNode[], signal: AbortSignal): Promise<ReadonlyMap<string, HostReport>> {
-    const key = await this.#key();
-    if ('problem' in key) {
-      const problem = `our key file cannot be used: ${key.problem}`;
+    const keys = await this.#keys();
+    if ('problem' in keys) {
+      const problem = `our key file cannot be used: ${keys.problem}`;
       return new Map(hosts.map(({ instanceId }) => [instanceId, { problem }]));
     }
     const addresses = new Map<string, string>();
@@ -97,21 +122,32 @@ export class Numbers {
   }
 
   async #ask(address: string, signal: AbortSignal): Promise<Heard> {
+    const { metrics, clock } = this.#options;
     const target = parseTarget(address);
-    const key = await this.#key();
-    if ('problem' in key) throw new Error(key.problem);
+    const keys = await this.#keys();
+    if ('problem' in keys) throw new Error(keys.problem);
     if (target === undefined) throw new Error('it has no address');
-    return askNumbers(target, key.secret, { clock: this.#options.clock, signal });
+    try {
+      const heard = await askNumbers(target, keys.secrets[0], { clock, signal });
+      metrics.asked('answered');
+      return heard;
+    } catch (error) {
+      if (error instanceof AskError && !signal.aborted) metrics.asked(error.result);
+      throw error;
+    }
   }
 
-  async #key(): Promise<Secret> {
-    const key = await this.#file.read();
-    const problem = 'problem' in key ? key.problem : undefined;
-    if (problem !== undefined && problem !== this.#told)
-      this.#options.logger.warn('the key file cannot be used', {
-        ...{ file: this.#options.settings.keyFile, problem },
-      });
-    this.#told = problem;
-    return key;
+  async #keys(): Promise<Secrets> {
+    const { settings, logger } = this.#options;
+    const { keyFile: file } = settings;
+    const keys = await this.#file.readAll();
+    const problem = 'problem' in keys ? keys.problem : undefined;
+    const isOpen = 'isOpenToOthers' in keys && keys.isOpenToOthers;
+    if (problem !== undefined && problem !== this.#problem)
+      logger.warn('the key file cannot be used', { file, problem });
+    if (isOpen && !this.#isOpen) logger.warn('the key file is open to all users of this host', { file });
+    this.#problem = problem;
+    this.#isOpen = isOpen;
+    return keys;
   }
 }

@@ -4,7 +4,7 @@ import { Nonces } from './nonces.js';
 import {
   authorizationOf,
   type Challenge,
-  isProven,
+  provenWith,
   isProvenAnswer,
   newChallenge,
   presentedIn,
@@ -20,7 +20,7 @@ const body = Buffer.from('{"v":1}');
 /** Whether the server of `at` takes what was made with `given`. */
 const isTaken = (header: string, at = target, given = key): boolean => {
   const presented = presentedIn(header, at);
-  return presented !== undefined && isProven(given, presented);
+  return presented !== undefined && provenWith([given], presented) === given;
 };
 
 describe('the proof of who asks', () => {
@@ -40,6 +40,15 @@ describe('the proof of who asks', () => {
     expect(isTaken(header, target, 'l'.repeat(32))).toBe(false);
     expect(isTaken(header.replace('at=1700000000000', 'at=1700000000001'))).toBe(false);
     expect(isTaken(header.replace('nonce=ab', 'nonce=ac'))).toBe(false);
+  });
+
+  it('is taken by whoever has several keys, of which it was made with one', () => {
+    const presented = presentedIn(authorizationOf(key, challenge), target)!;
+    const [other, third] = ['l'.repeat(32), 'm'.repeat(32)];
+    for (const keys of [[key], [key, other], [other, key], [other, third, key]])
+      expect(provenWith(keys, presented)).toBe(key);
+    expect(provenWith([other, third], presented)).toBeUndefined();
+    expect(provenWith([], presented)).toBeUndefined();
   });
 
   it('is nothing else', () => {

@@ -53,9 +53,17 @@ export function presentedIn(header: string | undefined, target: string): Present
   return { target, atMs: Number(at), nonce, proof };
 }
 
-/** Whether a proof was made with the key; takes as long for each wrong one. */
-export function isProven(key: string, { target, atMs, nonce, proof }: Presented): boolean {
-  return isSame(proof, proofOf(key, 'ask', [target, atMs, nonce]));
+/**
+ * With which of the keys a proof was made; undefined where with none. All are tried, so that it takes as long for each
+ * of them, and for each wrong proof.
+ */
+export function provenWith(
+  keys: readonly string[],
+  { target, atMs, nonce, proof }: Presented,
+): string | undefined {
+  let found: string | undefined;
+  for (const key of keys) if (isSame(proof, proofOf(key, 'ask', [target, atMs, nonce]))) found ??= key;
+  return found;
 }
 
 /** Whether an answer is to this challenge, and made with the key. */

@@ -4,13 +4,14 @@ import {
   type Clock,
   describeError,
   type Logger,
-  type Secret,
+  type Secrets,
   type Task,
   untilAborted,
 } from '@smartstack/agent';
 import { encodeNumbers, type HostNumbers } from './answer.js';
+import type { Answered } from './metrics.js';
 import { Nonces } from './nonces.js';
-import { isProven, numbersPath, presentedIn, proofOfAnswer, windowMs } from './proof.js';
+import { numbersPath, presentedIn, proofOfAnswer, provenWith, windowMs } from './proof.js';
 import { type Target, targetText } from './target.js';
 
 /** How often an address that cannot be listened on is tried again, in milliseconds. */
@@ -23,15 +24,19 @@ const [maxConnections, maxAnswers] = [64, 10_000];
 /** What serving stands on. */
 export interface ServerOptions {
   readonly listen: Target;
-  readonly key: () => Promise<Secret>;
+  /** Those of the file, of which a proof may be made with any. */
+  readonly keys: () => Promise<Secrets>;
   /** Whether an address may ask at all. */
   readonly mayAsk: (address: string) => boolean;
   readonly numbers: () => HostNumbers;
+  /** Somebody asked. */
+  readonly onAnswer: (result: Answered) => void;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 interface Reply {
+  readonly result: Answered;
   readonly status: number;
   readonly body: Buffer | string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -45,6 +50,7 @@ export class NumbersServer {
   readonly #nonces = new Nonces(2 * windowMs, maxAnswers);
   #made: { readonly body: Buffer; readonly at: number } | undefined;
   #isListening = false;
+  #problem: string | undefined;
   #settle: () => void = () => undefined;
   /** Resolves when it listens, or cannot for now. */
   readonly settled = new Promise<void>((resolve) => (this.#settle = resolve));
@@ -59,18 +65,22 @@ export class NumbersServer {
     return this.#isListening ? this.#target : undefined;
   }
 
+  /** Why they cannot. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
   /** Serves until `signal` aborts; an address that is taken is tried again. */
   readonly run: Task = async (signal) => {
     const { clock, logger } = this.#options;
-    let told: string | undefined;
     while (!signal.aborted) {
       try {
         await this.#serve(signal);
       } catch (error) {
         if (isOver(signal)) return;
         const problem = describeError(error);
-        if (problem !== told) logger.warn('numbers cannot be served to other hosts', { problem });
-        told = problem;
+        if (problem !== this.#problem) logger.warn('numbers cannot be served to other hosts', { problem });
+        this.#problem = problem;
         this.#settle();
         await clock.sleep(retryMs, signal).catch(() => undefined);
       }
@@ -78,7 +88,7 @@ export class NumbersServer {
   };
 
   async #serve(signal: AbortSignal): Promise<void> {
-    const { listen, mayAsk, logger } = this.#options;
+    const { listen, mayAsk, onAnswer, logger } = this.#options;
     const { createServer } = await import('node:http');
     const server = createServer(
       {
@@ -94,14 +104,19 @@ export class NumbersServer {
     // Whoever reads nothing, too.
     server.setTimeout(5_000);
     server.on('connection', (socket) => {
-      if (!mayAsk(socket.remoteAddress ?? '')) socket.destroy();
+      if (mayAsk(socket.remoteAddress ?? '')) return;
+      onAnswer('stranger');
+      socket.destroy();
     });
     try {
       const listening = once(server, 'listening', { signal });
       server.listen({ ...listen, exclusive: true });
       await listening;
-      server.on('error', (error) => logger.warn('numbers server', { error }));
+      server.on('error', (error) =>
+        logger.warn('a host that asks for numbers could not be let in', { error }),
+      );
       this.#isListening = true;
+      this.#problem = undefined;
       this.#settle();
       logger.info('numbers are served to other hosts', { address: this.#target });
       await untilAborted(signal);
@@ -112,7 +127,8 @@ export class NumbersServer {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { status, body, headers } = await this.#reply(request);
+    const { result, status, body, headers } = await this.#reply(request);
+    this.#options.onAnswer(result);
     response.writeHead(status, {
       ...{ 'content-length': Buffer.byteLength(body), 'cache-control': 'no-store', connection: 'close' },
       ...{ 'x-content-type-options': 'nosniff', 'content-type': 'text/plain; charset=utf-8' },
@@ -122,24 +138,28 @@ export class NumbersServer {
   }
 
   async #reply({ method, url, headers }: IncomingMessage): Promise<Reply> {
-    if (url !== numbersPath) return { status: 404, body: 'not found\n' };
-    if (method !== 'GET') return { status: 405, body: 'method not allowed\n', headers: { allow: 'GET' } };
-    const { key, clock } = this.#options;
+    const refused = (result: Answered, status: number, body: string): Reply => ({ result, status, body });
+    if (url !== numbersPath) return refused('other', 404, 'not found\n');
+    if (method !== 'GET')
+      return { ...refused('other', 405, 'method not allowed\n'), headers: { allow: 'GET' } };
+    const { keys, clock } = this.#options;
     const presented = presentedIn(headers.authorization, this.#target);
     const isTimely = presented !== undefined && Math.abs(clock.now() - presented.atMs) <= windowMs;
-    if (!isTimely) return { status: 401, body: 'this needs a proof, made with the key just now\n' };
-    const content = await key();
-    if ('problem' in content) return { status: 503, body: 'there is no key\n' };
-    if (!isProven(content.secret, presented)) return { status: 401, body: 'the proof is not right\n' };
+    if (!isTimely) return refused('no-proof', 401, 'this needs a proof, made with the key just now\n');
+    const content = await keys();
+    if ('problem' in content) return refused('no-key', 503, 'there is no key\n');
+    const key = provenWith(content.secrets, presented);
+    if (key === undefined) return refused('wrong-key', 401, 'the proof is not right\n');
     const seen = this.#nonces.note(presented.nonce, clock.monotonic());
-    if (seen === 'again') return { status: 401, body: 'this was answered already\n' };
-    if (seen === 'full') return { status: 429, body: 'too many ask\n' };
+    if (seen === 'again') return refused('again', 401, 'this was answered already\n');
+    if (seen === 'full') return refused('too-many', 429, 'too many ask\n');
     const body = this.#body();
     return {
-      ...{ status: 200, body },
+      ...{ result: 'answered', status: 200, body },
       headers: {
         'content-type': 'application/json; charset=utf-8',
-        'x-smartstack-proof': proofOfAnswer(content.secret, presented, body),
+        // With the one that who asks has for certain: during an exchange of keys not everybody has all.
+        'x-smartstack-proof': proofOfAnswer(key, presented, body),
       },
     };
   }

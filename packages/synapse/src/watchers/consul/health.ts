@@ -1,4 +1,4 @@
-import { describeError } from '@smartstack/agent';
+import { byText, describeError } from '@smartstack/agent';
 import { type Instance, nerveCodec } from '@smartstack/registry';
 
 import type { SourceProblem } from '../../catalog/types.js';
@@ -67,9 +67,5 @@ function isFields(value: unknown): value is Fields {
 }
 
 function byAddress(a: Instance, b: Instance): number {
-  return compare(a.host, b.host) || a.port - b.port || compare(a.name ?? '', b.name ?? '');
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+  return byText(a.host, b.host) || a.port - b.port || byText(a.name ?? '', b.name ?? '');
 }

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 
-import { describeError } from '@smartstack/agent';
+import { byText, describeError } from '@smartstack/agent';
 import type { Instance } from '@smartstack/registry';
 
 import type { SourceProblem } from '../../catalog/types.js';
@@ -119,7 +119,7 @@ class Round {
     if (usable.length < named.length) tell('An SRV record without a port');
     if (usable.length > maxTargets) tell(`More than ${maxTargets} SRV records: the others are left out`);
     const order = (a: ServiceRecord, b: ServiceRecord): number =>
-      a.priority - b.priority || compare(a.name, b.name) || a.port - b.port;
+      a.priority - b.priority || byText(a.name, b.name) || a.port - b.port;
     return [...usable].sort(order).slice(0, maxTargets);
   }
 
@@ -135,7 +135,7 @@ class Round {
       // Some servers fail for ever when they are asked for a family that they do not know.
       if (failure !== undefined && (kept.length > 0 || found.length === 0))
         this.#failed(host, failure, known);
-    return [...new Set(found)].sort(compare);
+    return [...new Set(found)].sort(byText);
   }
 
   async #family(host: string, family: 4 | 6): Promise<readonly string[]> {
@@ -173,8 +173,4 @@ function weightsOf(records: readonly ServiceRecord[]): ReadonlyMap<ServiceRecord
   if (records.every(({ weight }) => weight === 0)) return new Map();
   const weights = fittingWeights(records.map(({ weight }) => weight));
   return new Map(records.map((record, index) => [record, weights[index] ?? 1]));
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -23,7 +23,7 @@ const place = /^(?:ipv[46]@)?(?:\[([0-9A-Fa-f:.]*)\]|([^/@]*)):(\d{1,5})(?:-(\d{
 const numeric = /^[0-9A-Fa-f:.]+$/;
 
 /** A range of ports, or a socket. */
-interface Place {
+export interface Place {
   readonly host: string;
   readonly first: number;
   readonly last: number;
@@ -35,17 +35,24 @@ function hostOf(text: string): string | undefined {
   return numeric.test(text) ? text : undefined;
 }
 
-function placeOf(address: string): Place {
+/** Where an address of a `bind` line is; a socket is a host of its own. */
+export function placeOf(address: string): Place {
   const [, bracketed, plain = '', first = '', last = first] = place.exec(address) ?? [];
   if (first === '') return { host: address.replace(/^unix@/, ''), first: 0, last: 0 };
   const host = bracketed ?? plain;
   return { host: hostOf(host) ?? host, first: Number(first), last: Number(last) };
 }
 
+/** Whether it is of several ports. */
+export function isRange(address: string): boolean {
+  return /:\d{1,5}-\d{1,5}$/.test(address);
+}
+
 /** Whether two addresses of `bind` lines have a port of one host, or a socket, in common: HAProxy listens there twice. */
 export function overlap(one: string, other: string): boolean {
   const [a, b] = [placeOf(one), placeOf(other)];
-  return a.host === b.host && a.first <= b.last && b.first <= a.last;
+  // Of a range that ends before it begins HAProxy makes none.
+  return a.host === b.host && Math.max(a.first, b.first) <= Math.min(a.last, b.last);
 }
 
 /** What the frontends in the text of a haproxy.cfg listen on: addresses only, no sockets and no host names. */

@@ -1,4 +1,6 @@
+import { isRange } from './bindLines.js';
 import type { Outline, ServiceOutline } from './outline.js';
+import { PortClaims } from './portClaims.js';
 import type { Section } from '../types.js';
 
 type Kind = 'frontend' | 'backend';
@@ -68,6 +70,9 @@ export function holders(
 export class Claims {
   readonly #owners = new Map<string, string>();
   readonly #held: ReadonlyMap<string, string>;
+  /** Of what is claimed, and of what was held; only where there are ranges of ports. */
+  #ports: PortClaims | undefined;
+  #heldPorts: PortClaims | undefined;
 
   constructor(base: readonly Section[], held: ReadonlyMap<string, string> = new Map()) {
     this.#held = held;
@@ -80,6 +85,8 @@ export class Claims {
       }
       for (const address of bindAddresses(lines)) this.#owners.set(address, owner);
     }
+    this.#ports = PortClaims.ifRanges(this.#owners);
+    if (this.#ports !== undefined || PortClaims.ifRanges(held) !== undefined) this.#lookAtPorts();
   }
 
   /** Whose the section of this name is, where it is not `service`'s. */
@@ -94,9 +101,25 @@ export class Claims {
 
   /** Claims an address; returns who has it already. */
   address(address: string, owner: string): string | undefined {
-    const other = this.#other(address, owner);
-    if (other === undefined) this.#owners.set(address, owner);
-    return other;
+    const other = this.#other(address, owner) ?? this.#overlapping(address, owner);
+    if (other !== undefined) return other;
+    this.#owners.set(address, owner);
+    this.#ports?.claim(address, owner);
+    return undefined;
+  }
+
+  /** The same where ports are among several of others, or others among several of these. */
+  #overlapping(address: string, owner: string): string | undefined {
+    if (this.#ports === undefined && isRange(address)) this.#lookAtPorts();
+    const other = this.#ports?.other(address, owner) ?? this.#heldPorts?.other(address, owner);
+    return other && `${other.owner} (${other.address})`;
+  }
+
+  #lookAtPorts(): void {
+    this.#ports ??= PortClaims.of(this.#owners);
+    this.#heldPorts = PortClaims.of(
+      new Map([...this.#held].map(([key, service]) => [key, `service ${service}`])),
+    );
   }
 
   #other(key: string, owner: string): string | undefined {

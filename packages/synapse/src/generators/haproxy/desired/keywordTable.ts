@@ -51,7 +51,10 @@ const rubyFrontend = [
     http-use-proxy-header log-separate-errors logasap socket-stats tcp-smart-accept`),
 ];
 
-/** Keywords of HAProxy 2.6 that Ruby's list lacks, from the keyword matrix of its manual. */
+/**
+ * Keywords of HAProxy 2.6 that Ruby's list lacks, from the keyword matrix of its manual, and later names of those that
+ * were renamed (3.x deprecates `accept-invalid-http-*`).
+ */
 const modernBoth = [
   ...list('filter|http-after-response|http-error'),
   ...optionsOf('http-restrict-req-hdr-names'),
@@ -60,11 +63,12 @@ const modernBackend = [
   ...list(`dynamic-cookie-key|hash-balance-factor|http-check comment|http-check connect|http-check send|
     http-check set-var|http-check unset-var|retry-on|srvtcpka-cnt|srvtcpka-idle|srvtcpka-intvl|
     tcp-check comment|tcp-check set-var|tcp-check unset-var|use-fcgi-app`),
-  ...optionsOf('h1-case-adjust-bogus-server spop-check'),
+  ...optionsOf('accept-unsafe-violations-in-http-response h1-case-adjust-bogus-server spop-check'),
 ];
 const modernFrontend = [
   ...list('clitcpka-cnt|clitcpka-idle|clitcpka-intvl|error-log-format|tcp-request session'),
-  ...optionsOf('disable-h2-upgrade h1-case-adjust-bogus-client httpslog idle-close-on-response'),
+  ...optionsOf(`accept-unsafe-violations-in-http-request disable-h2-upgrade h1-case-adjust-bogus-client httpslog
+    idle-close-on-response`),
 ];
 
 /** Prefixes of the lines that Ruby's synapse accepts. */
@@ -120,4 +124,17 @@ export const retiredKeywords: readonly (readonly [prefix: string, advice: string
   ['rspdel', 'http-response del-header'],
   ['rspideny', 'http-response deny'],
   ['rspdeny', 'http-response deny'],
+];
+
+/**
+ * What later versions of HAProxy refuse, from which on, and what to write instead: by what they say themselves of such
+ * a line (the list of removed keywords in `cfgparse-listen.c` of 3.5, and the messages of 2.6).
+ */
+export const laterRetiredKeywords: readonly (readonly [prefix: string, since: string, advice: string])[] = [
+  ['option http_proxy', '2.5', 'http-request set-dst and set-uri'],
+  ['grace', '2.5', 'nothing: a frontend cannot wait before it stops any more'],
+  ['monitor-net', '2.6', 'http-request return status 200 if { src NETWORK }'],
+  ['bind-process', '2.7', 'nothing: it has no effect in 2.6 either'],
+  ['dispatch', '3.5', 'a server with that address'],
+  ['transparent', '3.5', 'a server with the address 0.0.0.0'],
 ];

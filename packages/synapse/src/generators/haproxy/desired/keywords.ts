@@ -1,6 +1,7 @@
 import {
   modernFrontendOnlyWhenAsked,
   modernKeywords,
+  laterRetiredKeywords,
   retiredKeywords,
   rubyKeywords,
   type SectionKind,
@@ -102,9 +103,22 @@ export function sortLines(block: BlockLines, set: KeywordSet): SortedLines {
   };
 }
 
-/** What stands in place of a line that HAProxy 2.1 and later refuse; undefined for any other line. */
-export function adviceOnRetired(line: string): string | undefined {
-  return retiredKeywords.find(([prefix]) => normal(line).startsWith(prefix))?.[1];
+/** What some version of HAProxy, and later ones, refuse. */
+export interface Refusal {
+  /** The first such version: `2.1`. */
+  readonly since: string;
+  /** What to write instead, for people. */
+  readonly advice: string;
+}
+
+/** From which version on HAProxy refuses a line of a proxy; undefined for any other line. */
+export function refusalOf(line: string): Refusal | undefined {
+  const text = normal(line);
+  const early = retiredKeywords.find(([prefix]) => text.startsWith(prefix));
+  if (early !== undefined) return { since: '2.1', advice: early[1] };
+  // Whole words: `transparent` is not `transparently`.
+  const late = laterRetiredKeywords.find(([prefix]) => `${text} `.startsWith(`${prefix} `));
+  return late && { since: late[1], advice: late[2] };
 }
 
 /** Who takes a line of a service's block: Ruby's synapse, and ours with either set of keywords. */

@@ -8,6 +8,7 @@ import { isSameState } from '../desired/sameState.js';
 import type { ConfigMessage } from './configMessages.js';
 import { Quarantine, type SharedLines } from './quarantineStore.js';
 import { render, renderBytes } from '../desired/render.js';
+import { Turns } from '../turns.js';
 import type { DesiredState } from '../types.js';
 import type { Kept, KeepOptions } from './keeping.js';
 import { holdNamed, settle, type Verdict } from './validate.js';
@@ -45,7 +46,7 @@ export class ConfigKeeper {
   #unstartable: string | undefined;
   /** Of one on which it did: what a check has to say of it, warnings, is not known yet. */
   #unheard: string | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   #addressesTriedAt = -Infinity;
 
   constructor(options: ConfigKeeperOptions) {
@@ -96,9 +97,7 @@ export class ConfigKeeper {
    * cannot be written or no verdict is to be had; the old file then stays.
    */
   keep(desired: DesiredState, shared: SharedLines, options: KeepOptions = {}): Promise<Kept> {
-    const next = this.#turn.then(() => this.#keep(desired, shared, options));
-    this.#turn = next.catch(() => undefined);
-    return next;
+    return this.#turns.take(() => this.#keep(desired, shared, options));
   }
 
   /** Gives addresses that were taken another chance, now and then. */
@@ -135,9 +134,7 @@ export class ConfigKeeper {
     shared: SharedLines,
     load: (candidate: DesiredState) => Promise<boolean>,
   ): Promise<boolean> {
-    const tried = this.#turn.then(() => this.#tryOut(desired, shared, load));
-    this.#turn = tried.catch(() => undefined);
-    return tried;
+    return this.#turns.take(() => this.#tryOut(desired, shared, load));
   }
 
   async #tryOut(
@@ -288,13 +285,11 @@ export class ConfigKeeper {
    * if nothing of ours was ever loaded. False, and nothing done, where that is not so. Throws AgentError `file_write`.
    */
   putBackOperators(): Promise<boolean> {
-    const put = this.#turn.then(async () => {
+    return this.#turns.take(async () => {
       if (!this.#options.doWrites || !(await this.#file.putBackOperators())) return false;
       this.#written = undefined;
       await this.#options.onWritten(undefined);
       return true;
     });
-    this.#turn = put.catch(() => undefined);
-    return put;
   }
 }

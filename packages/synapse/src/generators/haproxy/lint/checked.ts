@@ -12,7 +12,7 @@ import { type ConfigMessage, parseConfigMessages } from '../file/configMessages.
 import { parseSections } from '../live/sections.js';
 import type { DesiredState } from '../types.js';
 import type { LintInput } from './input.js';
-import { proposal } from './rewrite.js';
+import { retiredLine } from './rewrite.js';
 import { linesAt } from './serviceRules.js';
 
 /** For one run of the executable, in milliseconds. */
@@ -80,8 +80,8 @@ function placed(
     const line = number === undefined ? '' : (lines[number - 1] ?? '').trim();
     const origin =
       section === undefined ? byName(said, input) : originOf(section.title, line, desired, input);
-    const instead = line === '' ? undefined : proposal(line);
-    const advice = instead === undefined ? '' : `; write ${instead}`;
+    const retired = line === '' ? undefined : retiredLine(line);
+    const advice = retired === undefined ? '' : `; write ${retired.advice}`;
     const where = line === '' ? '' : ` \`${line}\``;
     const verb = severity === 'error' ? 'rejects' : 'warns of';
     return { ...origin, message: `HAProxy ${version} ${verb}${where}: ${said.trim()}${advice}`, severity };

@@ -1,4 +1,4 @@
-import { adviceOnRetired } from '../desired/keywords.js';
+import { type Refusal, refusalOf } from '../desired/keywords.js';
 
 /** ` if cond`, at the end of a line. */
 const condition = String.raw`(?<cond> (?:if|unless) .+)?$`;
@@ -10,6 +10,8 @@ const renamed: readonly (readonly [from: RegExp, to: string])[] = [
   [/^(?:timeout )?contimeout /i, 'timeout connect '],
   [/^(?:timeout )?srvtimeout /i, 'timeout server '],
   [/^block /i, 'http-request deny '],
+  [/^monitor-net (\S+)$/i, 'http-request return status 200 if { src $1 }'],
+  [/^dispatch (\S+)$/i, 'server dispatch $1'],
 ];
 const added = new RegExp(
   String.raw`^(req|rsp)add (?<name>[^\s:]+):(?:\\ )*(?<value>(?:\\.|[^ ])+)${condition}`,
@@ -21,7 +23,7 @@ const deleted = new RegExp(
   'i',
 );
 
-/** The line as HAProxy 2.1 and later take it; undefined where that is for a person to decide. */
+/** The line as later versions of HAProxy take it; undefined where that is for a person to decide. */
 function rewriteLine(line: string): string | undefined {
   const text = line.trim().replace(/[ \t]+/g, ' ');
   for (const [from, to] of renamed) if (from.test(text)) return text.replace(from, to);
@@ -40,10 +42,10 @@ function ruleOf(side: string | undefined): string {
   return side?.toLowerCase() === 'rsp' ? 'http-response' : 'http-request';
 }
 
-/** What to write in place of a line that HAProxy 2.1 and later refuse; undefined for any other line. */
-export function proposal(line: string): string | undefined {
-  const advice = adviceOnRetired(line);
+/** A line that later versions of HAProxy refuse, with what to write in its place; undefined for any other line. */
+export function retiredLine(line: string): Refusal | undefined {
+  const known = refusalOf(line);
   const exact = rewriteLine(line);
-  if (advice === undefined && exact === undefined) return undefined;
-  return exact === undefined ? (advice ?? '') : `\`${exact}\``;
+  if (exact === undefined) return known;
+  return { since: known?.since ?? '2.1', advice: `\`${exact}\`` };
 }

@@ -7,7 +7,7 @@ import { expandTemplate } from '../desired/template.js';
 import { capabilitiesOf } from '../plan/capabilities.js';
 import { runtimeServer } from '../plan/runtimeServer.js';
 import type { LintInput } from './input.js';
-import { proposal } from './rewrite.js';
+import { retiredLine } from './rewrite.js';
 
 const places = ['frontend', 'backend', 'listen'] as const;
 type Raw = Readonly<Record<string, unknown>>;
@@ -40,15 +40,15 @@ export function scalarFindings(raw: Raw, keys: readonly string[]): readonly Find
   );
 }
 
-/** A line that HAProxy refuses since 2.1. */
+/** A line that the HAProxy of today or of tomorrow refuses. */
 export function retiredFinding(path: readonly PropertyKey[], line: string): readonly Finding[] {
-  const instead = proposal(line);
-  return instead === undefined
+  const retired = retiredLine(line);
+  return retired === undefined
     ? []
     : [
         {
           path,
-          message: `HAProxy 2.1 and later refuse \`${line.trim()}\`: write ${instead}`,
+          message: `HAProxy ${retired.since} and later refuse \`${line.trim()}\`: write ${retired.advice}`,
           severity: 'warning',
         },
       ];

@@ -3,6 +3,7 @@ import type { Budgets } from '../budget/budgets.js';
 import type { StatRow } from '../counters/statTable.js';
 import type { HaproxyProcess } from '../process/process.js';
 import type { Traffic } from '../traffic.js';
+import { Turns } from '../turns.js';
 import { CounterFailures } from './counterFailures.js';
 import { CounterLosses } from './counterLosses.js';
 import { isDear, lookClosely } from './lookClosely.js';
@@ -12,6 +13,7 @@ import { readCounters } from './readCounters.js';
 import { codeOf } from './runtimeError.js';
 import type { RuntimeTarget } from './runtimeTarget.js';
 import { downAt, downIn, isSameSet } from './serverHealth.js';
+import { readUnheld } from './unheldWorkers.js';
 import {
   type Ask,
   nameOf,
@@ -80,13 +82,15 @@ export class CounterReader {
   readonly #servers: Pace;
   readonly #latencies: Pace;
   readonly #losses: CounterLosses;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #meter: CpuMeter;
+  readonly #turns = new Turns();
   #running: AbortSignal | undefined;
   #wake: () => void = () => undefined;
 
   constructor(options: CounterReaderOptions) {
     this.#options = options;
-    const { clock, logger, traffic, countMs, latencyMs } = options;
+    const { clock, logger, traffic, countMs, latencyMs, meter = cpuMeter } = options;
+    this.#meter = meter;
     this.#failures = new CounterFailures(logger, () => traffic.failed());
     this.#sections = new Pace(clock, countMs, share / 2);
     this.#servers = new Pace(clock, countMs, share / 2);
@@ -106,7 +110,7 @@ export class CounterReader {
       const isDue = this.#sections.isDue;
       const hasServers = isDue && this.#servers.isDue;
       const hasLatencies = this.#latencies.isDue && this.#options.traffic.hasLatencies;
-      await this.#exclusively(() => this.#round({ isDue, hasServers, hasLatencies, signal }));
+      await this.#turns.take(() => this.#round({ isDue, hasServers, hasLatencies, signal }));
       await clock.sleep(Math.min(lookMs, countMs), signal).catch(() => undefined);
     }
     this.#running = undefined;
@@ -122,7 +126,7 @@ export class CounterReader {
     const timer = this.#options.clock.setTimeout(() => patience.abort(), lastReadingMs);
     const { hasLatencies } = this.#options.traffic;
     const round = { isDue: true, hasServers: false, hasLatencies, signal: running };
-    const reading = this.#exclusively(() => this.#round(round));
+    const reading = this.#turns.take(() => this.#round(round));
     await unlessAborted(reading, AbortSignal.any([signal, patience.signal]));
     timer.cancel();
     // Never rejects.
@@ -136,26 +140,20 @@ export class CounterReader {
       workers.some(([name, held]) => this.#held.get(name) === held && !held.vitals.isStopping);
     await lookClosely(this.#options.clock, signal, {
       isWorthIt: () => live() && !isDear(this.#latencies.costMs),
-      look: () => this.#exclusively(() => this.#readAllLatencies(signal)),
+      look: () => this.#turns.take(() => this.#readAllLatencies(signal)),
     });
-  }
-
-  #exclusively(action: () => Promise<void>): Promise<void> {
-    const next = this.#turn.then(action);
-    this.#turn = next;
-    return next;
   }
 
   /** Looks at every worker; reads the counters of those that end, and of all when that is due. */
   async #round(round: Round): Promise<void> {
     const { isDue, hasServers, signal } = round;
-    const { targets, traffic, meter = cpuMeter } = this.#options;
-    const spent = meter();
+    const { targets, traffic } = this.#options;
+    const spent = this.#meter();
     await Promise.all(targets.map((target) => this.#attach(target, signal)));
     this.#losses.tellOld();
     await Promise.all([...this.#held].map(([name, held]) => this.#readHeld(name, held, round)));
     if (isDue) {
-      this.#others = await this.#readOthers(signal);
+      this.#others = await this.#readUnheld(signal);
       const cpuMs = spent();
       if (hasServers) {
         this.#servers.took(cpuMs);
@@ -169,7 +167,7 @@ export class CounterReader {
   }
 
   async #readAllLatencies(signal: AbortSignal): Promise<void> {
-    const spent = (this.#options.meter ?? cpuMeter)();
+    const spent = this.#meter();
     await Promise.all(
       [...this.#held].map(async ([name, held]) => {
         try {
@@ -243,6 +241,14 @@ export class CounterReader {
     }
   }
 
+  async #readUnheld(signal: AbortSignal): Promise<readonly string[]> {
+    const { process: haproxy, traffic, budgets } = this.#options;
+    const held = new Set([...this.#held.values()].map(({ vitals }) => vitals.identity.pid));
+    const read = await readUnheld((pid) => held.has(pid), { haproxy, traffic, budgets }, signal);
+    for (const name of read) this.#losses.found(name);
+    return read;
+  }
+
   #noteHealth(held: Held, rows: readonly StatRow[]): void {
     const { observation } = held.target;
     const before = held.down ?? (observation && downAt(observation.state));
@@ -258,36 +264,5 @@ export class CounterReader {
     if (!this.#held.delete(name) || signal.aborted) return;
     this.#failures.tell(name, error);
     this.#losses.missed(name, held.target.socketPath, held.readAt, codeOf(error) !== 'runtime-closed');
-  }
-
-  /** Old workers that are not held, for synapse was started after the reload: through their master. */
-  async #readOthers(signal: AbortSignal): Promise<readonly string[]> {
-    const { process: haproxy } = this.#options;
-    const status = await haproxy.status(signal);
-    const held = new Set([...this.#held.values()].map(({ vitals }) => vitals.identity.pid));
-    const read: string[] = [];
-    for (const { pid } of status?.oldWorkers ?? []) {
-      if (held.has(pid)) continue;
-      const ask: Ask = (command) => haproxy.askWorker(pid, command, signal);
-      // It may end at any moment: that is no failure.
-      const vitals = await readVitals(ask).catch(() => undefined);
-      if (vitals === undefined) continue;
-      const isRead = await this.#readOther(vitals, ask).then(
-        () => true,
-        () => false,
-      );
-      if (!isRead) continue;
-      read.push(nameOf(vitals));
-      this.#losses.found(nameOf(vitals));
-    }
-    return read;
-  }
-
-  async #readOther(vitals: Vitals, ask: Ask): Promise<void> {
-    const { traffic } = this.#options;
-    await readCounters(this.#options, vitals, ask, false);
-    if (!traffic.hasLatencies) return;
-    const rows = await readHistograms(ask);
-    traffic.addLatencies({ worker: nameOf(vitals), rows }, vitals.uptimeSeconds);
   }
 }

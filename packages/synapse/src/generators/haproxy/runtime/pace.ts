@@ -1,3 +1,5 @@
+import type { Clock } from '@smartstack/agent';
+
 /** Begins to measure; what it returns tells the processor time of this process since, in milliseconds. */
 export type CpuMeter = () => () => number;
 
@@ -9,8 +11,6 @@ export const cpuMeter: CpuMeter = () => {
     return (user + system) / 1000;
   };
 };
-
-import type { Clock } from '@smartstack/agent';
 
 /**
  * Lets something costly happen at most every `intervalMs`, and so rarely that it takes at most `share` of a core. What

@@ -4,14 +4,14 @@ import type { Traffic } from '../traffic.js';
 import { type Ask, nameOf, readBudgets, readRows, type Vitals } from './workerCounters.js';
 
 /** Where counts go. */
-interface Sinks {
+export interface CounterSinks {
   readonly traffic: Traffic;
   readonly budgets: Budgets;
 }
 
 /** Reads what a worker counted, and what was spent of budgets in it. Resolves with the former. Throws RuntimeApiError. */
 export async function readCounters(
-  { traffic, budgets }: Sinks,
+  { traffic, budgets }: CounterSinks,
   vitals: Vitals,
   ask: Ask,
   hasServers: boolean,
