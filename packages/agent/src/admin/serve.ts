@@ -42,6 +42,10 @@ export async function serveAdmin(options: ServeAdminOptions, signal: AbortSignal
       }
     }
   };
-  const tasks = listen.map((address): Task => (both) => serve(address, both));
+  const tasks = listen.map(
+    (address): Task =>
+      (both) =>
+        serve(address, both),
+  );
   await run([...tasks, untilAborted], signal);
 }

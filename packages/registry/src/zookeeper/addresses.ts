@@ -92,7 +92,8 @@ export async function resolveServers(
     servers.map(async ({ host, port }) => {
       try {
         const addresses = await within(resolve(host), limitMs, clock, signal);
-        if (addresses !== undefined) return addresses.map((address): ServerAddress => ({ host, address, port }));
+        if (addresses !== undefined)
+          return addresses.map((address): ServerAddress => ({ host, address, port }));
         silent.add(host);
         problems.push(`${host}: the resolver does not answer`);
       } catch (error) {

@@ -12,7 +12,8 @@ function bed(...names: readonly string[]) {
   const answers: Record<string, string> = { a: '10.0.0.1', b: '10.0.0.2' };
   const session = openSession({
     ...{ hosts: ['a', 'b'], sessionTimeoutMs, clock, logger: new RecordingLogger(), random: () => 0 },
-    resolve: (host) => (hung.has(host) ? new Promise(() => undefined) : Promise.resolve([answers[host] ?? ''])),
+    resolve: (host) =>
+      hung.has(host) ? new Promise(() => undefined) : Promise.resolve([answers[host] ?? '']),
     transport: {
       dial: async ({ server }) => {
         dials.push(server.address);
