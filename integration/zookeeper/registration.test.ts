@@ -1,4 +1,10 @@
-import type { RegistrationHandle, RegistrationState, ZkPath, ZkSession } from '@smartstack/registry';
+import {
+  type RegistrationHandle,
+  type RegistrationState,
+  SharedNodes,
+  type ZkPath,
+  type ZkSession,
+} from '@smartstack/registry';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { eventually, holds } from '../harness/eventually.ts';
 import { startZooKeeper, type ZooKeeperServer } from '../harness/zookeeper.ts';
@@ -136,6 +142,23 @@ describe('any mode', () => {
     await settled(registration);
     await registration.touch();
     expect((await other.exists(`${parent}/i_`))?.version).toBe(1);
+  });
+
+  it('touch writes nothing over what a session that replaces this one has written', async () => {
+    const shared = new SharedNodes();
+    const register = async (port: number): Promise<RegistrationHandle> => {
+      const one = testSession(server.address, { shared }).session;
+      const registration = one.register({ parent, mode: 'persistent' });
+      registration.want({ name: 'i_', data: instance('h', port) });
+      await settled(registration);
+      return registration;
+    };
+    const before = await register(1);
+    await register(2);
+    const written = await other.getData(`${parent}/i_`);
+    await before.touch();
+    expect(await other.getData(`${parent}/i_`)).toEqual(written);
+    expect(written.data).toEqual(instance('h', 2));
   });
 
   it('settled() rejects when its signal aborts or the registration is disposed of', async () => {

@@ -9,7 +9,7 @@ import type { AdminOptions, AdminResponse, AdminRoute } from './types.js';
 
 /** Longest body of a request that changes something, in bytes. */
 const maxBody = 64 * 1024;
-/** How long the reader of a stream that has ended may take for what is left of it, in milliseconds. */
+/** How long a reader may take for an answer, or for what is left of a stream that has ended, in milliseconds. */
 const lastWordsMs = 30_000;
 
 /** Answers a request that came in so. Rejects when the answer could not be sent. */
@@ -28,19 +28,19 @@ export function createHandler(options: AdminOptions): Handler {
       if (origin !== 'socket') guard(request, names);
       const reply = await answer(request, origin, table, tokenFile);
       const { stream } = reply;
-      if (stream === undefined) send(response, reply);
+      if (stream === undefined) send(response, reply, clock);
       else await sendStream(request, response, { ...reply, stream }, clock);
     } catch (error) {
       if (request.destroyed && !request.complete) return;
       if (error instanceof Refusal) {
         for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value);
-        send(response, jsonResponse({ error: error.message }, error.status));
+        send(response, jsonResponse({ error: error.message }, error.status), clock);
       } else if (response.headersSent) {
         logger.error('admin request failed', { url: request.url, error });
         response.destroy();
       } else {
         logger.error('admin request failed', { url: request.url, error });
-        send(response, jsonResponse({ error: 'internal error' }, 500));
+        send(response, jsonResponse({ error: 'internal error' }, 500), clock);
       }
     }
   };
@@ -178,7 +178,11 @@ const protection = {
   'x-frame-options': 'DENY',
 };
 
-function send(response: ServerResponse, { status, contentType, body, headers }: AdminResponse): void {
+function send(
+  response: ServerResponse,
+  { status, contentType, body, headers }: AdminResponse,
+  clock: Clock,
+): void {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   const isEmpty = status === 304;
   response.writeHead(status, {
@@ -187,6 +191,14 @@ function send(response: ServerResponse, { status, contentType, body, headers }: 
     ...headers,
   });
   response.end(isEmpty ? undefined : bytes);
+  limitReading(response, clock);
+}
+
+/** The end of one who reads nothing never comes: his connection is one of few. */
+function limitReading(response: ServerResponse, clock: Clock): void {
+  if (response.writableFinished || response.destroyed) return;
+  const timer = clock.setTimeout(() => response.destroy(), lastWordsMs);
+  response.once('close', () => timer.cancel());
 }
 
 /** Sends an answer that goes on until its stream settles, or its reader leaves. */
@@ -214,8 +226,5 @@ async function sendStream(
     signal: gone.signal,
   });
   response.end();
-  if (response.writableFinished || response.destroyed) return;
-  // The end of one who reads nothing never comes: his connection is one of few.
-  const timer = clock.setTimeout(() => response.destroy(), lastWordsMs);
-  response.once('close', () => timer.cancel());
+  limitReading(response, clock);
 }

@@ -21,12 +21,12 @@ export class AdminServer {
 
   /**
    * Listens on all addresses, or on none: throws AgentError `admin_listen` that names the address and
-   * the reason (in use, no permission). What to do about it is the agent's decision.
+   * the reason (in use, no permission). What to do about it is the agent's decision. `handle`: one that other
+   * servers share.
    */
-  static async listen(options: AdminOptions): Promise<AdminServer> {
+  static async listen(options: AdminOptions, handle = createHandler(options)): Promise<AdminServer> {
     const servers: Server[] = [];
     const addresses: AdminAddress[] = [];
-    const handle = createHandler(options);
     try {
       for (const address of options.listen) {
         const server = await newServer(handle, address);

@@ -1,4 +1,8 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { ApiClient } from '../apiClient.js';
 import { FakeClock, RecordingLogger } from '../testing/index.js';
 import { systemClock } from '../clock.js';
 import { createMetrics } from '../metrics.js';
@@ -105,5 +109,30 @@ describe('serveAdmin', () => {
     expect(await served).toEqual(holder.addresses);
     stop.abort();
     await ended;
+  });
+
+  it('listens where it can while somebody else holds one of its addresses', async () => {
+    const logger = new RecordingLogger();
+    const stop = new AbortController();
+    const holder = await AdminServer.listen(options([{ host: '127.0.0.1', port: 0 }], logger));
+    const free = { socket: join(await mkdtemp(join(tmpdir(), 'serve-')), 'a.sock') };
+    let told = 0;
+    const ended = serveAdmin(
+      {
+        ...options([...holder.addresses, free], logger),
+        clock: new FakeClock(),
+        onListening: () => (told += 1),
+      },
+      stop.signal,
+    );
+    const messages = () => logger.records.map(({ message }) => message).sort();
+    await expect.poll(messages).toEqual(['admin API is listening', 'no admin API for now']);
+    const client = new ApiClient({ addresses: [free], clock: systemClock, timeoutMs: 5_000 });
+    expect(await client.call('GET', '/version')).toEqual({ agent: 'test', version: '1.2.3' });
+    expect(told).toBe(0);
+    stop.abort();
+    await ended;
+    await holder.close();
+    await rm(dirname(free.socket), { recursive: true });
   });
 });

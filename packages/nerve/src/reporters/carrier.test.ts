@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Carrier } from './carrier.js';
 
 /** A registry in memory, which can be down. */
-function setUp(renewMs?: number) {
+function setUp(renewMs?: number, random = 0) {
   const clock = new FakeClock();
   const logger = new RecordingLogger();
   const registry = { holds: undefined as string | undefined, down: false, carried: 0, queues: false };
@@ -11,7 +11,7 @@ function setUp(renewMs?: number) {
   const carrier = new Carrier<string>({
     clock,
     logger,
-    random: () => 0,
+    random: () => random,
     renewMs: () => renewMs,
     carry: async (wanted, begun) => {
       registry.carried += 1;
@@ -51,6 +51,17 @@ describe('Carrier', () => {
     carrier.want(undefined);
     await carrier.settled(soon());
     expect([registry.holds, carrier.state]).toEqual([undefined, { kind: 'absent' }]);
+  });
+
+  it('tries no less often than it renews, however long it fails', async () => {
+    const { clock, registry, carrier } = setUp(1_000, 0.999);
+    carrier.want('a');
+    await carrier.settled(soon());
+    registry.down = true;
+    await clock.advance(60_000);
+    const { carried } = registry;
+    await clock.advance(10_000);
+    expect(registry.carried - carried).toBeGreaterThanOrEqual(10);
   });
 
   it('tells of a registry that hangs, and waits for it all the same', async () => {

@@ -136,7 +136,8 @@ export class Carrier<T> {
       pauseMs = wanted === undefined ? undefined : this.#options.renewMs?.();
     } catch (error) {
       this.#failed(describeError(error));
-      pauseMs = this.#backoff.next();
+      // As often as when all is well: what stands there may have to be renewed all the same.
+      pauseMs = Math.min(this.#backoff.next(), this.#options.renewMs?.() ?? Infinity);
     }
     this.#patience?.cancel();
     this.#busy = false;

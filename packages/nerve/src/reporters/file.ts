@@ -146,7 +146,13 @@ class FileReporter implements Reporter<FileReporterSettings> {
     }
     if (found && this.#settled.has(name) && this.#isAnothers(found))
       throw new AgentError('file', 'a later nerve with the same instance_id holds it', { retriable: true });
-    await this.#folder.write(name, data);
+    try {
+      await this.#folder.write(name, data);
+    } catch (error) {
+      // What stands there goes on as it is: a disk that is full is no reason to lose a healthy service.
+      if (found && tells(found, instance)) await this.#folder.renew(name).catch(() => undefined);
+      throw error;
+    }
     this.#settled.add(name);
   }
 
@@ -163,4 +169,9 @@ class FileReporter implements Reporter<FileReporterSettings> {
     if (content === undefined || content.owner === this.#folder.owner) return false;
     return isFresh(content, modifiedMs, this.#clock.now());
   }
+}
+
+/** Whether a file is of this instance, whatever else it says of it. */
+function tells({ content }: FoundFile, { host, port }: Instance): boolean {
+  return content?.instance.host === host && content.instance.port === port;
 }

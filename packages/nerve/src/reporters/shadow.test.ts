@@ -114,6 +114,17 @@ describe('ShadowReporter', () => {
     expect(told()).toEqual([]);
   });
 
+  it.each([3_600_000, -3_600_000])('knows what lasts when the clock is set by %i ms', async (byMs) => {
+    const { clock, shadow, told } = setUp();
+    shadow.report(wanted);
+    await clock.advance(5_000);
+    clock.jumpWallClock(byMs);
+    await clock.advance(5_000);
+    expect(told()).toEqual([]);
+    await clock.advance(10_000);
+    expect(told()).toEqual(['warn differs from what ours would do']);
+  });
+
   it('says once that the registry does not answer, and goes on when it does, with new settings', async () => {
     const { clock, registry, shadow, told } = setUp();
     registry.failure = new Error('ConnectionLoss');

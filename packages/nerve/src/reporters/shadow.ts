@@ -44,6 +44,14 @@ export function registrationDifference(
   return own.length === 1 ? undefined : `it is registered ${own.length} times`;
 }
 
+/** `since` is wall clock milliseconds, for people; `from` is monotonic. */
+interface Difference {
+  readonly text: string;
+  readonly since: number;
+  readonly from: number;
+  readonly told: boolean;
+}
+
 /**
  * Stands for a reporter in the shadow of another nerve: compares what that registers with what ours would. Writes
  * nothing, whatever it is told to report.
@@ -53,7 +61,7 @@ export class ShadowReporter implements Reporter {
   readonly #listeners = new Set<() => void>();
   #settings: unknown;
   #wanted: Instance | undefined;
-  #difference: { readonly text: string; readonly since: number; readonly told: boolean } | undefined;
+  #difference: Difference | undefined;
   /** Something was compared since it was told what to report. */
   #compared = false;
   #unreachable = false;
@@ -104,7 +112,6 @@ export class ShadowReporter implements Reporter {
     if (list === undefined) return;
     while (!signal.aborted) {
       await this.#look(list, signal);
-      // The grace of what is found is measured on the same clock as the pause.
       await clock.sleep(lookMs, signal).catch(() => undefined);
     }
   }
@@ -133,15 +140,15 @@ export class ShadowReporter implements Reporter {
   #note(text: string | undefined): void {
     const { clock, logger, differs, registrant, name } = this.#context;
     const before = this.#difference;
-    const now = clock.now();
+    const now = clock.monotonic();
     const isSame = before !== undefined && before.text === text;
-    const since = isSame ? before.since : now;
-    const isLasting = text !== undefined && now - since >= graceMs;
+    const { since, from } = isSame ? before : { since: clock.now(), from: now };
+    const isLasting = text !== undefined && now - from >= graceMs;
     const told = isLasting || (isSame && before.told);
     if (isLasting && !(isSame && before.told))
       logger.warn('differs from what ours would do', { difference: text });
     if (before?.told === true && text === undefined) logger.info('a difference is over');
-    this.#difference = text === undefined ? undefined : { text, since, told };
+    this.#difference = text === undefined ? undefined : { text, since, from, told };
     differs.set(told ? 1 : 0, { service: registrant.service, reporter: name });
   }
 }

@@ -1,5 +1,6 @@
 import type { Agent, ClientRequest, RequestOptions } from 'node:http';
 import type { ConnectionOptions } from 'node:tls';
+import { lookupWith, type Resolve, systemResolve } from '../nameLookups.js';
 import { EtcdError } from './errors.js';
 import { errorOf } from './messages.js';
 
@@ -33,9 +34,13 @@ export interface Connections {
  * Opens connections as they are needed. With `tls`, they are encrypted. There are as many as questions at once, and
  * none waits for another here: whoever asks bounds them, before the time for an answer begins.
  */
-export async function openConnections(tls: ConnectionOptions | undefined): Promise<Connections> {
+export async function openConnections(
+  tls: ConnectionOptions | undefined,
+  resolve: Resolve = systemResolve,
+): Promise<Connections> {
   // Agents that talk to no etcd never load either.
   const { Agent, request } = tls === undefined ? await import('node:http') : await import('node:https');
+  const lookup = lookupWith(resolve);
   const agent: Agent = new Agent({ keepAlive: true, ...tls });
   // What lasts must not wait for each other.
   const streams: Agent = new Agent({ ...tls });
@@ -53,6 +58,7 @@ export async function openConnections(tls: ConnectionOptions | undefined): Promi
       // An IPv6 address has brackets in a URL only.
       host: hostname.replace(/^\[|\]$/g, ''),
       port: port === '' ? 80 : port,
+      lookup,
       path,
       method: 'POST',
       headers: {

@@ -1,4 +1,6 @@
+import { FakeClock } from '@smartstack/agent/testing';
 import { describe, expect, it } from 'vitest';
+import type { Resolve } from '../nameLookups.js';
 import { ensembleKey, parseHosts, resolveServers } from './addresses.js';
 
 describe('parseHosts', () => {
@@ -72,19 +74,34 @@ describe('ensembleKey', () => {
 });
 
 describe('resolveServers', () => {
+  const limitMs = 1_000;
+  const as = (resolve: Resolve) => ({ resolve, random: Math.random, clock: new FakeClock(), limitMs });
+
   it('takes every address of every host, once, and reports the rest', async () => {
     const answers: Record<string, readonly string[]> = { a: ['1.1.1.1', '::1'], b: ['1.1.1.1'] };
-    const { addresses, problems } = await resolveServers(
+    const { addresses, problems, silent } = await resolveServers(
       [
         { host: 'a', port: 1 },
         { host: 'b', port: 1 },
         { host: 'c', port: 1 },
       ],
-      (host) => (answers[host] ? Promise.resolve(answers[host]) : Promise.reject(new Error('NXDOMAIN'))),
-      Math.random,
+      as((host) => (answers[host] ? Promise.resolve(answers[host]) : Promise.reject(new Error('NXDOMAIN')))),
     );
     expect(addresses.map(({ address }) => address).sort()).toEqual(['1.1.1.1', '::1']);
-    expect(problems).toEqual(['c: NXDOMAIN']);
+    expect([problems, [...silent]]).toEqual([['c: NXDOMAIN'], []]);
+  });
+
+  it('waits for no host longer than it may, and takes what the others have said', async () => {
+    const options = as((host) => (host === 'a' ? new Promise(() => undefined) : Promise.resolve([host])));
+    const servers = ['a', 'b'].map((host) => ({ host, port: 1 }));
+    const resolving = resolveServers(servers, options);
+    await options.clock.advance(limitMs);
+    expect(await resolving).toEqual({
+      addresses: [{ host: 'b', address: 'b', port: 1 }],
+      problems: ['a: the resolver does not answer'],
+      silent: new Set(['a']),
+    });
+    expect(options.clock.pending).toBe(0);
   });
 
   it('shuffles', async () => {
@@ -92,8 +109,7 @@ describe('resolveServers', () => {
     for (let i = 0; i < 200; i += 1) {
       const { addresses } = await resolveServers(
         [{ host: 'a', port: 1 }],
-        () => Promise.resolve(['1', '2', '3']),
-        Math.random,
+        as(() => Promise.resolve(['1', '2', '3'])),
       );
       first.add(addresses.map(({ address }) => address).join(''));
     }

@@ -1,5 +1,5 @@
-import { AgentError, describeError } from '@smartstack/agent';
-import { lookup } from 'node:dns/promises';
+import { AgentError, type Clock, describeError, within } from '@smartstack/agent';
+import type { Resolve } from '../nameLookups.js';
 import type { ServerAddress } from './connection.js';
 import type { ZkPath } from './types.js';
 
@@ -54,17 +54,22 @@ export function ensembleKey({ servers, chroot }: Ensemble): string {
   return [...new Set(sorted)].join(',') + chroot;
 }
 
-/** All addresses of a name, IPv4 and IPv6. Rejects when there are none. */
-export type Resolve = (host: string) => Promise<readonly string[]>;
-
-/** The system's resolver, /etc/hosts included. */
-export const systemResolve: Resolve = async (host) =>
-  (await lookup(host, { all: true })).map(({ address }) => address);
-
 export interface Resolution {
   /** In random order. */
   readonly addresses: readonly ServerAddress[];
   readonly problems: readonly string[];
+  /** The hosts of which nothing was heard in time. */
+  readonly silent: ReadonlySet<string>;
+}
+
+/** How names are looked up, and for how long that is waited for. */
+export interface ResolveOptions {
+  readonly resolve: Resolve;
+  readonly random: () => number;
+  readonly clock: Clock;
+  /** In milliseconds. */
+  readonly limitMs: number;
+  readonly signal?: AbortSignal;
 }
 
 function shuffle<T>(items: readonly T[], random: () => number): T[] {
@@ -76,25 +81,33 @@ function shuffle<T>(items: readonly T[], random: () => number): T[] {
   return result;
 }
 
-/** Every address of every host; a host that does not resolve is a problem of its own only. */
+/** Every address of every host; one that does not resolve, or not in time, is a problem of its own only. */
 export async function resolveServers(
   servers: readonly HostPort[],
-  resolve: Resolve,
-  random: () => number,
+  { resolve, random, clock, limitMs, signal }: ResolveOptions,
 ): Promise<Resolution> {
   const problems: string[] = [];
+  const silent = new Set<string>();
   const found = await Promise.all(
     servers.map(async ({ host, port }) => {
       try {
-        return (await resolve(host)).map((address): ServerAddress => ({ host, address, port }));
+        const addresses = await within(resolve(host), limitMs, clock, signal);
+        if (addresses !== undefined)
+          return addresses.map((address): ServerAddress => ({ host, address, port }));
+        silent.add(host);
+        problems.push(`${host}: the resolver does not answer`);
       } catch (error) {
         problems.push(`${host}: ${describeError(error)}`);
-        return [];
       }
+      return [];
     }),
   );
-  const unique = new Map(found.flat().map((server) => [`${server.address} ${server.port}`, server]));
-  return { addresses: shuffle([...unique.values()], random), problems };
+  return { addresses: shuffle(distinct(found.flat()), random), problems, silent };
+}
+
+/** Each server once. */
+export function distinct(servers: readonly ServerAddress[]): readonly ServerAddress[] {
+  return [...new Map(servers.map((server) => [`${server.address} ${server.port}`, server])).values()];
 }
 
 /** True when both are the same server. */

@@ -5,9 +5,9 @@ import {
   type Clock,
   type Logger,
   type Timer,
-  within,
 } from '@smartstack/agent';
-import { resolveServers, sameServer, type HostPort, type Resolve } from './addresses.js';
+import type { Resolve } from '../nameLookups.js';
+import { distinct, type HostPort, resolveServers, sameServer } from './addresses.js';
 import type {
   CloseReason,
   DialResult,
@@ -104,11 +104,12 @@ export class Connector {
     if (this.#queue.length === 0) {
       // A resolver that hangs must not hold up dialling what is known already.
       const limitMs = this.#timeoutMs / 3;
-      const resolution = await within(resolveServers(servers, resolve, random), limitMs, clock, signal);
+      const asked = { resolve, random, clock, limitMs, signal };
+      const { addresses, problems, silent } = await resolveServers(servers, asked);
       if (signal.aborted) return undefined;
-      const problems = resolution?.problems ?? ['the resolver does not answer'];
       for (const problem of problems) this.#outage.failed(`cannot resolve ${problem}`);
-      if (resolution && resolution.addresses.length > 0) this.#known = resolution.addresses;
+      const found = distinct([...addresses, ...this.#known.filter(({ host }) => silent.has(host))]);
+      if (found.length > 0) this.#known = found;
       const last = this.#known.filter((server) => sameServer(server, this.#failed));
       this.#queue = [...this.#known.filter((server) => !sameServer(server, this.#failed)), ...last];
     }

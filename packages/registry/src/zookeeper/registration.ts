@@ -117,7 +117,7 @@ export class Registration implements RegistrationHandle {
   async touch(): Promise<void> {
     const { live } = this.#link;
     const path = this.#nodes.ownPath;
-    if (!path || !this.#wanted) return;
+    if (!path || !this.#wanted || this.#nodes.isReplaced) return;
     if (!live) throw new ZooKeeperError('NotConnected', 'not connected', { op: 'setData', path });
     const { data } = this.#wanted;
     await live.connection.request('setData', { path, data, version: -1 }, this.#link.operationTimeoutMs);

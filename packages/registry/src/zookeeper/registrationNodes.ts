@@ -2,21 +2,10 @@ import { isZooKeeperError } from './errors.js';
 import { type Live, type SessionLink, timed } from './link.js';
 import { baseName, childPath, isSequenced } from './paths.js';
 import { identityOf, type NodeHolder } from './sharedNodes.js';
+import type { RegistrationNodesEvents } from './registrationEvents.js';
 import { isOurs, listSequenced, obtainNode, readNode } from './registrationObtain.js';
 import { sweepLeftBehind } from './registrationSweep.js';
 import type { RegistrationNode, RegistrationSpec, Stat, ZkPath } from './types.js';
-
-export interface RegistrationNodesEvents {
-  /** Something happened to our node: reconcile. */
-  onEvent(): void;
-  /** The path that someone else held may be free: reconcile without delay. */
-  onFreed(): void;
-  onPresent(path: ZkPath): void;
-  /** Our node vanished or changed hands while the session lived. */
-  onLost(path: ZkPath, why: string): void;
-  /** Our node went with its session. */
-  onExpired(): void;
-}
 
 interface Held {
   readonly path: ZkPath;
@@ -76,6 +65,12 @@ export class RegistrationNodes {
 
   get ownPath(): ZkPath | undefined {
     return this.#own?.path;
+  }
+
+  /** Another session of ours has come to replace this one, and has written what counts now. */
+  get isReplaced(): boolean {
+    const identity = this.#own?.identity;
+    return identity !== undefined && this.#link.shared.hasLater(identity, this.#holder);
   }
 
   /** Nothing of ours is, or could be, in the registry. */
@@ -237,8 +232,7 @@ export class RegistrationNodes {
         own.data = data;
       }
       if (own.data?.equals(wanted.data)) return;
-      // Whoever has come to replace us has written what counts now.
-      if (own.identity !== undefined && this.#link.shared.hasLater(own.identity, this.#holder)) return;
+      if (this.isReplaced) return;
       own.data = undefined;
       await timed(this.#link, 'save', this.#spec.parent, () =>
         connection.request('setData', { path, data: wanted.data, version: -1 }, operationTimeoutMs),

@@ -1,5 +1,6 @@
 import { silentLogger, systemClock, type BackoffOptions, type Clock, type Logger } from '@smartstack/agent';
-import { ensembleKey, parseHosts, systemResolve, type Resolve } from './addresses.js';
+import { type Resolve, systemResolve } from '../nameLookups.js';
+import { ensembleKey, parseHosts } from './addresses.js';
 import { ChildrenReader } from './childrenWatch.js';
 import type { ZkTransport } from './connection.js';
 import { Connector } from './connector.js';
