@@ -37,9 +37,8 @@ export default defineConfig(
   {
     languageOptions: {
       parserOptions: {
-        projectService: {
-          allowDefaultProject: ['vitest.config.ts'],
-        },
+        // One program for nearly everything: what packages share is read and checked once.
+        project: ['tsconfig.check.json', 'packages/synapse/src/dashboard/browser/tsconfig.json'],
         tsconfigRootDir: import.meta.dirname,
       },
     },
