@@ -8,7 +8,7 @@ import { joined, type Resolve } from './nameLookups.js';
 /** A resolver that hangs until it is let go. */
 function hanging() {
   const asked: string[] = [];
-  let letGo = (_addresses: readonly string[] | Error): void => undefined;
+  let letGo: (answer: readonly string[] | Error) => void = () => undefined;
   const resolve: Resolve = (host) =>
     new Promise((done, failed) => {
       asked.push(host);
