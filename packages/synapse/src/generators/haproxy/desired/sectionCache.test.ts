@@ -231,4 +231,22 @@ describe('the cache of sections', () => {
     desiredState(config!, { services: [web] }, first.memory, new Map(), 2_000, { cache });
     expect(made).toEqual([]);
   });
+
+  it('gives an address to another one as soon as nobody is known to have had it', () => {
+    const cache = new SectionCache();
+    const web = (port: number): ServiceView => ({
+      ...{ name: 'web', source: 'live', instances: [], blocks: { haproxy: { port } } },
+    });
+    const users = { ...web(3000), name: 'users' };
+    const late = web(3000);
+    const look = (services: readonly ServiceView[], lastGood?: DesiredResult) => {
+      const standing = { cache, ...(lastGood && { lastGood: lastGood.desired }) };
+      const made = desiredState(configs[0]!, { services }, emptyMemory, new Map(), 1_000, standing);
+      const owners = made.desired.services.filter(({ frontend }) => frontend?.lines[0]?.endsWith(':3000'));
+      return { made, owner: owners.map(({ service }) => service) };
+    };
+    const { made } = look([web(3001), users]);
+    expect(look([late, users], made).owner).toEqual(['users']);
+    expect(look([late, users]).owner).toEqual(['web']);
+  });
 });

@@ -14,7 +14,7 @@ import { ownerOf, tierName } from './tierNames.js';
 import type { DesiredState, Section, ServiceSections } from '../types.js';
 
 /** The instances of a service that are near: a service of their own to whoever makes, plans and counts sections. */
-export interface Tier {
+interface Tier {
   /** The service that it is a part of. */
   readonly owner: string;
   readonly level: string;
