@@ -32,6 +32,27 @@ describe('Catalog', () => {
     expect(names(catalog, 1)).toEqual(['b', 'a', '10', '9']);
   });
 
+  it('hands on the very same blocks while a registry tells equal ones, however often it is read', () => {
+    const catalog = catalogOf('a');
+    const blocks = (port: number, ...instances: Instance[]) => {
+      const generatorConfig = { haproxy: { mode: 'http', port } };
+      catalog.update('a', { status: 'live', instances, generatorConfig }, 1);
+      return catalog.read(1).view.services[0]!.blocks;
+    };
+    const first = blocks(2);
+    expect(first).toEqual({ haproxy: { mode: 'http', port: 2 } });
+    expect(blocks(2, one)).toBe(first);
+    expect(blocks(3, one)).toEqual({ haproxy: { mode: 'http', port: 3 } });
+    const back = blocks(2);
+    expect(back).toEqual(first);
+    catalog.define(
+      new Map([['a', { ...rules, blocks: { haproxy: { mode: 'tcp', server_options: 'check' } } }]]),
+      2,
+      3,
+    );
+    expect(blocks(2, one)).toEqual({ haproxy: { mode: 'http', server_options: 'check', port: 2 } });
+  });
+
   it('waits for pending services, but not for ever', () => {
     const catalog = catalogOf('a', 'b');
     catalog.update('a', live(one), 10);

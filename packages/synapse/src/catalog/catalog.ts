@@ -6,7 +6,14 @@ import type { CatalogRules } from './definition.js';
 import { maxInstances } from './limit.js';
 import { applyFallback, mergeBlocks, rememberKnown, selectInstances } from './resolve.js';
 import type { NoLeader } from './select.js';
-import type { CatalogView, ServiceView, Snapshot, SnapshotPart, SourceProblem } from './types.js';
+import type {
+  CatalogView,
+  GeneratorBlocks,
+  ServiceView,
+  Snapshot,
+  SnapshotPart,
+  SourceProblem,
+} from './types.js';
 
 interface Entry {
   readonly rules: CatalogRules;
@@ -74,6 +81,15 @@ function isSameSnapshot(a: Snapshot, b: Snapshot): boolean {
   );
 }
 
+/** Watchers read the configuration of a registry anew each time: one that is equal stays the very same. */
+function withKnownConfig(before: Snapshot, told: Snapshot): Snapshot {
+  if (before.status === 'pending' || told.status === 'pending') return told;
+  const { generatorConfig: known } = before;
+  return known !== undefined && isDeepStrictEqual(known, told.generatorConfig)
+    ? { ...told, generatorConfig: known }
+    : told;
+}
+
 /** A new watcher that knows nothing yet takes nothing away from what another one knew. */
 function withoutNews(before: Snapshot, told: Snapshot): Snapshot {
   if (before.status === 'pending') return told;
@@ -87,6 +103,11 @@ export class Catalog {
   #introduced: ReadonlySet<string> = new Set<string>();
   #unreadable: readonly string[] = [];
   readonly #views = new WeakMap<Entry, EntryView>();
+  /** What a registry's configuration, laid over the local one, came to: by it generators know that nothing changed. */
+  readonly #blocks = new WeakMap<
+    GeneratorBlocks,
+    { readonly local: GeneratorBlocks; readonly made: GeneratorBlocks }
+  >();
 
   /**
    * Sets which services exist, in order. A service that stays keeps what it knows. `now` and
@@ -113,8 +134,9 @@ export class Catalog {
   update(service: string, told: Snapshot, now: number): boolean {
     const entry = this.#entries.get(service);
     if (entry === undefined) return false;
-    const snapshot = told.status === 'pending' ? withoutNews(entry.snapshot, told) : told;
-    if (isSameSnapshot(entry.snapshot, snapshot)) return false;
+    const { snapshot: before } = entry;
+    const snapshot = told.status === 'pending' ? withoutNews(before, told) : withKnownConfig(before, told);
+    if (isSameSnapshot(before, snapshot)) return false;
     const staleSince = snapshot.status === 'live' ? undefined : (entry.staleSince ?? now);
     const known = rememberKnown(entry.known, snapshot);
     this.#entries.set(service, { ...entry, snapshot, known, staleSince });
@@ -196,12 +218,20 @@ export class Catalog {
     const resolved = applyFallback(snapshot, entry.known, rules);
     const { instances, noLeader, leftOut = 0 } = selectInstances(resolved.instances, rules);
     const told = snapshot.status === 'pending' ? undefined : snapshot.generatorConfig;
-    const view = { name, source: resolved.source, instances, blocks: mergeBlocks(rules.blocks, told) };
+    const view = { name, source: resolved.source, instances, blocks: this.#merged(rules.blocks, told) };
     const all = snapshot.status === 'pending' ? [] : snapshot.instances;
     const held = all.filter((instance) => instance.held).length;
     const counts = { source: view.source, count: instances.length, held };
     const computed = { view, counts, noLeader, leftOut, discovered: all.length };
     this.#views.set(entry, computed);
     return computed;
+  }
+
+  #merged(local: GeneratorBlocks, told: GeneratorBlocks | undefined): GeneratorBlocks {
+    const known = told && this.#blocks.get(told);
+    if (known?.local === local) return known.made;
+    const made = mergeBlocks(local, told);
+    if (told !== undefined) this.#blocks.set(told, { local, made });
+    return made;
   }
 }
