@@ -172,6 +172,22 @@ describe('hot configuration reload', () => {
     const isGone = (): boolean => !readFileSync(join(vm.folder, 'haproxy.cfg'), 'utf8').includes(other);
     await eventually(isGone, { what: 'the service is gone', timeoutMs: 10_000 });
   });
+
+  it('a service whose file was bad at a restart keeps its routes when it is good again, before anybody was found', async () => {
+    await register(nerve, web, await upstream('a'));
+    const vm = await startVm(server.address, [web]);
+    await vm.serves(web, ['a']);
+    const worker = await vm.worker();
+    vm.service(web, 'discovery: {method: zookeeper');
+    await vm.synapse.stop('SIGKILL');
+    await vm.start();
+    const load = startLoad({ port: vm.ports[web]!, clients: 2, connections: 'fresh', maxRequests: 20_000 });
+    vm.service(web, serviceFile(server.address, web, vm.ports[web]!));
+    await register(nerve, web, await upstream('b'));
+    await vm.serves(web, ['a', 'b']);
+    expect((await load.stop()).failures).toEqual([]);
+    expect(await vm.worker()).toBe(worker);
+  });
 });
 
 describe('the process', () => {

@@ -72,6 +72,29 @@ describe('Catalog', () => {
     expect(names(catalog, 5001)).toEqual(['a', 'b']);
   });
 
+  it('takes nothing from a service whose file was bad and is good again, until it spoke', () => {
+    const catalog = new Catalog();
+    catalog.define(services('a'), 0, 1000, ['b']);
+    catalog.update('a', live(one), 1);
+    catalog.introduce(catalog.read(1).view);
+    expect(catalog.read(1).view.unreadable).toEqual(['b']);
+    catalog.define(services('a', 'b'), 2000, 3000);
+    expect(catalog.read(2000)).toMatchObject({ waiting: ['b'], view: { unreadable: ['b'] } });
+    expect(names(catalog, 2000)).toEqual(['a']);
+    catalog.define(services('a', 'b', 'c'), 2001, 3001, ['d']);
+    expect(catalog.read(2001).view.unreadable).toEqual(['d', 'b']);
+    catalog.update('b', live(one), 2002);
+    expect(names(catalog, 2002)).toEqual(['a', 'b']);
+    expect(catalog.read(2002).view.unreadable).toEqual(['d']);
+    catalog.define(services('a'), 2003, 3003);
+    expect(catalog.read(2003).view).not.toHaveProperty('unreadable');
+    // One that says nothing is waited for no longer than others.
+    catalog.define(services('a'), 2004, 3004, ['b']);
+    catalog.define(services('a', 'b'), 2005, 3005);
+    expect(names(catalog, 3005)).toEqual(['a', 'b']);
+    expect(catalog.read(3005).view).not.toHaveProperty('unreadable');
+  });
+
   it('never leaves out what was shown once', () => {
     const catalog = catalogOf('a');
     catalog.introduce(catalog.read(1000).view);

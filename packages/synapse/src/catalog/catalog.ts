@@ -102,6 +102,8 @@ export class Catalog {
   /** Services that a generator was shown. They are never left out of a view again. */
   #introduced: ReadonlySet<string> = new Set<string>();
   #unreadable: readonly string[] = [];
+  /** Services that can be discovered by now and could not before: what they have stays theirs until they spoke. */
+  #mended: ReadonlySet<string> = new Set<string>();
   readonly #views = new WeakMap<Entry, EntryView>();
   /** What a registry's configuration, laid over the local one, came to: by it generators know that nothing changed. */
   readonly #blocks = new WeakMap<
@@ -126,6 +128,7 @@ export class Catalog {
       return before && isDeepStrictEqual(before.rules, rules) ? before : { ...(before ?? fresh), rules };
     };
     this.#entries = new Map([...services].map(([name, rules]) => [name, entryFor(name, rules)]));
+    this.#mended = new Set([...this.#unreadable, ...this.#mended].filter((name) => services.has(name)));
     this.#unreadable = unreadable;
     this.#introduced = new Set([...this.#introduced].filter((name) => services.has(name)));
   }
@@ -156,17 +159,20 @@ export class Catalog {
   read(now: number): CatalogReading {
     const waiting: string[] = [];
     const services: ServiceView[] = [];
+    const mended: string[] = [];
     let nextDeadline = Infinity;
     for (const [name, entry] of this.#entries) {
       if (entry.snapshot.status === 'pending' && now < entry.waitUntil && !this.#introduced.has(name)) {
         waiting.push(name);
+        if (this.#mended.has(name)) mended.push(name);
         nextDeadline = Math.min(nextDeadline, entry.waitUntil);
       } else {
         services.push(this.#view(name, entry).view);
       }
     }
+    const unreadable = mended.length > 0 ? [...this.#unreadable, ...mended] : this.#unreadable;
     return {
-      view: { services, ...(this.#unreadable.length > 0 && { unreadable: this.#unreadable }) },
+      view: { services, ...(unreadable.length > 0 && { unreadable }) },
       waiting,
       againInMs: waiting.length > 0 ? nextDeadline - now : undefined,
     };
