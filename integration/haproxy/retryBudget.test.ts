@@ -58,13 +58,20 @@ describe.runIf(tested.counterArrays)('retries with a budget', () => {
     return seen;
   };
   /** How many requests a load of them came to at the servers, beyond one each. */
-  const retriesOf = async (requests: number): Promise<{ requests: number; retries: number }> => {
-    const before = received();
+  const retriesOf = async (requests: number) => {
+    const [before, begun] = [received(), performance.now()];
     const load = startLoad({ port, clients, connections: 'keep-alive', paceMs: 0, maxRequests: requests });
     await eventually(() => load.requests >= requests, { ...patience, what: 'the load is done' });
     const { requests: sent } = await load.stop();
-    return { requests: sent, retries: received() - before - sent };
+    const seconds = (performance.now() - begun) / 1000;
+    return { requests: sent, retries: received() - before - sent, seconds };
   };
+  /**
+   * What a whole budget of 20 % and one a second allows at most. The window is one of two halves that glide: a tenth for
+   * that; and what was under way when it was spent.
+   */
+  const most = (requests: number, seconds: number): number =>
+    1.1 * (0.2 * requests + 10 + seconds) + clients * attempts;
   const eventuallySpent = () =>
     eventually(
       () => bed.logger.records.some(({ message }) => message.startsWith('the budget of retries is spent')),
@@ -108,11 +115,8 @@ describe.runIf(tested.counterArrays)('retries with a budget', () => {
     expect(new Set(await statuses(12))).toEqual(new Set([200]));
 
     behave('fail', 'fail');
-    const begun = performance.now();
-    const { requests, retries } = await retriesOf(600);
-    const seconds = (performance.now() - begun) / 1000;
-    // The window is one of two halves that glide: a tenth for that; and what was under way when it was spent.
-    expect(retries).toBeLessThan(1.1 * (0.2 * requests + 10 + seconds) + clients * attempts);
+    const { requests, retries, seconds } = await retriesOf(600);
+    expect(retries).toBeLessThan(most(requests, seconds));
     expect(retries).toBeGreaterThan(0.1 * requests);
 
     await eventuallySpent();
@@ -141,5 +145,19 @@ describe.runIf(tested.counterArrays)('retries with a budget', () => {
       },
       { ...patience, what: 'what fails is tried again' },
     );
+  });
+
+  it('are within a whole budget again in the worker of a reload', async () => {
+    const services = web({ ratio: 0.2, min_per_second: 1 });
+    await bed.settle(services);
+    behave('fail', 'fail');
+    await retriesOf(300);
+    await eventuallySpent();
+    const worker = await haproxy.workerPid();
+    await bed.settle({ ...services, api: { ...services.web, haproxy: { port: await freePort() } } });
+    expect(await haproxy.workerPid()).not.toBe(worker);
+    const { requests, retries, seconds } = await retriesOf(300);
+    expect(retries).toBeGreaterThan(0.1 * requests);
+    expect(retries).toBeLessThan(most(requests, seconds));
   });
 });
