@@ -1,6 +1,6 @@
 /**
  * What came last of a value and of those beside it, as long as all are the very same. Holds on to no key: what is kept,
- * the inputs included, goes with it. So neither may hold the key of another time.
+ * the inputs included, goes with it. So neither may hold, or be, the key of another time: each would keep the one before.
  */
 export class Memo<K extends object, V> {
   readonly #known = new WeakMap<K, { readonly inputs: readonly unknown[]; readonly value: V }>();

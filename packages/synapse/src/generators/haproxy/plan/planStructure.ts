@@ -37,16 +37,18 @@ function changedLines(desired: ServiceSections, loaded: ServiceSections): string
   return parts.length === 0 ? undefined : `lines of its ${parts.join(' and ')} changed`;
 }
 
-const known = new Memo<Outline, readonly ReloadReason[]>();
+/** By both outlines: with either as an input of the other's, each generation would keep the one before alive. */
+const known = new WeakMap<Outline, Memo<Outline, readonly ReloadReason[]>>();
 
 /** Differences that only a new file brings: sections and lines, servers aside. */
 export function structureReasons(desired: DesiredState, loaded: DesiredState): readonly ReloadReason[] {
   const [shared, before] = [desired.sharedFrontend, loaded.sharedFrontend];
-  const inputs = [
-    ...[outlineOf(loaded.services), desired.base, loaded.base],
-    ...[shared?.title, shared?.lines, before?.title, before?.lines],
-  ];
-  return known.of(outlineOf(desired.services), inputs, () => findReasons(desired, loaded));
+  const bases = [desired.base, loaded.base];
+  const inputs = [...bases, shared?.title, shared?.lines, before?.title, before?.lines];
+  const outline = outlineOf(desired.services);
+  const memo = known.get(outline) ?? new Memo();
+  known.set(outline, memo);
+  return memo.of(outlineOf(loaded.services), inputs, () => findReasons(desired, loaded));
 }
 
 function withoutOwnLines(state: DesiredState): DesiredState {
