@@ -52,6 +52,16 @@ export const narrow: Plugin = {
       contents: narrowed[path] ?? '',
       resolveDir: String(pluginData),
     }));
+    // The library asserts on each call, and that it is called as it should be: the rest of the module is for a failure.
+    building.onResolve({ filter: /^assert$/ }, ({ importer }) =>
+      importer.includes('/node-zookeeper-client/')
+        ? { path: 'assert', namespace: 'assertion' }
+        : { path: 'node:assert', external: true },
+    );
+    building.onLoad({ filter: /./, namespace: 'assertion' }, () => ({
+      contents:
+        "module.exports = (value, message) => { if (!value) require('node:assert')(value, message); };",
+    }));
     // What npm has under this name is the same code, for other versions of Node.js than ours.
     building.onResolve({ filter: /^readable-stream$/ }, () => ({ path: 'node:stream', external: true }));
     building.onResolve({ filter: /^readable-stream\/lib\/_stream_writable\.js$/ }, () => ({

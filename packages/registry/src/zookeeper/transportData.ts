@@ -1,5 +1,5 @@
 import type { Stat, ZkPath } from './types.js';
-import { replyHeaderEnd } from './transportFrames.js';
+import { numbersOf, replyHeaderEnd } from './transportFrames.js';
 
 /** Type of the one request that is sent by the thousands: the library takes ten times as long for it. */
 export const getDataType = 4;
@@ -12,28 +12,37 @@ export function assertPath(path: ZkPath): void {
   if (path !== '/' && notCanonical.test(path)) throw new Error('the path is not a path of a node');
 }
 
-/** Decodes the checked answer to such a request, at `at` of a frame. The data are a copy: frames share one chunk. */
+/**
+ * Decodes the checked answer to such a request, at `at` of a frame, of which `numbers` are the bytes. The data are a
+ * copy: frames share one chunk.
+ */
 export function readGetData(
   frame: Buffer,
   at: number = replyHeaderEnd,
+  numbers: DataView = numbersOf(frame),
 ): { readonly data: Buffer; readonly stat: Stat } {
   const start = at + 4;
-  const end = start + Math.max(0, frame.readInt32BE(at));
-  return { data: Buffer.from(frame.subarray(start, end)), stat: readStat(frame, end) };
+  const end = start + Math.max(0, numbers.getInt32(at));
+  return { data: Buffer.from(frame.subarray(start, end)), stat: readStat(numbers, end) };
 }
 
-function readStat(frame: Buffer, at: number): Stat {
+/** Milliseconds since 1970: a long that no number is too small for. */
+function readTime(frame: DataView, at: number): number {
+  return frame.getInt32(at) * 2 ** 32 + frame.getUint32(at + 4);
+}
+
+function readStat(frame: DataView, at: number): Stat {
   return {
-    czxid: frame.readBigInt64BE(at),
-    mzxid: frame.readBigInt64BE(at + 8),
-    ctime: Number(frame.readBigInt64BE(at + 16)),
-    mtime: Number(frame.readBigInt64BE(at + 24)),
-    version: frame.readInt32BE(at + 32),
-    cversion: frame.readInt32BE(at + 36),
-    aversion: frame.readInt32BE(at + 40),
-    ephemeralOwner: frame.readBigInt64BE(at + 44),
-    dataLength: frame.readInt32BE(at + 52),
-    numChildren: frame.readInt32BE(at + 56),
-    pzxid: frame.readBigInt64BE(at + 60),
+    czxid: frame.getBigInt64(at),
+    mzxid: frame.getBigInt64(at + 8),
+    ctime: readTime(frame, at + 16),
+    mtime: readTime(frame, at + 24),
+    version: frame.getInt32(at + 32),
+    cversion: frame.getInt32(at + 36),
+    aversion: frame.getInt32(at + 40),
+    ephemeralOwner: frame.getBigInt64(at + 44),
+    dataLength: frame.getInt32(at + 52),
+    numChildren: frame.getInt32(at + 56),
+    pzxid: frame.getBigInt64(at + 60),
   };
 }

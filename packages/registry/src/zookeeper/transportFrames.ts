@@ -86,19 +86,24 @@ export function readReplyHeader(frame: Buffer): ReplyHeader {
   return { xid: frame.readInt32BE(4), zxid: frame.readBigInt64BE(8), error: frame.readInt32BE(16) };
 }
 
-function skipBytes(frame: Buffer, at: number): number {
-  if (at + 4 > frame.length) return Infinity;
-  const length = frame.readInt32BE(at);
+/** The bytes of a frame as numbers. A buffer's own methods take several times as long until they are compiled. */
+export function numbersOf(frame: Buffer): DataView {
+  return new DataView(frame.buffer, frame.byteOffset, frame.length);
+}
+
+function skipBytes(frame: DataView, at: number): number {
+  if (at + 4 > frame.byteLength) return Infinity;
+  const length = frame.getInt32(at);
   if (length < -1) return Infinity;
   return at + 4 + Math.max(length, 0);
 }
 
-function skipStrings(frame: Buffer, at: number): number {
-  if (at + 4 > frame.length) return Infinity;
-  const count = frame.readInt32BE(at);
+function skipStrings(frame: DataView, at: number): number {
+  if (at + 4 > frame.byteLength) return Infinity;
+  const count = frame.getInt32(at);
   if (count < -1) return Infinity;
   let end = at + 4;
-  for (let i = 0; i < count && end <= frame.length; i += 1) end = skipBytes(frame, end);
+  for (let i = 0; i < count && end <= frame.byteLength; i += 1) end = skipBytes(frame, end);
   return end;
 }
 
@@ -107,13 +112,19 @@ function skipStrings(frame: Buffer, at: number): number {
  * allocates whatever length it reads and takes missing bytes for zeros, so nothing reaches it unchecked.
  * Extra bytes are fine: newer servers append fields.
  */
-export function checkLayout(frame: Buffer, offset: number, layout: readonly Field[], what: string): number {
+export function checkLayout(
+  frame: Buffer | DataView,
+  offset: number,
+  layout: readonly Field[],
+  what: string,
+): number {
+  const numbers = frame instanceof DataView ? frame : numbersOf(frame);
   let at = offset;
   for (const field of layout) {
-    if (field === 'bytes') at = skipBytes(frame, at);
-    else if (field === 'strings') at = skipStrings(frame, at);
+    if (field === 'bytes') at = skipBytes(numbers, at);
+    else if (field === 'strings') at = skipStrings(numbers, at);
     else at += fixedSizes[field];
-    if (at > frame.length) throw new ProtocolError(`${what} is cut short or malformed (${field})`);
+    if (at > numbers.byteLength) throw new ProtocolError(`${what} is cut short or malformed (${field})`);
   }
   return at;
 }

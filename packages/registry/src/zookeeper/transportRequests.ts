@@ -1,5 +1,5 @@
 import { getDataType, readGetData } from './transportData.js';
-import { checkLayout, ProtocolError, replyHeaderEnd } from './transportFrames.js';
+import { checkLayout, numbersOf, ProtocolError, replyHeaderEnd } from './transportFrames.js';
 import type { Stat, ZkPath } from './types.js';
 
 export const setWatchesType = 101;
@@ -157,18 +157,19 @@ export class BulkRead extends OwnRequests {
 /** The answers in a reply to a read of many: each part has a header of type, end and error. Throws ProtocolError. */
 function readMulti(frame: Buffer, count: number): readonly DataAnswer[] {
   const answers: DataAnswer[] = [];
+  const numbers = numbersOf(frame);
   for (let at = replyHeaderEnd; ;) {
-    checkLayout(frame, at, ['int', 'bool', 'int'], 'a reply to a read of many nodes');
-    const type = frame.readInt32BE(at);
-    if (frame.readUInt8(at + 4) === 1) break;
+    checkLayout(numbers, at, ['int', 'bool', 'int'], 'a reply to a read of many nodes');
+    const type = numbers.getInt32(at);
+    if (numbers.getUint8(at + 4) === 1) break;
     at += 9;
     const start = at;
     if (type === getDataType) {
-      at = checkLayout(frame, start, ['bytes', 'stat'], 'an answer of one of many nodes');
-      answers.push(readGetData(frame, start));
+      at = checkLayout(numbers, start, ['bytes', 'stat'], 'an answer of one of many nodes');
+      answers.push(readGetData(frame, start, numbers));
     } else if (type === errorType) {
-      at = checkLayout(frame, start, ['int'], 'a refusal of one of many nodes');
-      answers.push(frame.readInt32BE(start));
+      at = checkLayout(numbers, start, ['int'], 'a refusal of one of many nodes');
+      answers.push(numbers.getInt32(start));
     } else throw new ProtocolError(`an answer of type ${type} to a read`);
   }
   if (answers.length !== count) throw new ProtocolError(`${answers.length} answers to ${count} reads`);
@@ -178,22 +179,27 @@ function readMulti(frame: Buffer, count: number): readonly DataAnswer[] {
 /** Writes the encoding of ZooKeeper's jute into a buffer that is allocated whole. */
 class Writer {
   readonly bytes: Buffer;
+  readonly #numbers: DataView;
   #at = 0;
 
   constructor(length: number) {
     this.bytes = Buffer.allocUnsafe(length);
+    this.#numbers = numbersOf(this.bytes);
   }
 
   int(value: number): void {
-    this.#at = this.bytes.writeInt32BE(value, this.#at);
+    this.#numbers.setInt32(this.#at, value);
+    this.#at += 4;
   }
 
   long(value: bigint): void {
-    this.#at = this.bytes.writeBigInt64BE(value, this.#at);
+    this.#numbers.setBigInt64(this.#at, value);
+    this.#at += 8;
   }
 
   bool(value: boolean): void {
-    this.#at = this.bytes.writeUInt8(value ? 1 : 0, this.#at);
+    this.#numbers.setUint8(this.#at, value ? 1 : 0);
+    this.#at += 1;
   }
 
   /** `length` in bytes. */

@@ -14,23 +14,24 @@ const usualInterval = 15;
 /** A daemon that answers nothing for so long is lost, in milliseconds. */
 const timeoutMs = 10_000;
 
-const server = z
-  .object({
-    name: z.string().min(1).optional().describe('Name of the instances of this server.'),
-    host: z.string().min(1).optional().describe('Where the daemon listens, and its containers.'),
-    port: port.optional().describe('Port of the daemon.').meta({ default: usualPort }),
-    socket: z
-      .string()
-      .regex(/^\/./, 'expected an absolute path')
-      .optional()
-      .describe('The unix socket of the daemon, instead of a port. `host` is 127.0.0.1 by default then.'),
-  })
-  .refine(({ host, socket }) => host !== undefined || socket !== undefined, 'Expected a host, or a socket');
+const server = () =>
+  z
+    .object({
+      name: z.string().min(1).optional().describe('Name of the instances of this server.'),
+      host: z.string().min(1).optional().describe('Where the daemon listens, and its containers.'),
+      port: port.optional().describe('Port of the daemon.').meta({ default: usualPort }),
+      socket: z
+        .string()
+        .regex(/^\/./, 'expected an absolute path')
+        .optional()
+        .describe('The unix socket of the daemon, instead of a port. `host` is 127.0.0.1 by default then.'),
+    })
+    .refine(({ host, socket }) => host !== undefined || socket !== undefined, 'Expected a host, or a socket');
 
 const options = () =>
   z.object({
     method: z.literal('docker'),
-    servers: oneOrMore(server).describe('The daemons to ask: `{name, host, port}` or `{name, socket}`.'),
+    servers: oneOrMore(server()).describe('The daemons to ask: `{name, host, port}` or `{name, socket}`.'),
     image_name: z.string().min(1).describe('The image of the containers, without its tag.'),
     container_port: port.describe('The port in the container; the instance has the one it is published at.'),
     check_interval: z
@@ -44,7 +45,7 @@ const options = () =>
   });
 
 type Options = z.output<ReturnType<typeof options>>;
-type Server = z.output<typeof server>;
+type Server = z.output<ReturnType<typeof server>>;
 
 /** Containers of an image, as Docker (or Podman) lists them, at their published ports. */
 export const dockerWatcher = defineWatcher({

@@ -1,35 +1,15 @@
-import * as z from 'zod';
-import {
-  type Beliefs,
-  factsText,
-  type RunningConfig,
-  sameProcess,
-  serviceText,
-  storedProcess,
-  storedService,
-} from './beliefs.js';
+import type * as z from 'zod';
+import { type Beliefs, factsText, type RunningConfig, sameProcess, serviceText } from './beliefs.js';
+import { storedShapes } from './storedShapes.js';
 import { sameLines } from '../desired/sameSection.js';
 import type { DesiredState, ServiceSections } from '../types.js';
 
-const services = z.array(storedService);
-
-const storedChange = z.object({
-  /** One more than that of the change before. */
-  seq: z.int(),
-  written: z
-    .object({ sha256: z.string(), at: z.number(), unchecked: z.literal(true).exactOptional(), services })
-    .exactOptional(),
-  running: z.array(
-    z.object({ socket: z.string(), process: storedProcess, services: services.exactOptional() }),
-  ),
-});
-
 /** What became of beliefs: the services that are other ones now. A process without any runs what was written. */
-export type BeliefChange = z.infer<typeof storedChange>;
+export type BeliefChange = z.infer<ReturnType<typeof storedShapes>['change']>;
 
 /** The change that a line of a journal holds, as JSON parsed it. Throws when it is none. */
 export function parseChange(raw: unknown): BeliefChange {
-  return storedChange.parse(raw);
+  return storedShapes().change.parse(raw);
 }
 
 /** The services that were replaced; undefined where more than that is another one. */

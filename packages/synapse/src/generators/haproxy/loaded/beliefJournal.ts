@@ -1,6 +1,6 @@
-import * as z from 'zod';
 import { type BeliefChange, parseChange } from './beliefChange.js';
-import { type ProcessIdentity, type RunningConfig, storedProcess, storedServer } from './beliefs.js';
+import type { ProcessIdentity, RunningConfig } from './beliefs.js';
+import { storedShapes } from './storedShapes.js';
 import type { Server } from '../types.js';
 
 /** A server that is about to be added: noted first, so that a crash in between leaves none that nobody owns. */
@@ -13,14 +13,6 @@ export interface Intent {
   readonly after: number;
 }
 
-const storedIntent = z.object({
-  socket: z.string(),
-  process: storedProcess,
-  service: z.string(),
-  server: storedServer,
-  after: z.int().default(0),
-});
-
 /** One line of a journal. */
 export type JournalEntry = { readonly change: BeliefChange } | { readonly intent: Intent };
 
@@ -30,7 +22,7 @@ function parseLine(line: string): readonly JournalEntry[] {
   try {
     const raw: unknown = JSON.parse(line);
     const isChange = typeof raw === 'object' && raw !== null && 'seq' in raw;
-    return [isChange ? { change: parseChange(raw) } : { intent: storedIntent.parse(raw) }];
+    return [isChange ? { change: parseChange(raw) } : { intent: storedShapes().intent.parse(raw) }];
   } catch {
     return [];
   }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { writeFileAtomic } from '@smartstack/agent';
-import * as z from 'zod';
+import { format, storedShapes } from './storedShapes.js';
 import type { DesiredState, ServiceSections } from '../types.js';
 
 /** The identity of a worker: a pid alone is used again. */
@@ -37,71 +37,10 @@ export interface Beliefs {
 /** Nothing is known. */
 export const noBeliefs: Beliefs = { written: undefined, running: new Map() };
 
-/** Of the second there are changes beside it (`beliefChange.ts`), without which it is an old state. */
-const format = 2;
-
 /** True when both workers are the same process. */
 export function sameProcess(a: ProcessIdentity, b: ProcessIdentity): boolean {
   return a.pid === b.pid && a.startedAt === b.startedAt;
 }
-
-const lines = z.array(z.string());
-const section = z.object({ title: z.string(), lines });
-
-/** A server as it is kept: what another version wrote otherwise must not be taken for one. */
-export const storedServer = z.object({
-  name: z.string(),
-  address: z.string(),
-  port: z.int(),
-  // JSON leaves out what is undefined.
-  id: z
-    .int()
-    .optional()
-    .transform((id): number | undefined => id),
-  cookie: z.string().exactOptional(),
-  options: lines,
-  weight: z.int().exactOptional(),
-  disabled: z.boolean(),
-  unconfirmed: z.literal(true).exactOptional(),
-});
-
-/** Sections of a service as they are kept. */
-export const storedService = z.object({
-  service: z.string(),
-  frontend: section.exactOptional(),
-  backend: z.object({ name: z.string(), lines, servers: z.array(storedServer) }),
-});
-
-const storedState = z.object({
-  base: z.array(section),
-  services: z.array(storedService),
-  sharedFrontend: section.exactOptional(),
-});
-
-/** The identity of a worker as it is kept. */
-export const storedProcess = z.object({ pid: z.int(), startedAt: z.number() });
-
-const stored = z.object({
-  format: z.literal([1, format]),
-  /** Of the last change that is in it. */
-  seq: z.int().default(0),
-  written: z
-    .object({
-      desired: storedState,
-      sha256: z.string(),
-      at: z.number(),
-      unchecked: z.literal(true).exactOptional(),
-    })
-    .optional(),
-  running: z.array(
-    z.object({
-      socket: z.string(),
-      process: storedProcess,
-      desired: storedState.optional(),
-      asWritten: z.boolean().optional(),
-    }),
-  ),
-});
 
 /** Beliefs as they were put down at some time, and the number of the last change by then (`beliefChange.ts`). */
 export interface Snapshot extends Beliefs {
@@ -111,8 +50,9 @@ export interface Snapshot extends Beliefs {
 /** Reads what an earlier run knew. Never throws: what is missing or not ours is not known, which costs one reload. */
 export async function readBeliefs(path: string): Promise<Snapshot> {
   const text = await readFile(path, 'utf8').catch(() => '');
+  if (text === '') return { ...noBeliefs, seq: 0 };
   try {
-    const { seq, written, running } = stored.parse(JSON.parse(text));
+    const { seq, written, running } = storedShapes().beliefs.parse(JSON.parse(text));
     const known = running.flatMap(({ socket, process, desired, asWritten }) => {
       const state = asWritten === true ? written?.desired : desired;
       return state === undefined ? [] : [[socket, { process, desired: state }] as const];

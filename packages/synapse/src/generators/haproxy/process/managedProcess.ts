@@ -50,6 +50,8 @@ class ManagedProcess implements HaproxyProcess {
   #lastStart: { readonly file: string | undefined; readonly endedAt: number } = {
     ...{ file: undefined, endedAt: -Infinity },
   };
+  /** Who ran when there was no file yet: looked for while the registry is read. */
+  #early: Promise<readonly RunningHaproxy[]> | undefined;
 
   constructor(options: ManagedProcessOptions) {
     this.#options = options;
@@ -123,7 +125,11 @@ class ManagedProcess implements HaproxyProcess {
     let lastProblem: string | undefined;
     const stopped = (): boolean => signal.aborted;
     // What an earlier run left serves until more is known. Else whoever writes the first file starts HAProxy on it.
-    this.#isWanted ||= (await this.#file()) !== undefined;
+    const isThere = (await this.#file()) !== undefined;
+    this.#isWanted ||= isThere;
+    if (!isThere) this.#early = runningHaproxies();
+    // Whoever awaits it is told of a failure, and maybe nobody does.
+    this.#early?.catch(() => undefined);
     while (!stopped()) {
       let delay = superviseMs;
       try {
@@ -197,11 +203,18 @@ class ManagedProcess implements HaproxyProcess {
   async #findOurs(): Promise<readonly RunningHaproxy[]> {
     const { configFile, masterSocketPath } = this.#options;
     const sockets = [masterSocketPath, this.#masterSocket];
-    const all = await runningHaproxies();
+    const all = (await this.#seenEarly()) ?? (await runningHaproxies());
     return all.filter(
       ({ files, masterSocket }) =>
         files.includes(configFile) || (masterSocket !== undefined && sockets.includes(masterSocket)),
     );
+  }
+
+  /** Once, and while there is no file still: nobody can have been started on it since, and our master socket is silent. */
+  async #seenEarly(): Promise<readonly RunningHaproxy[] | undefined> {
+    const early = this.#early;
+    this.#early = undefined;
+    return early !== undefined && (await this.#file()) === undefined ? early : undefined;
   }
 
   /** Talks to the master of an HAProxy that serves our file already: a second one would share its ports. */
