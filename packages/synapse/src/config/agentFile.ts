@@ -137,11 +137,14 @@ function toSettings(read: z.output<typeof agentFileSchema>, location: Location):
   };
 }
 
+let withoutFile: AgentSettings | undefined;
+
 /** What holds without a file: nothing that the Ruby pair's file does not say leads to other lines than the Ruby pair's. */
-export const defaultAgentSettings: AgentSettings = toSettings(
-  agentFileSchema.parse({ traffic: { latencies: false, tap: false } }),
-  nowhere,
-);
+export function defaultAgentSettings(): AgentSettings {
+  const unsaid = (): z.output<typeof agentFileSchema> =>
+    agentFileSchema.parse({ traffic: { latencies: false, tap: false } });
+  return (withoutFile ??= toSettings(unsaid(), nowhere));
+}
 
 /**
  * The settings in a file, or what is wrong with it. A file that is missing and `optional` says nothing. `env` is where
@@ -152,7 +155,7 @@ export async function readAgentSettings(
   optional: boolean,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<{ readonly settings: AgentSettings | undefined; readonly issues: readonly ConfigIssue[] }> {
-  if (optional && !(await exists(file))) return { settings: defaultAgentSettings, issues: [] };
+  if (optional && !(await exists(file))) return { settings: defaultAgentSettings(), issues: [] };
   const parsed = await readConfigFile(file);
   const { value, issues: found } = validateConfig(parsed, agentFileSchema);
   const tls = value?.zookeeper.tls ?? undefined;

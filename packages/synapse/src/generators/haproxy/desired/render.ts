@@ -13,20 +13,38 @@ function oneLine(text: string): string {
   return text;
 }
 
+/** Options as they stand in a line. Most servers of a service have the very same ones: they are looked at once. */
+interface OptionText {
+  /** With a space before it; empty where there are none. */
+  readonly text: string;
+  readonly statesId: boolean;
+}
+const textOfOptions = new WeakMap<readonly string[], OptionText>();
+
+function optionText(options: readonly string[]): OptionText {
+  const known = textOfOptions.get(options);
+  if (known !== undefined) return known;
+  const statesId = options.includes('id') && parseOptions(options).some(({ keyword }) => keyword === 'id');
+  const text = { text: options.map((word) => ` ${oneWord(word)}`).join(''), statesId };
+  textOfOptions.set(options, text);
+  return text;
+}
+
+function oneWord(word: string): string {
+  if (word === '' || /[ \t]/.test(word)) throw new Error(`not one word: ${JSON.stringify(word)}`);
+  return word;
+}
+
 /** The `server` line of one server, without its indentation. */
 export function renderServer(server: Server): string {
   const { name, address, port, id, cookie, options, weight, disabled } = server;
-  const statesId = options.includes('id') && parseOptions(options).some(({ keyword }) => keyword === 'id');
-  const words = ['server', name, hostPort(address, port)];
-  if (id !== undefined && !statesId) words.push('id', String(id));
-  if (cookie !== undefined) words.push('cookie', cookie);
-  words.push(...options);
-  if (weight !== undefined) words.push('weight', String(weight));
-  if (disabled) words.push('disabled');
-  for (const word of words) {
-    if (word === '' || /[ \t]/.test(word)) throw new Error(`not one word: ${JSON.stringify(word)}`);
-  }
-  return words.join(' ');
+  const { text, statesId } = optionText(options);
+  const stated = id !== undefined && !statesId ? ` id ${id}` : '';
+  const baked = cookie === undefined ? '' : ` cookie ${oneWord(cookie)}`;
+  const share = weight === undefined ? '' : ` weight ${weight}`;
+  const state = disabled ? ' disabled' : '';
+  const endpoint = oneWord(hostPort(address, port));
+  return `server ${oneWord(name)} ${endpoint}${stated}${baked}${text}${share}${state}`;
 }
 
 function renderSection({ title, lines }: Section): readonly string[] {

@@ -107,7 +107,9 @@ function draftServer(
       : undefined;
   const common = expandTemplate(context.service.serverOptions, values);
   const own = instance.haproxyServerOptions ?? '';
-  const key = JSON.stringify([common, own, weight !== undefined, own.includes('%') && name.value]);
+  const particular = own.includes('%') ? name.value : '';
+  // Only the last may hold the end of a line.
+  const key = `${weight === undefined ? '' : 'weighted'} ${particular}\n${common}\n${own}`;
   const line = known.get(key) ?? lineOptions(common, own, values, weight !== undefined, context);
   known.set(key, line);
   if ('reason' in line) return refuse(line.reason);

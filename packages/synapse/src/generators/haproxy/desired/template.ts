@@ -22,6 +22,7 @@ export function templateProblem(template: string): string | undefined {
 
 /** Expands a template that has no problem. */
 export function expandTemplate(template: string, values: TemplateValues): string {
+  if (!template.includes('%')) return template;
   return template.replace(piece, (_found, key?: keyof TemplateValues) =>
     key === undefined ? '%' : String(values[key]),
   );
