@@ -1,10 +1,8 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually, holds } from '../harness/eventually.ts';
-import { askSocket, haproxyBinary, haproxyPaths, isAlive, killAllIn } from '../harness/haproxy.ts';
+import { askSocket, haproxyPaths, isAlive, killAllIn } from '../harness/haproxy.ts';
 import { killTree, testBase, workersOf } from '../harness/haproxy.ts';
 import { get, startLoad } from '../harness/load.ts';
 import { freePort } from '../harness/ports.ts';
@@ -186,62 +184,6 @@ describe('a managed HAProxy', () => {
     await bed.settle(web([1]));
     await killTree(await eventually(masterPid, { what: 'its master answers' }));
     await eventually(async () => (await get({ port })).body === 'u1', { what: 'requests are served' });
-  });
-
-  it('is not doubled while it hangs', async () => {
-    await bed.settle(web([1]));
-    const pid = await masterPid();
-    const pids = [pid, ...workersOf(await showProc())];
-    for (const each of pids) process.kill(each, 'SIGSTOP');
-    await bed.stop();
-    bed = startGenerator(topLevel(dir, { managed: true }), { watchMs: 50, answerMs: 200, commandMs: 200 });
-    await expect(bed.reconcile(web([1, 2]))).rejects.toThrow();
-    await eventually(
-      () => bed.logger.records.some(({ message }) => message.includes('cannot be kept running')),
-      {
-        what: 'the hang is reported',
-      },
-    );
-    for (const each of pids) process.kill(each, 'SIGCONT');
-    await bed.settle(web([1, 2]));
-    expect(await masterPid()).toBe(pid);
-    expect(await inRotation(haproxyPaths(dir).adminSocket, 'web')).toHaveLength(2);
-  });
-
-  it('is not doubled although its file and its sockets are gone', async () => {
-    await bed.settle(web([1]));
-    const pid = await masterPid();
-    await bed.stop();
-    const { configFile, adminSocket, masterSocket } = haproxyPaths(dir);
-    for (const each of [configFile, adminSocket, masterSocket]) await rm(each);
-    bed = startGenerator(topLevel(dir, { managed: true, ...testBase(dir) }), { reloadMs: 300 });
-    await expect(bed.reconcile(web([1]))).rejects.toThrow('its master is silent');
-    expect(await isAlive(pid)).toBe(true);
-    await expect(stat(masterSocket)).rejects.toThrow('ENOENT');
-    await killTree(pid);
-    await bed.settle(web([1]));
-    expect(await get({ port })).toEqual({ status: 200, body: 'u1' });
-  });
-
-  it('is not started beside one that somebody starts on the file while the registry is read', async () => {
-    // Nothing was there when synapse started.
-    await holds(() => told().length === 0, { what: 'nothing is started', forMs: 200 });
-    const { configFile } = haproxyPaths(dir);
-    await writeFile(configFile, ['global', ...testBase(dir).global, ''].join('\n'));
-    const other = spawn(haproxyBinary, ['-db', '-f', configFile], { stdio: 'ignore' });
-    try {
-      await eventually(async () => (await askSocket(haproxyPaths(dir).adminSocket, 'show info')) !== '', {
-        what: 'it answers',
-      });
-      await rm(haproxyPaths(dir).adminSocket);
-      await expect(bed.reconcile(web([1]))).rejects.toThrow('has no master socket (-S) runs on');
-    } finally {
-      const ended = once(other, 'exit');
-      other.kill('SIGKILL');
-      await ended;
-    }
-    await bed.settle(web([1]));
-    expect(await get({ port })).toEqual({ status: 200, body: 'u1' });
   });
 
   it("tells HAProxy's own words when it cannot start", async () => {
