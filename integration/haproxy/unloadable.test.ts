@@ -138,6 +138,27 @@ describe('a file that passes every check and cannot be loaded', () => {
     expect(await rejections()).toBe(before);
   });
 
+  it('stays where we are told to stop while it is loaded', async () => {
+    const begun = join(dir, 'begun');
+    const reload = `kill -USR2 $(cat ${dir}/pid); touch ${begun}; exec sleep 60`;
+    bed = startGenerator({ ...topLevel(dir), reload_command: reload });
+    const pass = bed.reconcile({ web: service([1], ports[0]!, []) });
+    const ended = pass.then(
+      () => 'in step',
+      () => 'stopped',
+    );
+    await eventually(() => stat(begun), { what: 'the reload has begun' });
+    await eventually(async () => (await get({ port: ports[0]! })).status === 200, { what: 'web is served' });
+    await bed.stop();
+    expect(await ended).toBe('stopped');
+    const messages = bed.logger.records.map(({ message }) => message);
+    expect(messages).not.toContain('haproxy could not be reloaded');
+    // The next restart, by whomever, lands on our routes.
+    await haproxy.stop();
+    await start();
+    expect((await get({ port: ports[0]! })).status).toBe(200);
+  });
+
   it.each([
     ['its worker tells', {}, 'waiting'],
     ['nobody answers on the socket that we know', { socket_file_path: '/nowhere/admin.sock' }, undefined],

@@ -207,8 +207,8 @@ export class Converger {
       how = done.how;
       silent = done.silent;
     } catch (error) {
-      // There is only to wait, which the loop says and does.
-      if (error instanceof ReloadError && error.isSilent) throw error;
+      // That we are to stop says nothing of the file, which may run by now; who is silent is waited for by the loop.
+      if (signal.aborted || (error instanceof ReloadError && error.isSilent)) throw error;
       const problem = describeError(error);
       if (error instanceof ReloadError && error.action === 'start') {
         logger.error('haproxy could not be started', { problem });
