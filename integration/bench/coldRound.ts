@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { statSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { dirname } from 'node:path';
@@ -28,7 +29,7 @@ function answers(port: number, identity: string): Promise<boolean> {
 
 async function until(port: number, identity: string, failed: () => string | undefined): Promise<void> {
   const serves = async (): Promise<boolean> => failed() !== undefined || (await answers(port, identity));
-  await eventually(serves, { what: `port ${port} serves`, timeoutMs: 60_000, intervalMs: 1 });
+  await eventually(serves, { what: `port ${port} serves`, timeoutMs: 60_000, intervalMs: 2 });
   const problem = failed();
   if (problem !== undefined) throw new Error(`port ${port} does not serve: ${problem}`);
 }
@@ -42,6 +43,25 @@ async function allServe({ ports, identity }: ColdBed, failed: () => string | und
     for (let port = left.pop(); port !== undefined; port = left.pop()) await until(port, identity, failed);
   });
   await Promise.all(asking);
+}
+
+/** What every change of the configuration file changes. */
+function look(file: string): string {
+  const found = statSync(file, { throwIfNoEntry: false });
+  return found === undefined ? '' : `${found.ino} ${found.mtimeMs} ${found.size}`;
+}
+
+/**
+ * Waits until the file is another one than `before`: no service can be served sooner. To ask a port all the time takes
+ * half a core from whoever is measured, and he has two.
+ */
+async function fileChanged(
+  { paths }: ColdBed,
+  before: string,
+  failed: () => string | undefined,
+): Promise<void> {
+  const changed = (): boolean => failed() !== undefined || look(paths.configFile) !== before;
+  await eventually(changed, { what: 'the file is written', timeoutMs: 60_000, intervalMs: 2 });
 }
 
 /** The kernel's account of a process: CPU time in milliseconds, the highest resident size in MiB. */
@@ -83,9 +103,12 @@ export async function startSynapse(
       ? await startHaproxy({ dir: dirname(bed.paths.configFile), config: bed.emptyConfig })
       : undefined;
   const [wall, start] = [Date.now(), performance.now()];
+  const before = look(bed.paths.configFile);
   const agent = startProcess(process.execPath, [executable, '-c', bed.configFile]);
+  const failed = (): string | undefined => (agent.running ? undefined : agent.output);
   try {
-    await allServe(bed, () => (agent.running ? undefined : agent.output));
+    await fileChanged(bed, before, failed);
+    await allServe(bed, failed);
     const serving = performance.now() - start;
     const account = await accountOf(agent.pid);
     const file = await stat(bed.paths.configFile);
@@ -116,10 +139,13 @@ export async function startRubySynapse(bed: ColdBed, executable: string): Promis
   await bed.lay(false, `echo >> ${configFile} && kill -USR2 $(cat ${pidFile})`);
   const running = await startHaproxy({ dir: dirname(configFile), config: bed.emptyConfig });
   await writeFile(pidFile, String(running.pid));
+  const before = look(configFile);
   const start = performance.now();
   const agent = startProcess(executable, ['-c', bed.configFile]);
+  const failed = (): string | undefined => (agent.running ? undefined : agent.output);
   try {
-    await allServe(bed, () => (agent.running ? undefined : agent.output));
+    await fileChanged(bed, before, failed);
+    await allServe(bed, failed);
     return performance.now() - start;
   } finally {
     await agent.stop('SIGTERM');
