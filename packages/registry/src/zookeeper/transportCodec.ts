@@ -11,7 +11,14 @@ import {
   toAcl,
   toStat,
 } from './transportLibrary.js';
-import { BulkRead, type DataAnswer, DataRequests, OwnRequests } from './transportRequests.js';
+import {
+  BulkRead,
+  type ChildrenAnswer,
+  ChildrenRequest,
+  type DataAnswer,
+  DataRequests,
+  OwnRequests,
+} from './transportRequests.js';
 
 const modes: Readonly<Record<CreateMode, number>> = {
   persistent: 0,
@@ -62,12 +69,9 @@ const submit: Submit = {
     client.setData(path, data, version, (error: Failure, stat: RawStat) =>
       error ? reject(error.code) : resolve(toStat(stat)),
     ),
-  getChildren: (client, { path, watch }, resolve, reject) =>
-    client.getChildren(
-      path,
-      watcher(watch),
-      (error: Failure, children: string[] | undefined, stat: RawStat) =>
-        error ? reject(error.code) : resolve({ children: children ?? [], stat: toStat(stat) }),
+  getChildren: (_client, { path, watch }, resolve, reject, codec) =>
+    codec.readChildren(path, watch, (answer) =>
+      typeof answer === 'number' ? reject(answer) : resolve(answer),
     ),
 };
 
@@ -190,6 +194,12 @@ export class Codec {
   ): void {
     for (const path of paths) assertPath(path);
     this.#manager.queue(new DataRequests(paths, watch, this.#reserve, answered), noWatcher);
+  }
+
+  /** The same for the names of a node's children. */
+  readChildren(path: ZkPath, watch: boolean, answered: (answer: ChildrenAnswer) => void): void {
+    assertPath(path);
+    this.#manager.queue(new ChildrenRequest(path, watch, answered), noWatcher);
   }
 
   /** The same with two requests for all of them, and watches; see BulkRead. */

@@ -4,6 +4,9 @@ import { numbersOf, replyHeaderEnd } from './transportFrames.js';
 /** Type of the one request that is sent by the thousands: the library takes ten times as long for it. */
 export const getDataType = 4;
 
+/** And of that of which each path that is followed needs one. */
+export const getChildrenType = 12;
+
 /** Where a path has an empty part, `.` or `..`, or ends in a slash. */
 const notCanonical = /\/\.{0,2}(?:\/|$)/;
 
@@ -24,6 +27,22 @@ export function readGetData(
   const start = at + 4;
   const end = start + Math.max(0, numbers.getInt32(at));
   return { data: Buffer.from(frame.subarray(start, end)), stat: readStat(numbers, end) };
+}
+
+/** Decodes the checked answer to a request for the names of a node's children. */
+export function readGetChildren(frame: Buffer): {
+  readonly children: readonly string[];
+  readonly stat: Stat;
+} {
+  const numbers = numbersOf(frame);
+  const children: string[] = [];
+  let at = replyHeaderEnd + 4;
+  for (let left = numbers.getInt32(replyHeaderEnd); left > 0; left -= 1) {
+    const start = at + 4;
+    at = start + Math.max(0, numbers.getInt32(at));
+    children.push(frame.toString('utf8', start, at));
+  }
+  return { children, stat: readStat(numbers, at) };
 }
 
 /** Milliseconds since 1970: a long that no number is too small for. */

@@ -41,7 +41,6 @@ export interface Client {
   remove(path: string, version: number, done: Callback): void;
   exists(path: string, watcher: unknown, done: Callback): void;
   setData(path: string, data: Buffer, version: number, done: Callback): void;
-  getChildren(path: string, watcher: unknown, done: Callback): void;
 }
 
 const permissions: Readonly<Record<string, number>> = { r: 1, w: 2, c: 4, d: 8, a: 16 };

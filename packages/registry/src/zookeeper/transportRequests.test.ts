@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { getDataType } from './transportData.js';
+import { getChildrenType, getDataType } from './transportData.js';
 import { ProtocolError, replyHeaderEnd } from './transportFrames.js';
 import {
   BulkRead,
+  type ChildrenAnswer,
+  ChildrenRequest,
   type DataAnswer,
   DataRequests,
   multiReadType,
@@ -44,6 +46,37 @@ describe('DataRequests', () => {
     expect(requests.receive(frame)).toBe(true);
     expect(answers[0]).toEqual([0, -101]);
     expect(answers[1]).toMatchObject([1, { data: Buffer.from('b') }]);
+  });
+});
+
+describe('ChildrenRequest', () => {
+  const answersTo = (take: (request: ChildrenRequest) => boolean): readonly ChildrenAnswer[] => {
+    const answers: ChildrenAnswer[] = [];
+    expect(take(new ChildrenRequest('/s', true, (answer) => answers.push(answer)))).toBe(true);
+    return answers;
+  };
+  const head = Buffer.alloc(replyHeaderEnd);
+
+  it('is length, number, type, path and watch', () => {
+    const request = new ChildrenRequest('/s/\u00e9', true, none);
+    request.header.xid = 7;
+    expect(request.toBuffer()).toEqual(framed(int(7, getChildrenType), text('/s/\u00e9'), Buffer.of(1)));
+  });
+
+  it.each([
+    ['names', [int(3), text('a'), text(''), text('\u00e9')], ['a', '', '\u00e9']],
+    ['no names', [int(0)], []],
+    ['no list', [int(-1)], []],
+    ['a name that is none', [int(2), int(-1), text('b')], ['', 'b']],
+  ])('takes %s, and the stat behind them', (_what, list, children) => {
+    const stat = Buffer.alloc(68);
+    stat.writeBigInt64BE(5n, 60);
+    const frame = Buffer.concat([head, ...list, stat]);
+    expect(answersTo((request) => request.receive(frame))).toMatchObject([{ children, stat: { pzxid: 5n } }]);
+  });
+
+  it('takes a refusal', () => {
+    expect(answersTo((request) => request.refuse(-101))).toEqual([-101]);
   });
 });
 

@@ -1,4 +1,4 @@
-import { getDataType, readGetData } from './transportData.js';
+import { getChildrenType, getDataType, readGetChildren, readGetData } from './transportData.js';
 import { checkLayout, numbersOf, ProtocolError, replyHeaderEnd } from './transportFrames.js';
 import type { Stat, ZkPath } from './types.js';
 
@@ -8,6 +8,9 @@ const errorType = -1;
 
 /** A node's data, or the code of the error. */
 export type DataAnswer = { readonly data: Buffer; readonly stat: Stat } | number;
+
+/** The names of a node's children, or the code of the error. */
+export type ChildrenAnswer = { readonly children: readonly string[]; readonly stat: Stat } | number;
 
 /** Some requests that the library takes for one: we encode them and decode their answers, it keeps their place in the queue. */
 export abstract class OwnRequests {
@@ -63,17 +66,7 @@ export class DataRequests extends OwnRequests {
   }
 
   protected encode(xid: number): { frames: Buffer; numbers: number } {
-    const lengths = this.paths.map((path) => Buffer.byteLength(path));
-    const writer = new Writer(lengths.reduce((sum, length) => sum + 17 + length, 0));
-    this.paths.forEach((path, index) => {
-      const length = lengths[index] ?? 0;
-      writer.int(13 + length);
-      writer.int(xid + index);
-      writer.int(getDataType);
-      writer.text(path, length);
-      writer.bool(this.#watch);
-    });
-    return { frames: writer.bytes, numbers: this.paths.length };
+    return encodeReads(getDataType, this.paths, this.#watch, xid);
   }
 
   #take(answer: DataAnswer): boolean {
@@ -83,6 +76,52 @@ export class DataRequests extends OwnRequests {
     this.#answered(index, answer);
     return this.#next === this.paths.length;
   }
+}
+
+/** Reads the names of a node's children. */
+export class ChildrenRequest extends OwnRequests {
+  readonly #watch: boolean;
+  readonly #answered: (answer: ChildrenAnswer) => void;
+
+  constructor(path: ZkPath, watch: boolean, answered: (answer: ChildrenAnswer) => void) {
+    super(getChildrenType, [path], () => undefined);
+    this.#watch = watch;
+    this.#answered = answered;
+  }
+
+  receive(frame: Buffer): boolean {
+    this.#answered(readGetChildren(frame));
+    return true;
+  }
+
+  refuse(code: number): boolean {
+    this.#answered(code);
+    return true;
+  }
+
+  protected encode(xid: number): { frames: Buffer; numbers: number } {
+    return encodeReads(getChildrenType, this.paths, this.#watch, xid);
+  }
+}
+
+/** Requests of one path each, which may set a watch. */
+function encodeReads(
+  type: number,
+  paths: readonly ZkPath[],
+  watch: boolean,
+  xid: number,
+): { frames: Buffer; numbers: number } {
+  const lengths = paths.map((path) => Buffer.byteLength(path));
+  const writer = new Writer(lengths.reduce((sum, length) => sum + 17 + length, 0));
+  paths.forEach((path, index) => {
+    const length = lengths[index] ?? 0;
+    writer.int(13 + length);
+    writer.int(xid + index);
+    writer.int(type);
+    writer.text(path, length);
+    writer.bool(watch);
+  });
+  return { frames: writer.bytes, numbers: paths.length };
 }
 
 /**

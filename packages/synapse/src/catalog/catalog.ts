@@ -102,6 +102,8 @@ export class Catalog {
   /** Services that a generator was shown. They are never left out of a view again. */
   #introduced: ReadonlySet<string> = new Set<string>();
   #unreadable: readonly string[] = [];
+  /** A service that was waited for when that was asked last: as long as it is, nobody else needs to be looked at. */
+  #late: string | undefined;
   /** Services that can be discovered by now and could not before: what they have stays theirs until they spoke. */
   #mended: ReadonlySet<string> = new Set<string>();
   readonly #views = new WeakMap<Entry, EntryView>();
@@ -162,7 +164,7 @@ export class Catalog {
     const mended: string[] = [];
     let nextDeadline = Infinity;
     for (const [name, entry] of this.#entries) {
-      if (entry.snapshot.status === 'pending' && now < entry.waitUntil && !this.#introduced.has(name)) {
+      if (this.#isWaitingFor(name, now)) {
         waiting.push(name);
         if (this.#mended.has(name)) mended.push(name);
         nextDeadline = Math.min(nextDeadline, entry.waitUntil);
@@ -180,9 +182,15 @@ export class Catalog {
 
   /** True while the first view would be one to wait with. Cheaper than `read`, for whoever asks at each change. */
   isWaiting(now: number): boolean {
-    for (const [name, { snapshot, waitUntil }] of this.#entries)
-      if (snapshot.status === 'pending' && now < waitUntil && !this.#introduced.has(name)) return true;
-    return false;
+    if (this.#late !== undefined && this.#isWaitingFor(this.#late, now)) return true;
+    this.#late = [...this.#entries.keys()].find((name) => this.#isWaitingFor(name, now));
+    return this.#late !== undefined;
+  }
+
+  #isWaitingFor(name: string, now: number): boolean {
+    const entry = this.#entries.get(name);
+    if (entry === undefined || this.#introduced.has(name)) return false;
+    return entry.snapshot.status === 'pending' && now < entry.waitUntil;
   }
 
   /** Notes that a generator acted on `view`, so that no later view leaves its services out. */

@@ -273,7 +273,7 @@ export class HaproxyGenerator implements Generator {
     return parts;
   }
 
-  async #refreshState({ stateFile }: Wiring, signal: AbortSignal): Promise<void> {
+  async #refreshState({ stateFile, ownStart }: Wiring, signal: AbortSignal): Promise<void> {
     const { clock, logger, timing } = this.#options;
     let problem: string | undefined;
     const attempt = async (write: () => Promise<void>): Promise<void> => {
@@ -289,6 +289,7 @@ export class HaproxyGenerator implements Generator {
     while (!signal.aborted) {
       // Routes come first.
       await this.#passing?.catch(() => undefined);
+      await ownStart.rest(signal);
       const memory = this.#memory;
       if (memory !== undefined) await attempt(() => stateFile.refresh(memory));
       await clock.sleep(timing.watchMs, signal).catch(() => undefined);

@@ -21,8 +21,13 @@ type Words = readonly (readonly string[])[];
 /** Many backends share their defaults, and each is looked at more than once. */
 const known = new WeakMap<readonly string[], Words>();
 
+/** The lines that matter here: most are rules, which would take far longer to be split into words. */
+const telling = /^\s*(mode|cookie|balance|hash-type|default-server|use-server)\s/;
+
 function wordsOf(lines: readonly string[]): Words {
-  const words = known.get(lines) ?? lines.map((line) => splitWords(line.trim()));
+  const before = known.get(lines);
+  if (before !== undefined) return before;
+  const words = lines.filter((line) => telling.test(line)).map((line) => splitWords(line.trim()));
   known.set(lines, words);
   return words;
 }

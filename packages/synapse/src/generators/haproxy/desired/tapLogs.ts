@@ -1,7 +1,19 @@
 /** Levels at which HAProxy says nothing of a request, unless an option or a rule raises that. */
 const aboveRequests = new Set(['emerg', 'alert', 'crit', 'err', 'warning', 'notice']);
 
+type Words = readonly (readonly string[])[];
+
 const wordsOf = (line: string): readonly string[] => line.trim().split(/\s+/);
+
+/** Defaults are those of many frontends. */
+const known = new WeakMap<readonly string[], Words>();
+
+/** What holds for a frontend: its defaults, and its own lines after them. */
+function wordsOfAll(defaults: readonly string[], lines: readonly string[]): Words {
+  const before = known.get(defaults) ?? defaults.map(wordsOf);
+  known.set(defaults, before);
+  return [...before, ...lines.map(wordsOf)];
+}
 
 /** Whether a `log` line wants lines about requests: from level info on. */
 function takesRequests([, , ...rest]: readonly string[]): boolean {
@@ -11,10 +23,9 @@ function takesRequests([, , ...rest]: readonly string[]): boolean {
   return !aboveRequests.has(rest[at + 1] ?? '');
 }
 
-const isOn = (lines: readonly string[], option: string): boolean => {
+const isOn = (lines: Words, option: string): boolean => {
   let on = false;
-  for (const line of lines) {
-    const [first, second, third] = wordsOf(line);
+  for (const [first, second, third] of lines) {
     if (first === 'option' && second === option) on = true;
     if (first === 'no' && second === 'option' && third === option) on = false;
   }
@@ -31,18 +42,17 @@ export function ownLog(
   lines: readonly string[],
 ): string | undefined {
   // Errors are raised to a level that any target takes.
-  const all = [...defaults, ...lines];
+  const all = wordsOfAll(defaults, lines);
   const raises = isOn(all, 'log-separate-errors');
   const wants = (words: readonly string[]): boolean => raises || takesRequests(words);
   const globals = global.map(wordsOf).filter(([first]) => first === 'log');
   const hasGlobal = globals.some(wants);
   let found: string | undefined;
-  for (const line of all) {
-    const words = wordsOf(line);
+  for (const [index, words] of all.entries()) {
     if (words[0] === 'no' && words[1] === 'log') found = undefined;
     if (words[0] !== 'log') continue;
     const isWanted = words[1] === 'global' ? hasGlobal : wants(words);
-    if (isWanted) found ??= line.trim();
+    if (isWanted) found ??= (defaults[index] ?? lines[index - defaults.length])?.trim();
   }
   return found;
 }
@@ -63,7 +73,7 @@ export function ownLevel(lines: readonly string[]): string | undefined {
 
 /** Lines that undo options of these, which would have HAProxy say less of a request, or too early; connections without one are none. */
 export function optionsAgainst(defaults: readonly string[], lines: readonly string[]): readonly string[] {
-  const all = [...defaults, ...lines];
+  const all = wordsOfAll(defaults, lines);
   return [
     ...['dontlog-normal', 'logasap']
       .filter((option) => isOn(all, option))

@@ -21,3 +21,19 @@ it('says how long ago the last start of our own was, and forgets one that failed
   await start.noting(() => Promise.resolve(false));
   expect(start.agoMs).toBe(300);
 });
+
+it('lets an HAProxy that has just begun to serve have the processor, and nobody wait without one', async () => {
+  const clock = new FakeClock();
+  const start = new OwnStart(clock);
+  const { signal } = new AbortController();
+  await start.rest(signal);
+  await start.noting(() => Promise.resolve(true));
+  let isOver = false;
+  const rest = start.rest(signal).then(() => (isOver = true));
+  await clock.advance(1_999);
+  expect(isOver).toBe(false);
+  await clock.advance(1);
+  await rest;
+  await start.noting(() => Promise.resolve(true));
+  await start.rest(AbortSignal.abort());
+});
