@@ -130,5 +130,5 @@ export const schemas: Readonly<Record<string, JsonSchema>> = {
     synapseService,
     'One service: a file of service_conf_dir of synapse',
   ),
-  'synapse-agent.schema.json': toJsonSchema(agentFileSchema, 'agent.yaml, beside synapse.yaml'),
+  'synapse-agent.schema.json': toJsonSchema(agentFileSchema(), 'agent.yaml, beside synapse.yaml'),
 };

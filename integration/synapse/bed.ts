@@ -103,7 +103,7 @@ export async function startSynapse(
     configuration,
     issues,
     settings: {
-      ...defaultAgentSettings(),
+      ...defaultAgentSettings,
       zookeeper: { sessionTimeoutMs: 2_000, auth: [] },
       startupDeadlineMs: 3_000,
       ...settings,

@@ -192,7 +192,7 @@ describe('what Ruby’s synapse does without them', () => {
 
   it('is what is done here: sources', async () => {
     expect(pollingIntervalMs({})).toBe(60_000);
-    expect(defaultAgentSettings().zookeeper.sessionTimeoutMs).toBe(36_000);
+    expect(defaultAgentSettings.zookeeper.sessionTimeoutMs).toBe(36_000);
     const { configuration } = await load('haproxy: {}\nstatsd: {}\nservices: {}');
     expect(configuration?.main.statsd).toEqual({ host: 'localhost', port: 8125 });
   });

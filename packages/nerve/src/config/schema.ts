@@ -36,7 +36,7 @@ const keys = {
     '127.0.0.1:3454',
     ' As a unit of systemd also nerve.sock in its RuntimeDirectory, unless this says otherwise.',
   ),
-  log: logSettings,
+  log: logSettings(),
   stop_timeout: withDefault(seconds.pipe(z.number().max(20)), 10).describe(
     'Seconds for withdrawing everything when told to stop; at most 20.',
   ),

@@ -29,7 +29,7 @@ export const ensembleKeys = {
     'Who the session is: digest:user:password. Prefer zk_auth_file, which keeps it out of this file.',
   ),
   zk_auth_file: optional(file).describe('A file that holds what zk_auth would.'),
-  zk_tls: optional(tlsSettings).describe('Connect with TLS.'),
+  zk_tls: optional(tlsSettings()).describe('Connect with TLS.'),
 };
 
 /** The same, as the code sees it. */

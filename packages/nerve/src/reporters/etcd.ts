@@ -38,7 +38,7 @@ const keys = {
     'Its password. Prefer etcd_password_file, which keeps it out of this file.',
   ),
   etcd_password_file: optional(absolutePath).describe('A file that holds the password.'),
-  etcd_tls: optional(tlsSettings).describe('Connect with TLS.'),
+  etcd_tls: optional(tlsSettings()).describe('Connect with TLS.'),
 };
 
 /** The keys of `reporter_type: etcd`, as the code sees them. */

@@ -65,7 +65,7 @@ export class Facts {
     readonly configuration: Configuration<Discovery>;
     readonly settings: AgentSettings;
   }> {
-    const { configuration, settings = defaultAgentSettings() } = await this.loaded();
+    const { configuration, settings = defaultAgentSettings } = await this.loaded();
     if (configuration === undefined) throw new NotKnown('the configuration cannot be read');
     return { configuration, settings };
   }

@@ -14,7 +14,7 @@ export async function check(
   examiner: Examiner,
 ): Promise<number> {
   const { configuration } = loaded;
-  const settings = loaded.settings ?? defaultAgentSettings();
+  const settings = loaded.settings ?? defaultAgentSettings;
   const found = configuration === undefined ? [] : await examined(configuration, examiner, settings);
   const issues = [...loaded.issues, ...found];
   for (const issue of issues) output.err(formatIssue(issue));

@@ -61,7 +61,7 @@ async function round(
   const { files, env, generators, clock, plugins } = { ...invocation, ...context };
   const loading = load(files, env, generators, plugins);
   const loaded = await loading;
-  const { admin } = loaded.settings ?? defaultAgentSettings();
+  const { admin } = loaded.settings ?? defaultAgentSettings;
   const client = await connect(invocation, admin.listen.map(reachable), clock);
   const facts = new Facts({
     load: () => loading,

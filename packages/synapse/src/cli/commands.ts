@@ -130,7 +130,7 @@ async function start(
   generators: GeneratorTable,
 ): Promise<void> {
   const loaded = await load(files, host.env, generators, host.plugins);
-  const { log } = loaded.settings ?? defaultAgentSettings();
+  const { log } = loaded.settings ?? defaultAgentSettings;
   const logger = createLogger(loggerOptions(log, { debug, isTerminal: host.isTerminal }));
   const clock = systemClock;
   const main: ProcessHost = {

@@ -42,7 +42,7 @@ export async function lintConfiguration(
     const view = viewOf(configuration, instances);
     const { generators: blocks } = configuration.main;
     all.push(
-      ...(await examined(configuration, examiner, settings ?? defaultAgentSettings())).filter(
+      ...(await examined(configuration, examiner, settings ?? defaultAgentSettings)).filter(
         ({ message }) => !toldWithPlace.test(message),
       ),
       ...(await lint({ file, env, generators, blocks, view, clock })),

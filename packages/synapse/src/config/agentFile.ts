@@ -6,6 +6,7 @@ import {
   type ConfigIssue,
   logSettings,
   type LogSettings,
+  type ParsedFile,
   readConfigFile,
   validateConfig,
 } from '@smartstack/agent';
@@ -26,68 +27,109 @@ const milliseconds = (value: number) => Math.round(value * 1000);
  * Settings that the Ruby pair does not know, in a file of their own beside the configuration
  * (`agent.yaml`): an unknown top-level key would make the shared file unreadable for it.
  * Durations are seconds, as everywhere in the configuration.
+ * Each key has a schema that is made when it is needed: a start needs those that the file has.
  */
-export const agentFileSchema = z.strictObject({
-  admin: adminSettings('127.0.0.1:3455'),
+const keys = {
+  admin: () => adminSettings('127.0.0.1:3455'),
   log: logSettings,
   location: locationSchema,
-  reconcile: z
-    .strictObject({
-      holdoff: seconds(60)
-        .default(0.02)
-        .describe('Quiet time that ends a burst of changes. A change after quiet is acted on at once.'),
-      holdoff_max: seconds(60).default(0.2).describe('However busy it is, no change waits longer.'),
-      startup_deadline: seconds(600)
-        .default(5)
-        .describe('How long a new service is waited for before its memory or default servers stand in.'),
-      resync_interval: z
-        .number()
-        .min(1)
-        .max(86_400)
-        .default(30)
-        .describe(
-          'How often HAProxy is compared without any event. Its servers are read anew at most every 10 s.',
-        ),
-    })
-    .prefault({})
-    .describe('When generators act.'),
+  reconcile: () =>
+    z
+      .strictObject({
+        holdoff: seconds(60)
+          .default(0.02)
+          .describe('Quiet time that ends a burst of changes. A change after quiet is acted on at once.'),
+        holdoff_max: seconds(60).default(0.2).describe('However busy it is, no change waits longer.'),
+        startup_deadline: seconds(600)
+          .default(5)
+          .describe('How long a new service is waited for before its memory or default servers stand in.'),
+        resync_interval: z
+          .number()
+          .min(1)
+          .max(86_400)
+          .default(30)
+          .describe(
+            'How often HAProxy is compared without any event. Its servers are read anew at most every 10 s.',
+          ),
+      })
+      .prefault({})
+      .describe('When generators act.'),
   mass_loss: massLossSettings,
-  traffic: z
-    .strictObject({
-      latencies: z
-        .boolean()
-        .default(true)
-        .describe(
-          'Have HAProxy (2.6 and later) count how long servers take to answer, with lines in each backend in `mode http`. Without an agent.yaml it does not.',
-        ),
-      stick_counter: z
-        .int()
-        .min(0)
-        .max(11)
-        .default(2)
-        .describe("Which of HAProxy's stick counters these lines use: one that no other line uses."),
-      tap: z
-        .union([z.boolean(), z.literal('token')], 'must be true, false or `token`')
-        .default(true)
-        .describe(
-          'Let requests be looked at while they pass (`synapse tap`, `synapse top`, the dashboard): time, client, method, path, status. true: for whoever may read the API; token: over TCP for whoever has the token; false: HAProxy gets no lines for it.',
-        ),
-    })
-    .prefault({})
-    .describe('What is counted of the traffic of services, and who may look at it.'),
+  traffic: () =>
+    z
+      .strictObject({
+        latencies: z
+          .boolean()
+          .default(true)
+          .describe(
+            'Have HAProxy (2.6 and later) count how long servers take to answer, with lines in each backend in `mode http`. Without an agent.yaml it does not.',
+          ),
+        stick_counter: z
+          .int()
+          .min(0)
+          .max(11)
+          .default(2)
+          .describe("Which of HAProxy's stick counters these lines use: one that no other line uses."),
+        tap: z
+          .union([z.boolean(), z.literal('token')], 'must be true, false or `token`')
+          .default(true)
+          .describe(
+            'Let requests be looked at while they pass (`synapse tap`, `synapse top`, the dashboard): time, client, method, path, status. true: for whoever may read the API; token: over TCP for whoever has the token; false: HAProxy gets no lines for it.',
+          ),
+      })
+      .prefault({})
+      .describe('What is counted of the traffic of services, and who may look at it.'),
   topology: topologySettings,
-  zookeeper: z
-    .strictObject({
-      session_timeout: z.number().min(0.4).max(3600).default(36).describe('Asked of the server.'),
-      auth: z
-        .array(z.strictObject({ scheme: z.string().min(1), data: z.string() }))
-        .default([])
-        .describe('Credentials: `{scheme: digest, data: "user:password"}`.'),
-      tls: tlsSettings.nullish().describe('Connect with TLS.'),
-    })
-    .prefault({})
-    .describe('Sessions with ZooKeeper.'),
-});
+  zookeeper: () =>
+    z
+      .strictObject({
+        session_timeout: z.number().min(0.4).max(3600).default(36).describe('Asked of the server.'),
+        auth: z
+          .array(z.strictObject({ scheme: z.string().min(1), data: z.string() }))
+          .default([])
+          .describe('Credentials: `{scheme: digest, data: "user:password"}`.'),
+        tls: tlsSettings().nullish().describe('Connect with TLS.'),
+      })
+      .prefault({})
+      .describe('Sessions with ZooKeeper.'),
+} as const;
+
+type Key = keyof typeof keys;
+type Shape = { [K in Key]: ReturnType<(typeof keys)[K]> };
+
+/** What a file says; where it lacks a key, `unsaid`. */
+type Read = z.output<z.ZodObject<Shape>>;
+
+function schemaOf(present: readonly Key[]): z.ZodType<Partial<Read>> {
+  return z.strictObject(Object.fromEntries(present.map((key) => [key, keys[key]()])));
+}
+
+/** The schema of the whole file. */
+export function agentFileSchema(): z.ZodObject<Shape> {
+  return schemaOf(Object.keys(keys) as Key[]) as unknown as z.ZodObject<Shape>;
+}
+
+/** What each schema makes of nothing: a start need not make it for that. */
+export const unsaid: Read = {
+  admin: { listen: [{ host: '127.0.0.1', port: 3455 }], isUsual: true, allowedHosts: [], access: {} },
+  log: { level: undefined, format: undefined },
+  location: undefined,
+  reconcile: { holdoff: 0.02, holdoff_max: 0.2, startup_deadline: 5, resync_interval: 30 },
+  mass_loss: { share: 0.5, minimum: 3, window: 10, hold: 300 },
+  traffic: { latencies: true, stick_counter: 2, tap: true },
+  topology: { interval: 10, zk_path: '/smartstack/mesh/v1/hosts' },
+  zookeeper: { session_timeout: 36, auth: [] },
+};
+
+/** Reads the keys that the file has; what is wrong with it is told by the schema of all. */
+function readFileKeys(parsed: ParsedFile): ReturnType<typeof validateConfig<Read>> {
+  const present = Object.keys(Object(parsed.value) as object);
+  if (present.every((key): key is Key => Object.hasOwn(keys, key))) {
+    const { value } = validateConfig(parsed, schemaOf(present));
+    if (value !== undefined) return { value: { ...unsaid, ...value }, issues: [] };
+  }
+  return validateConfig<Read>(parsed, agentFileSchema());
+}
 
 /** The agent's own settings, in milliseconds. */
 export interface AgentSettings {
@@ -111,7 +153,7 @@ export interface AgentSettings {
   };
 }
 
-function toSettings(read: z.output<typeof agentFileSchema>, location: Location): AgentSettings {
+function toSettings(read: Read, location: Location): AgentSettings {
   const { admin, log, reconcile, zookeeper, mass_loss: massLoss, traffic } = read;
   const holdoffMs = milliseconds(reconcile.holdoff);
   return {
@@ -137,14 +179,11 @@ function toSettings(read: z.output<typeof agentFileSchema>, location: Location):
   };
 }
 
-let withoutFile: AgentSettings | undefined;
-
 /** What holds without a file: nothing that the Ruby pair's file does not say leads to other lines than the Ruby pair's. */
-export function defaultAgentSettings(): AgentSettings {
-  const unsaid = (): z.output<typeof agentFileSchema> =>
-    agentFileSchema.parse({ traffic: { latencies: false, tap: false } });
-  return (withoutFile ??= toSettings(unsaid(), nowhere));
-}
+export const defaultAgentSettings: AgentSettings = toSettings(
+  { ...unsaid, traffic: { ...unsaid.traffic, latencies: false, tap: false } },
+  nowhere,
+);
 
 /**
  * The settings in a file, or what is wrong with it. A file that is missing and `optional` says nothing. `env` is where
@@ -155,9 +194,9 @@ export async function readAgentSettings(
   optional: boolean,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<{ readonly settings: AgentSettings | undefined; readonly issues: readonly ConfigIssue[] }> {
-  if (optional && !(await exists(file))) return { settings: defaultAgentSettings(), issues: [] };
+  if (optional && !(await exists(file))) return { settings: defaultAgentSettings, issues: [] };
   const parsed = await readConfigFile(file);
-  const { value, issues: found } = validateConfig(parsed, agentFileSchema);
+  const { value, issues: found } = readFileKeys(parsed);
   const tls = value?.zookeeper.tls ?? undefined;
   const problem = await credentialProblem({ tls });
   const unusable =

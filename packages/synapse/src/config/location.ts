@@ -9,26 +9,28 @@ import { levelName, type Location } from '../catalog/locality.js';
 const maxBytes = 256;
 
 const expected = 'expected text, {file: /path} or {env: NAME}';
-const value = z.union(
-  [
-    z.string(expected),
-    z.number(expected),
-    z.boolean(expected),
-    z.strictObject({ file: z.string().startsWith('/', 'expected an absolute path') }, expected),
-    z.strictObject({ env: z.string().min(1) }, expected),
-  ],
-  expected,
-);
-
-/** The `location` key of agent.yaml: labels of this host, or where they are to be found. */
-export const locationSchema = z
-  .record(z.string().regex(levelName, "expected letters, digits, '_', '.' and '-'"), value)
-  .nullish()
-  .describe(
-    'Where this host is, from which services prefer near instances (`locality`): labels as instances have them, such as `zone: a`. A value is text, `{file: /path}` (its only line, read at start) or `{env: NAME}`.',
+const value = () =>
+  z.union(
+    [
+      z.string(expected),
+      z.number(expected),
+      z.boolean(expected),
+      z.strictObject({ file: z.string().startsWith('/', 'expected an absolute path') }, expected),
+      z.strictObject({ env: z.string().min(1) }, expected),
+    ],
+    expected,
   );
 
-type Stated = z.output<typeof locationSchema>;
+/** The `location` key of agent.yaml: labels of this host, or where they are to be found. */
+export const locationSchema = () =>
+  z
+    .record(z.string().regex(levelName, "expected letters, digits, '_', '.' and '-'"), value())
+    .nullish()
+    .describe(
+      'Where this host is, from which services prefer near instances (`locality`): labels as instances have them, such as `zone: a`. A value is text, `{file: /path}` (its only line, read at start) or `{env: NAME}`.',
+    );
+
+type Stated = z.output<ReturnType<typeof locationSchema>>;
 type Value = NonNullable<Stated>[string];
 
 /** A label of this host that cannot be told. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { massLossRules, massLossSettings, serviceMassLoss } from './massLoss.js';
 
 const usual = { defaultServers: [], usePreviousBackends: true, leaderElection: false };
-const preset = massLossSettings.parse(undefined);
+const preset = massLossSettings().parse(undefined);
 const standIn = [{ host: '10.0.0.9', port: 80 }];
 
 describe('the rules of mass losses', () => {
@@ -31,7 +31,7 @@ describe('the rules of mass losses', () => {
   });
 
   it('come from the service, else from agent.yaml, else from the preset, key by key', () => {
-    const settings = massLossSettings.parse({ share: 0.3, hold: 60 });
+    const settings = massLossSettings().parse({ share: 0.3, hold: 60 });
     expect(massLossRules(settings, { hold: 5 }, usual)).toMatchObject({
       share: 0.3,
       minimum: 3,
@@ -52,7 +52,7 @@ describe('the rules of mass losses', () => {
       true,
       'on',
     ]) {
-      expect(massLossSettings.safeParse(bad).success).toBe(false);
+      expect(massLossSettings().safeParse(bad).success).toBe(false);
       expect(serviceMassLoss.safeParse(bad).success).toBe(false);
     }
   });

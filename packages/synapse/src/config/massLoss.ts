@@ -20,21 +20,22 @@ const preset = { share: 0.5, minimum: 3, window: 10, hold: 300 };
 const off = z.literal(false);
 
 /** `mass_loss` of agent.yaml: for all services that say nothing themselves. */
-export const massLossSettings = z
-  .union([
-    off,
-    z.strictObject({
-      share: shape.share.default(preset.share),
-      minimum: shape.minimum.default(preset.minimum),
-      window: shape.window.default(preset.window),
-      hold: shape.hold.default(preset.hold),
-    }),
-  ])
-  .prefault({})
-  .describe(
-    'Instances that their source loses all at once stay where HAProxy checks them; false to let them go.',
-  );
-export type MassLossSettings = z.output<typeof massLossSettings>;
+export const massLossSettings = () =>
+  z
+    .union([
+      off,
+      z.strictObject({
+        share: shape.share.default(preset.share),
+        minimum: shape.minimum.default(preset.minimum),
+        window: shape.window.default(preset.window),
+        hold: shape.hold.default(preset.hold),
+      }),
+    ])
+    .prefault({})
+    .describe(
+      'Instances that their source loses all at once stay where HAProxy checks them; false to let them go.',
+    );
+export type MassLossSettings = z.output<ReturnType<typeof massLossSettings>>;
 
 /** `mass_loss` of a service: what differs from agent.yaml. */
 export const serviceMassLoss = z

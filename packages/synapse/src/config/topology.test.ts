@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { readTopology, topologySettings } from './topology.js';
 
-const read = (value: object) => readTopology(topologySettings.parse(value));
+const read = (value: object) => readTopology(topologySettings().parse(value));
 
 describe('topology in agent.yaml', () => {
   it('tells nobody unless it is said whom', () => {
@@ -49,12 +49,12 @@ describe('topology in agent.yaml', () => {
     [{ key_file: '/k', networks: ['10.0.0.0/33'] }, 'must be an address, or a network'],
     [{ key_file: '/k', networks: [] }, 'networks'],
   ])('refuses numbers of %o', (numbers, problem) => {
-    const { error } = topologySettings.safeParse({ zk_hosts: ['a:2181'], numbers });
+    const { error } = topologySettings().safeParse({ zk_hosts: ['a:2181'], numbers });
     expect(JSON.stringify(error?.issues)).toContain(problem);
   });
 
   it('wants to know where hosts find each other', () => {
-    const { error } = topologySettings.safeParse({ numbers: { key_file: '/k' } });
+    const { error } = topologySettings().safeParse({ numbers: { key_file: '/k' } });
     expect(error?.issues.map(({ path, message }) => `${path.join('.')} ${message}`)).toEqual([
       'numbers needs topology.zk_hosts: that is where hosts find each other',
     ]);
@@ -71,5 +71,5 @@ describe('topology in agent.yaml', () => {
     { zk_acl: ['all'] },
     { interval: 0 },
     { rates: true },
-  ])('refuses %o', (value) => expect(topologySettings.safeParse(value).success).toBe(false));
+  ])('refuses %o', (value) => expect(topologySettings().safeParse(value).success).toBe(false));
 });

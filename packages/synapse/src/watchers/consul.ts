@@ -45,7 +45,7 @@ const options = () =>
       .describe(
         'Seconds for which Consul may hold an answer back while nothing changes. A connection that is silently cut is noticed after that.',
       ),
-    tls: tlsSettings.nullish().describe('Connect with TLS.'),
+    tls: tlsSettings().nullish().describe('Connect with TLS.'),
     ...discoveryBase,
   });
 

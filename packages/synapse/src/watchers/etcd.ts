@@ -38,7 +38,7 @@ const options = () =>
         .startsWith('/', 'expected an absolute path')
         .nullish()
         .describe('A file that holds the password.'),
-      tls: tlsSettings.nullish().describe('Connect with TLS.'),
+      tls: tlsSettings().nullish().describe('Connect with TLS.'),
       ...discoveryBase,
     })
     .superRefine(({ username, password, password_file }, context) => {

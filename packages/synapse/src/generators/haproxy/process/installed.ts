@@ -48,11 +48,12 @@ export class InstalledHaproxy {
   /** What changes with the file; undefined when there is none. */
   async #fingerprint(): Promise<string | undefined> {
     const folders = this.#binary.includes('/') ? [''] : (process.env.PATH ?? '').split(delimiter);
-    for (const folder of folders) {
+    // All at once: at a start each look would wait for its turn among everything else.
+    const looks = folders.map(async (folder) => {
       const path = folder === '' ? this.#binary : join(folder, this.#binary);
       const found = await stat(path).catch(() => undefined);
-      if (found?.isFile() === true) return [path, found.ino, found.size, found.mtimeMs].join(' ');
-    }
-    return undefined;
+      return found?.isFile() === true ? [path, found.ino, found.size, found.mtimeMs].join(' ') : undefined;
+    });
+    return (await Promise.all(looks)).find((look) => look !== undefined);
   }
 }
