@@ -53,14 +53,21 @@ export function sumOf(counts: readonly (Counts | undefined)[]): Counts | undefin
   return known.length === 0 ? undefined : known.reduce(plus);
 }
 
+/** Whoever asks for one server of a family asks for the others next. */
+let last:
+  | { readonly family: readonly ServiceSections[]; readonly keys: ReadonlyMap<string, readonly string[]> }
+  | undefined;
+
 /** The names of a family's servers, each with its rows: a server of a tier is one of its service's, too. */
 export function serversOf(family: readonly ServiceSections[]): ReadonlyMap<string, readonly string[]> {
+  if (last?.family === family) return last.keys;
   const keys = new Map<string, string[]>();
   for (const { name, key } of family.flatMap((sections) => rowsOf(sections).servers)) {
     const known = keys.get(name);
     if (known === undefined) keys.set(name, [key]);
     else known.push(key);
   }
+  last = { family, keys };
   return keys;
 }
 

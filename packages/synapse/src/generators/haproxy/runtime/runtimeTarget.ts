@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { Clock, Timer } from '@smartstack/agent';
 import { applyCommands, type AppliedCommand, serverKey } from './apply.js';
 import { type ProcessIdentity, sameProcess } from '../loaded/beliefs.js';
-import { observedState, parseInfo, parseServersState, sameOrNew } from '../plan/observed.js';
+import { observedState, parseServersState, sameOrNew } from '../plan/observed.js';
 import { PlanMemo } from '../plan/plan.js';
 import { type Running, withReplaced } from '../plan/running.js';
 import type { Prober } from './probe.js';
@@ -245,8 +245,9 @@ export class RuntimeTarget {
   }
 
   #identity(info: string): ProcessIdentity {
-    const facts = parseInfo(info);
-    const [pid, startedAt] = [Number(facts.get('Pid')), Number(facts.get('Start_time_sec'))];
+    // Each change asks who it is: of a hundred lines two tell.
+    const pid = Number(/^Pid: (\d+)$/m.exec(info)?.[1]);
+    const startedAt = Number(/^Start_time_sec: (\d+)$/m.exec(info)?.[1]);
     if (!Number.isInteger(pid) || pid <= 0 || !Number.isFinite(startedAt)) {
       throw new RuntimeApiError('runtime-protocol', `no HAProxy answers on ${this.socketPath}`);
     }
