@@ -23,7 +23,8 @@ export function parseObject(data: Buffer): JsonObject {
   }
   if (!isObject(value)) throw new DecodeError('Not a JSON object');
   // Each level has two brackets: few instances have as many bytes.
-  if (data.length > 2 * maxDepth && isDeeper(value, maxDepth)) throw new DecodeError(`Nested more than ${maxDepth} levels deep`);
+  if (data.length > 2 * maxDepth && isDeeper(value, maxDepth))
+    throw new DecodeError(`Nested more than ${maxDepth} levels deep`);
   return value;
 }
 
