@@ -140,6 +140,7 @@ install_packages() {
       local units=("${new[@]/%/.service}")
       # Started by whoever asks it for a name.
       case " ${new[*]} " in *' epmd '*) units+=(epmd.socket) ;; esac
+      case " ${new[*]} " in *' mariadb '*) units+=(mariadb.socket) ;; esac
       systemctl disable --quiet --now "${units[@]}"
       say "left stopped and disabled: ${new[*]}"
     fi

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { tmpdir } from 'node:os';
 import { agentFileSchema, readAgentSettings, unsaid } from './agentFile.js';
 
 describe('agent.yaml', () => {
@@ -36,7 +36,6 @@ describe('agent.yaml', () => {
     ['{ log: { level: warn }, topology: { intervall: 3 } }', 'Unknown key, did you mean "interval"?'],
     ['zookeeper: { session_timeout: soon }', 'Invalid input: expected number, received string'],
     ['[]', 'Invalid input: expected object, received array'],
-    ['{ reconcil: {}, log: { level: loud } }', 'Unknown key, did you mean "reconcile"?'],
   ])('says of %s what is wrong', async (text, message) => {
     const { settings, issues } = await read(text);
     expect(settings).toBeUndefined();

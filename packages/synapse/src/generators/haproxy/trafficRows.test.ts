@@ -11,10 +11,16 @@ function sections(service: string, names: readonly string[]): ServiceSections {
 
 describe('serversOf', () => {
   it('has those of a service and of its tiers', () => {
-    const families = familiesOf([sections('web', ['a', 'b']), sections('api', ['c'])]);
-    expect([...serversOf(families.get('web')!).keys()]).toEqual(['a', 'b']);
-    expect([...serversOf(families.get('api')!).keys()]).toEqual(['c']);
-    expect([...serversOf(families.get('web')!).keys()]).toEqual(['a', 'b']);
+    const tier = sections('web@zone', ['b']);
+    const families = familiesOf([sections('web', ['a', 'b']), tier, sections('api', ['c'])]);
+    const [web, api] = [families.get('web')!, families.get('api')!];
+    expect([...serversOf(web)].map(([name, keys]) => [name, keys.length])).toEqual([
+      ['a', 1],
+      ['b', 2],
+    ]);
+    // What is kept of one family is not taken for another's.
+    expect([...serversOf(api).keys()]).toEqual(['c']);
+    expect([...serversOf(web).keys()]).toEqual(['a', 'b']);
   });
 
   it('is put together once for all servers of a family: for each it would take the square of their number', () => {

@@ -48,12 +48,11 @@ export class InstalledHaproxy {
   /** What changes with the file; undefined when there is none. */
   async #fingerprint(): Promise<string | undefined> {
     const folders = this.#binary.includes('/') ? [''] : (process.env.PATH ?? '').split(delimiter);
-    // All at once: at a start each look would wait for its turn among everything else.
-    const looks = folders.map(async (folder) => {
+    for (const folder of folders) {
       const path = folder === '' ? this.#binary : join(folder, this.#binary);
       const found = await stat(path).catch(() => undefined);
-      return found?.isFile() === true ? [path, found.ino, found.size, found.mtimeMs].join(' ') : undefined;
-    });
-    return (await Promise.all(looks)).find((look) => look !== undefined);
+      if (found?.isFile() === true) return [path, found.ino, found.size, found.mtimeMs].join(' ');
+    }
+    return undefined;
   }
 }
