@@ -49,6 +49,7 @@ describe('the summary line', () => {
     await writeFile(join(folder, 'broken.test.js'), `import './missing.js';`);
     const { code, lines } = await runVitest(folder);
     expect(lines.at(-1)).toBe('3 passed, 4 failed, 3 skipped');
+    expect(lines.at(-2)).toBe('failed: bad.test.js > fails: no');
     expect(code).not.toBe(0);
   });
 });

@@ -32,15 +32,27 @@ export function countTests(
   return { passed, failed, skipped };
 }
 
+/** One line for each test that did not pass, with the beginning of why: what is looked for first, said last. */
+export function failedTests(modules: readonly TestModule[]): readonly string[] {
+  return modules.flatMap((module) =>
+    [...module.children.allTests()].flatMap((test) => {
+      const { state, errors } = test.result();
+      if (state === 'passed' || state === 'skipped') return [];
+      const [why = ''] = (errors?.[0]?.message ?? 'never run').split('\n');
+      return [`failed: ${module.relativeModuleId} > ${test.fullName}: ${why.slice(0, 200)}`];
+    }),
+  );
+}
+
 /** The line that ends `npm test`: `12 passed, 0 failed`, and `, 3 skipped` where some were. */
 export function summaryLine({ passed, failed, skipped }: Totals): string {
   return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
 }
 
-/** Vitest reporter that prints the summary line, after every other output of the run. */
+/** Vitest reporter that prints what failed and the summary line, after every other output of the run. */
 export default class SummaryReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly SerializedError[]): void {
-    const line = summaryLine(countTests(modules, unhandledErrors));
-    process.once('exit', () => process.stdout.write(`${line}\n`));
+    const lines = [...failedTests(modules), summaryLine(countTests(modules, unhandledErrors))];
+    process.once('exit', () => process.stdout.write(`${lines.join('\n')}\n`));
   }
 }

@@ -14,7 +14,8 @@ import { makeTempDir, removeTempDir } from '../harness/tempDir.ts';
 import { children, childrenOf, type Nerve, observe, ready, startNerve } from './bed.ts';
 import { freshPath, serviceAt, zooKeeperForAll } from './services.ts';
 
-const bed = zooKeeperForAll();
+/** With sessions as long as nerve asks for: what is tested is that no change of a file costs a registration. */
+const bed = zooKeeperForAll([]);
 /** Ten thousand states of files, each of which is seen to be applied; it reads no more than 20 times in a second. */
 const [files, rounds] = [500, 20];
 
@@ -68,7 +69,8 @@ describe('a configuration that changes ten thousand times', () => {
     }
     await ready(nerve);
     // Not one of them was ever withdrawn.
-    expect(await nodes()).toEqual(before);
+    const after = await nodes();
+    expect([...before].filter(([at, czxid]) => after.get(at) !== czxid)).toHaveLength(0);
     await eventually(() => Math.abs(held(nerve).descriptors - early.descriptors) < 5, {
       what: 'no descriptor is left behind',
     });
@@ -77,5 +79,5 @@ describe('a configuration that changes ten thousand times', () => {
     const { body } = await nerve.get('/metrics');
     const [, reloads] = /^smartstack_config_reload_total\{result="ok"\} (\d+)$/m.exec(body) ?? [];
     expect(Number(reloads)).toBeGreaterThanOrEqual(rounds - 1);
-  }, 90_000);
+  }, 180_000);
 });

@@ -5,12 +5,18 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { startZooKeeper, type ZooKeeperServer } from '../harness/zookeeper.ts';
 
-/** One ZooKeeper for all tests of a file. */
-export function zooKeeperForAll(): Pick<ZooKeeperServer, 'address' | 'fourLetterWord'> {
+/**
+ * One ZooKeeper for all tests of a file.
+ *
+ * @param config - further lines of its configuration. By default sessions of agents that are killed do not last for the
+ * 32 s that nerve asks for, but 2 s; an agent that a busy machine keeps from running for so long loses its own.
+ */
+export function zooKeeperForAll(
+  config: readonly string[] = ['maxSessionTimeout=2000'],
+): Pick<ZooKeeperServer, 'address' | 'fourLetterWord'> {
   let server: ZooKeeperServer | undefined;
   beforeAll(async () => {
-    // Sessions of agents that are killed must not last for the 32 s that nerve asks for.
-    server = await startZooKeeper({ config: ['maxSessionTimeout=2000'] });
+    server = await startZooKeeper({ config });
   });
   afterAll(() => server?.dispose());
   const running = (): ZooKeeperServer => {
