@@ -27,9 +27,9 @@ async function shown(version: string | undefined): Promise<string> {
 describe('a preview', () => {
   it.each([
     ['2.4.30-1', false, 'frontend web'],
-    ['2.6.12-1+deb12u3', true, 'frontend web'],
-    ['3.3.1', true, 'frontend web:in'],
-    [undefined, true, 'frontend web'],
+    ['2.6.12-1+deb12u3', true, 'frontend web from synapse-tapped'],
+    ['3.3.1', true, 'frontend web:in from synapse-tapped'],
+    [undefined, true, 'frontend web from synapse-tapped'],
   ])('is for the HAProxy that is installed: %s', async (version, counts, frontend) => {
     const text = await shown(version);
     expect([text.includes('gpc('), text.includes('ring synapse-tap')]).toEqual([counts, counts]);

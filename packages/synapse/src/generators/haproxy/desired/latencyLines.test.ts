@@ -5,6 +5,7 @@ import { structureReasons } from '../plan/planStructure.js';
 import { clashReasons } from './latencyClashes.js';
 import { isLatencyLine, withLatencies, withoutLatencies, withoutLatencyText } from './latencyLines.js';
 import { render } from './render.js';
+import { withoutSharedText } from './sharedRules.js';
 
 const settings = { stickCounter: 2, except: [] };
 
@@ -127,7 +128,7 @@ describe('lines that count latencies', () => {
 
 it('lines that count latencies leave no trace in a text that is compared without them', () => {
   const plain = stateOf([service('web', ['balance first'])]);
-  const text = withoutLatencyText(render(withLatencies(plain, settings)));
+  const text = withoutLatencyText(withoutSharedText(render(withLatencies(plain, settings))));
   const lines = (each: string): readonly string[] => each.split('\n').filter((line) => line !== '');
   expect(lines(text)).toEqual(lines(render(plain)));
 });

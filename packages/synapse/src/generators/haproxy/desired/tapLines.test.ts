@@ -3,6 +3,7 @@ import { aServer, aService, aState } from '../testing/sections.js';
 import { structureReasons } from '../plan/planStructure.js';
 import type { DesiredState, ServiceSections } from '../types.js';
 import { isMeant, tapObstacles, whyNotTapped } from './tapClashes.js';
+import { withoutSharedText } from './sharedRules.js';
 import { isTapLine, withoutTap, withoutTapText, withTap } from './tapLines.js';
 import { render } from './render.js';
 
@@ -37,7 +38,7 @@ describe('the lines of the tap', () => {
     expect(back).toEqual(plain);
     expect(withTap(plain, undefined)).toBe(plain);
     expect(withTap(aState([service('db', ['mode tcp'])]), settings).base).toHaveLength(2);
-    const text = withoutTapText(render(state)).split('\n');
+    const text = withoutTapText(withoutSharedText(render(state))).split('\n');
     expect(text.filter((line) => line !== '')).toEqual(
       render(plain)
         .split('\n')

@@ -1,5 +1,6 @@
 import { isBudgetLine } from '../desired/budgetLines.js';
 import { isLatencyLine } from '../desired/latencyLines.js';
+import { ownTitle } from '../desired/sharedRules.js';
 import { isTapLine } from '../desired/tapLines.js';
 import type { ConfigMessage } from './configMessages.js';
 import type { DesiredState } from '../types.js';
@@ -38,11 +39,11 @@ function ownersByTitle(desired: DesiredState): ReadonlyMap<string, string> {
   return owners;
 }
 
-/** The section that holds line `number` (from 1) of the rendered text. */
+/** The title of the section that holds line `number` (from 1) of the rendered text. */
 function sectionAt(lines: readonly string[], number: number): string | undefined {
   for (let index = Math.min(number, lines.length) - 1; index >= 0; index -= 1) {
     const line = lines[index] ?? '';
-    if (sectionStart.test(line)) return line.trim();
+    if (sectionStart.test(line)) return ownTitle(line.trim());
   }
   return undefined;
 }

@@ -73,7 +73,8 @@ export class Checker {
       // The numbers of a limit change with every server, which is no news.
       const told = problems.some(({ isLimit }) => isLimit) ? 'limit' : JSON.stringify(errors);
       logger[told === this.#told ? 'debug' : 'warn']('haproxy rejects a candidate', {
-        errors: errors.slice(0, 20),
+        // Lines of `defaults` are in the file more than once.
+        errors: [...new Set(errors)].slice(0, 20),
       });
       this.#told = told;
     }

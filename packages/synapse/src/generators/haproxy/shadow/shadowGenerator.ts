@@ -16,6 +16,7 @@ import { emptyMemory, parseMemory } from '../desired/memory.js';
 import { withoutBudgets, withoutBudgetText } from '../desired/budgetLines.js';
 import { withoutLatencyText } from '../desired/latencyLines.js';
 import { render } from '../desired/render.js';
+import { withoutSharedText } from '../desired/sharedRules.js';
 import { withoutTapText } from '../desired/tapLines.js';
 import { HostResolver } from '../../hosts.js';
 import { compareSections } from '../live/compare.js';
@@ -168,7 +169,7 @@ export class ShadowGenerator implements Generator {
     try {
       // Which stick counter is free for a budget depends on what is counted.
       const text = await readFile(path, 'utf8');
-      const live = withoutTapText(withoutBudgetText(withoutLatencyText(text)));
+      const live = withoutTapText(withoutBudgetText(withoutLatencyText(withoutSharedText(text))));
       const wanted = render(withoutBudgets(desired));
       this.#problem = undefined;
       return withoutHarmless(compareSections(parseSections(live), parseSections(wanted))).changes;
