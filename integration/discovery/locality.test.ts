@@ -41,7 +41,7 @@ async function startNear(haproxy: Readonly<Record<string, unknown>>): Promise<Vm
   const block = { port: vm.ports.web, locality: { levels: ['zone', 'region'] }, ...haproxy };
   const discovery = { method: 'zookeeper', hosts: [server.address], path: '/s/web' };
   vm.service('web', JSON.stringify({ discovery, haproxy: block }));
-  await eventually(() => readFileSync(vm.configFile, 'utf8').includes('backend web.zone\n'), {
+  await eventually(() => readFileSync(vm.configFile, 'utf8').includes('backend web.zone from'), {
     what: 'the file has the tiers',
   });
   return vm;

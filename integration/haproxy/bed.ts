@@ -14,7 +14,7 @@ import type { DesiredState } from '../../packages/synapse/src/generators/haproxy
 import type { GeneratorTiming } from '../../packages/synapse/src/generators/haproxy/wiring.ts';
 import type { TrafficSettings } from '../../packages/synapse/src/traffic/types.ts';
 import { eventually } from '../harness/eventually.ts';
-import { askSocket, haproxyBinary, haproxyPaths, testBase } from '../harness/haproxy.ts';
+import { askSocket, haproxyBinary, haproxyPaths, isBackend, testBase } from '../harness/haproxy.ts';
 import type { Upstream } from '../harness/upstream.ts';
 
 /** What the HAProxy that tests run can do. */
@@ -177,6 +177,6 @@ export async function serversOf(socket: string, backend: string): Promise<readon
 /** The `server` lines of a backend in the file, without their indentation. */
 export async function serverLines(file: string, backend: string): Promise<readonly string[]> {
   const text = await readFile(file, 'utf8');
-  const section = text.split('\n\n').find((each) => each.startsWith(`backend ${backend}\n`)) ?? '';
+  const section = text.split('\n\n').find((each) => isBackend(each, backend)) ?? '';
   return section.split('\n').flatMap((line) => (line.trim().startsWith('server ') ? [line.trim()] : []));
 }

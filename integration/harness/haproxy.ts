@@ -252,3 +252,8 @@ export async function startHaproxy(options: HaproxyOptions): Promise<Haproxy> {
   }
   return handle;
 }
+
+/** Whether the text of a section of haproxy.cfg is that of a backend, whatever it inherits. */
+export function isBackend(section: string, backend: string): boolean {
+  return /^backend (\S+)/.exec(section)?.[1] === backend;
+}

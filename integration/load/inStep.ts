@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { ZkSession } from '@smartstack/registry';
 import { parseServersState } from '../../packages/synapse/src/generators/haproxy/plan/observed.ts';
 import { eventually } from '../harness/eventually.ts';
-import { askSocket } from '../harness/haproxy.ts';
+import { askSocket, isBackend } from '../harness/haproxy.ts';
 import { readRegistry } from './registrations.ts';
 
 /** Where to look: the registry, the file, and each HAProxy that runs. */
@@ -43,7 +43,7 @@ async function running(socket: string, services: readonly string[]): Promise<Lin
 async function written(file: string, services: readonly string[]): Promise<Lines> {
   const sections = (await readFile(file, 'utf8')).split('\n\n');
   return services.flatMap((service) => {
-    const section = sections.find((each) => each.startsWith(`backend ${service}\n`)) ?? '';
+    const section = sections.find((each) => isBackend(each, service)) ?? '';
     return [...section.matchAll(/^\s+server (\S+) (\S+) (.*)$/gm)].map(([, name, at, words = '']) => {
       const word = (key: string): string => new RegExp(`\\b${key} (\\S+)`).exec(words)?.[1] ?? '';
       const disabled = /\bdisabled\b/.test(words) ? 'maint' : 'ready';

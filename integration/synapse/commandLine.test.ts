@@ -161,7 +161,7 @@ describe('synapse render', () => {
     const { stdout, stderr } = run(['render', '-c', file], { ZONE: 'a' });
     expect(stderr).toBe('');
     expect(stdout).toContain('\tuse_backend web.zone if { nbsrv(web.zone) ge 2 }');
-    expect(stdout.split('backend web.zone\n')[1]).not.toContain('10.0.0.2');
+    expect(stdout.split('backend web.zone from synapse-counted\n')[1]).not.toContain('10.0.0.2');
     expect(run(['-k', '-c', file])).toMatchObject({ status: 1 });
   });
 

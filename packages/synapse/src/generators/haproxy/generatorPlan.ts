@@ -7,7 +7,8 @@ import { hostPort } from '../names.js';
 import { render } from './desired/render.js';
 import { isTier, ownerOf } from './desired/tierNames.js';
 import { compareSections } from './live/compare.js';
-import { parseSections } from './live/sections.js';
+import { ownTitle } from './desired/sharedRules.js';
+import { type LiveSection, parseSections } from './live/sections.js';
 import { loadedBy } from './loaded/beliefs.js';
 import { capabilitiesOf } from './plan/capabilities.js';
 import { observedState, parseInfo } from './plan/observed.js';
@@ -97,6 +98,11 @@ async function planFor(
   }
 }
 
+/** Under the titles that operators know, whatever of their lines is inherited. */
+function sectionsOf(text: string): readonly LiveSection[] {
+  return parseSections(text).map((section) => ({ ...section, title: ownTitle(section.title) }));
+}
+
 async function fileChanges(
   { config: { doWrites, configFilePath: path } }: PlanContext,
   desired: DesiredState,
@@ -106,7 +112,7 @@ async function fileChanges(
   const disk = await readFile(path, 'utf8').catch(() => undefined);
   if (disk === text) return [];
   if (disk === undefined) return [{ path, changes: ['it does not exist yet'] }];
-  const changes = compareSections(parseSections(disk), parseSections(text)).flatMap((section) => [
+  const changes = compareSections(sectionsOf(disk), sectionsOf(text)).flatMap((section) => [
     ...section.changes.map(({ op, text: line }) => `${op} ${section.title}: ${line}`),
     ...section.notes.map((note) => (section.title === '' ? note : `${section.title}: ${note}`)),
   ]);
