@@ -32,16 +32,26 @@ export function countTests(
   return { passed, failed, skipped };
 }
 
-/** One line for each test that did not pass, with the beginning of why: what is looked for first, said last. */
-export function failedTests(modules: readonly TestModule[]): readonly string[] {
-  return modules.flatMap((module) =>
-    [...module.children.allTests()].flatMap((test) => {
+/** One line for each failure that `countTests` counts, with the beginning of why: what is looked for first, said last. */
+export function failures(
+  modules: readonly TestModule[],
+  unhandledErrors: readonly SerializedError[],
+): readonly string[] {
+  const line = (where: string, message = 'never run'): string =>
+    `failed: ${where}: ${(message.split('\n')[0] ?? '').slice(0, 200)}`;
+  const found = modules.flatMap((module) => {
+    const { relativeModuleId: file, children } = module;
+    const broken = [...children.allSuites()].flatMap((suite) =>
+      suite.errors().map(({ message }) => line(`${file} > ${suite.fullName}`, message)),
+    );
+    const tests = [...children.allTests()].flatMap((test) => {
       const { state, errors } = test.result();
-      if (state === 'passed' || state === 'skipped') return [];
-      const [why = ''] = (errors?.[0]?.message ?? 'never run').split('\n');
-      return [`failed: ${module.relativeModuleId} > ${test.fullName}: ${why.slice(0, 200)}`];
-    }),
-  );
+      const isFine = state === 'passed' || state === 'skipped';
+      return isFine ? [] : [line(`${file} > ${test.fullName}`, errors?.[0]?.message)];
+    });
+    return [...module.errors().map(({ message }) => line(file, message)), ...broken, ...tests];
+  });
+  return [...found, ...unhandledErrors.map(({ message }) => line('outside of tests', message))];
 }
 
 /** The line that ends `npm test`: `12 passed, 0 failed`, and `, 3 skipped` where some were. */
@@ -52,7 +62,8 @@ export function summaryLine({ passed, failed, skipped }: Totals): string {
 /** Vitest reporter that prints what failed and the summary line, after every other output of the run. */
 export default class SummaryReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly SerializedError[]): void {
-    const lines = [...failedTests(modules), summaryLine(countTests(modules, unhandledErrors))];
+    const totals = summaryLine(countTests(modules, unhandledErrors));
+    const lines = [...failures(modules, unhandledErrors), totals];
     process.once('exit', () => process.stdout.write(`${lines.join('\n')}\n`));
   }
 }

@@ -36,13 +36,13 @@ describe.skipIf(whyNoSystemdVm() !== undefined)('scripts/setup.sh', () => {
   });
 
   it('refuses a Node that is too old, before anything else', async () => {
-    await vm.write('/tmp/old/node', '#!/bin/sh\necho 18.20.4\n', 0o755);
+    await vm.write('/opt/old/node', '#!/bin/sh\necho 18.20.4\n', 0o755);
     const { code, stderr } = await vm.run(
-      ...['env', 'PATH=/tmp/old:/usr/bin:/bin'],
+      ...['env', 'PATH=/opt/old:/usr/bin:/bin'],
       ...['bash', '/opt/smartstack/scripts/setup.sh', 'demo'],
     );
     expect(code).toBe(1);
-    expect(stderr).toContain('Node.js 20.19 or newer is needed; /tmp/old/node is 18.20.4.');
+    expect(stderr).toContain('Node.js 20.19 or newer is needed; /opt/old/node is 18.20.4.');
   });
 
   it('refuses what it does not know', async () => {

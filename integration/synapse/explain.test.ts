@@ -201,6 +201,8 @@ describe('synapse plan', () => {
     expect(file.out).toContain(`haproxy: write ${vm.configFile}`);
     expect(file.out).toMatch(/^ {2}- backend web: server z_/m);
     expect(file.out).toMatch(/^ {2}\+ backend web: server a_/m);
+    writeFileSync(vm.configFile, before.replace('backend web from synapse-counted', 'backend web'));
+    expect((await run('plan')).out).toMatch(/^ {2}\+ backend web: from synapse-counted$/m);
     rmSync(vm.configFile);
     expect((await run('plan')).out).toContain('it does not exist yet');
     writeFileSync(vm.configFile, before);

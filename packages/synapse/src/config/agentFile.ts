@@ -62,7 +62,7 @@ const keys = {
           .boolean()
           .default(true)
           .describe(
-            'Have HAProxy (2.6 and later) count how long servers take to answer, with lines in each backend in `mode http`. Without an agent.yaml it does not.',
+            'Have HAProxy (2.6 and later) count how long servers take to answer, with rules for each backend in `mode http`. Without an agent.yaml it does not.',
           ),
         stick_counter: z
           .int()

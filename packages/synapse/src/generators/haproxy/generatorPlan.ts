@@ -7,7 +7,7 @@ import { hostPort } from '../names.js';
 import { render } from './desired/render.js';
 import { isTier, ownerOf } from './desired/tierNames.js';
 import { compareSections } from './live/compare.js';
-import { ownTitle } from './desired/sharedRules.js';
+import { inheritance, ownTitle } from './desired/sharedRules.js';
 import { type LiveSection, parseSections } from './live/sections.js';
 import { loadedBy } from './loaded/beliefs.js';
 import { capabilitiesOf } from './plan/capabilities.js';
@@ -98,9 +98,12 @@ async function planFor(
   }
 }
 
-/** Under the titles that operators know, whatever of their lines is inherited. */
-function sectionsOf(text: string): readonly LiveSection[] {
-  return parseSections(text).map((section) => ({ ...section, title: ownTitle(section.title) }));
+/** Under the titles that operators know: what a section inherits from us counts as one of its lines. */
+function plainSections(text: string): readonly LiveSection[] {
+  return parseSections(text).map(({ title, line, lines }) => {
+    const from = inheritance(title);
+    return { title: ownTitle(title), line, lines: [...(from ? [{ text: from, line }] : []), ...lines] };
+  });
 }
 
 async function fileChanges(
@@ -112,7 +115,7 @@ async function fileChanges(
   const disk = await readFile(path, 'utf8').catch(() => undefined);
   if (disk === text) return [];
   if (disk === undefined) return [{ path, changes: ['it does not exist yet'] }];
-  const changes = compareSections(sectionsOf(disk), sectionsOf(text)).flatMap((section) => [
+  const changes = compareSections(plainSections(disk), plainSections(text)).flatMap((section) => [
     ...section.changes.map(({ op, text: line }) => `${op} ${section.title}: ${line}`),
     ...section.notes.map((note) => (section.title === '' ? note : `${section.title}: ${note}`)),
   ]);

@@ -32,9 +32,14 @@ function wordsOf(lines: readonly string[]): Words {
   return words;
 }
 
+/** True for a `defaults` section, with or without a name. */
+export function isDefaults({ title }: Pick<Section, 'title'>): boolean {
+  return /^defaults(\s|$)/.test(title);
+}
+
 /** Lines of the `defaults` section that applies to what follows the base sections. */
 export function effectiveDefaults(base: DesiredState['base']): readonly string[] {
-  return base.findLast(({ title }) => /^defaults(\s|$)/.test(title))?.lines ?? [];
+  return base.findLast(isDefaults)?.lines ?? [];
 }
 
 function lastWords(lines: Words, keyword: string): readonly string[] | undefined {

@@ -1,5 +1,6 @@
 import { hostPort } from '../../names.js';
 import { parseOptions } from './options.js';
+import { isDefaults } from './backendContext.js';
 import { isOneLine } from '../block/schemaFields.js';
 import { Memo } from './memo.js';
 import { type SharedRules, sharedRulesOf, withSharedRules, writtenService } from './sharedRules.js';
@@ -70,11 +71,11 @@ function renderService(service: ServiceSections, shared: SharedRules): string {
 /** All before the first service. */
 function renderHead(base: readonly Section[]): string {
   const parts = [header];
-  base.map(renderSection).forEach((section, index) => {
+  for (const [index, section] of base.entries()) {
     // As Ruby: an empty line before each section, but none between global and the defaults after it.
-    if (index !== 1 || !/^defaults(\s|$)/.test(section[0] ?? '')) parts.push('');
-    parts.push(...section);
-  });
+    if (index !== 1 || !isDefaults(section)) parts.push('');
+    parts.push(...renderSection(section));
+  }
   return parts.join('\n');
 }
 

@@ -103,6 +103,19 @@ describe('the rules that services share', () => {
     }
   });
 
+  it('are those of most services: an option of the first makes its lines others, not everybody’s', () => {
+    const own = service('own-options');
+    const first = {
+      ...own,
+      frontend: { ...own.frontend!, lines: ['option logasap', ...own.frontend!.lines] },
+    };
+    const mixed = render(stateOf([first, service('web'), service('api')]));
+    expect(linesIn(mixed, 'frontend own-options')).toContain('no option logasap');
+    expect(linesIn(mixed, 'defaults synapse-tapped')).not.toContain('no option logasap');
+    expect(linesIn(mixed, 'frontend web from synapse-tapped')).toHaveLength(2);
+    expect(linesIn(mixed, 'backend own-options from synapse-counted')).toHaveLength(1);
+  });
+
   it('stay with a service whose lines are others: those of an older synapse', () => {
     const [web, api] = state.services;
     const older = {

@@ -1,6 +1,6 @@
+import { isDefaults } from './backendContext.js';
 import { isLatencyLine, latencyLinesOf } from './latencyLines.js';
 import { Memo } from './memo.js';
-import { sameLines } from './sameSection.js';
 import { isTapLine, tapLinesOf } from './tapLines.js';
 import type { DesiredState, Section, ServiceSections } from '../types.js';
 
@@ -25,26 +25,35 @@ export interface WrittenService {
   readonly backend: Section;
 }
 
-/** Lists with the same content are one, so that it does not matter whose it is: there are as many as kinds of lines. */
+/** Lists with the same content are one, by which whoever has written a service knows that nothing changed. */
 const canonical = new Map<string, readonly string[]>();
+const theOne = new Memo<readonly string[], readonly string[]>();
 
-function theOne(lines: readonly string[]): readonly string[] {
-  const text = lines.join('\n');
-  const known = canonical.get(text) ?? lines;
-  canonical.set(text, known);
-  return known;
+function canonicalOf(lines: readonly string[]): readonly string[] {
+  return theOne.of(lines, [], () => {
+    const text = lines.join('\n');
+    const known = canonical.get(text) ?? lines;
+    canonical.set(text, known);
+    return known;
+  });
 }
 
-/** The lines of the first service that has some. */
-function firstOf(
+/** The lines that most services have, of those that have some: an option of one service's own makes its lines others. */
+function mostCommon(
   services: readonly ServiceSections[],
   linesOf: (sections: ServiceSections) => readonly string[],
 ): readonly string[] | undefined {
+  const counts = new Map<readonly string[], number>();
+  let most: readonly string[] | undefined;
   for (const each of services) {
     const lines = linesOf(each);
-    if (lines.length > 0) return theOne(lines);
+    if (lines.length === 0) continue;
+    const one = canonicalOf(lines);
+    const count = (counts.get(one) ?? 0) + 1;
+    counts.set(one, count);
+    if (count > (most === undefined ? 0 : (counts.get(most) ?? 0))) most = one;
   }
-  return undefined;
+  return most;
 }
 
 /** Where the `defaults` stand that services inherit, when it is known what those are: they have no name and no parent. */
@@ -52,7 +61,7 @@ const placeOf = new Memo<readonly Section[], { readonly at: number | undefined }
 
 function defaultsAt(base: readonly Section[]): number | undefined {
   return placeOf.of(base, [], () => {
-    const at = base.findLastIndex(({ title }) => /^defaults(\s|$)/.test(title));
+    const at = base.findLastIndex(isDefaults);
     const isTaken = base.some(({ title }) => names.includes(title.trim().split(/\s+/)[1] ?? ''));
     return { at: base[at]?.title === 'defaults' && !isTaken ? at : undefined };
   }).at;
@@ -61,7 +70,7 @@ function defaultsAt(base: readonly Section[]): number | undefined {
 /** Which lines the services of a state share; none where it is not known what they inherit otherwise. */
 export function sharedRulesOf({ base, services }: DesiredState): SharedRules {
   if (defaultsAt(base) === undefined) return {};
-  const [counting, tapping] = [firstOf(services, latencyLinesOf), firstOf(services, tapLinesOf)];
+  const [counting, tapping] = [mostCommon(services, latencyLinesOf), mostCommon(services, tapLinesOf)];
   return { ...(counting && { counting }), ...(tapping && { tapping }) };
 }
 
@@ -87,8 +96,8 @@ export function withSharedRules(
 /** What a service looks like where `shared` is taken from elsewhere. Lines of ours that differ stay where they are. */
 export function writtenService(sections: ServiceSections, shared: SharedRules): WrittenService {
   const { frontend, backend } = sections;
-  const isCounted = shared.counting !== undefined && sameLines(latencyLinesOf(sections), shared.counting);
-  const isTapped = shared.tapping !== undefined && sameLines(tapLinesOf(sections), shared.tapping);
+  const isCounted = canonicalOf(latencyLinesOf(sections)) === shared.counting;
+  const isTapped = canonicalOf(tapLinesOf(sections)) === shared.tapping;
   const title = `backend ${backend.name}`;
   return {
     frontend:
@@ -115,6 +124,11 @@ const inherits = new RegExp(` from (?:${names.join('|')})$`);
 /** The title of a written section without what it inherits from us. */
 export function ownTitle(title: string): string {
   return title.replace(inherits, '');
+}
+
+/** What a written section inherits from us, as its title says (`from synapse-counted`); undefined for nothing. */
+export function inheritance(title: string): string | undefined {
+  return inherits.exec(title)?.[0].trim();
 }
 
 /** The text of a haproxy.cfg with empty lines in place of the shared lines, and titles as they would be without. */
