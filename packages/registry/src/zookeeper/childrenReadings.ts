@@ -80,17 +80,13 @@ export class ChildrenReadings {
     const names = this.#names.filter((name) => resync || !this.#results.has(name) || this.#touched.has(name));
     await Promise.all(portionsOf(names).map((portion) => this.#readChildren(live, portion, resync)));
     if (this.#link.live !== live) return undefined;
-    return {
-      exists: this.#exists,
-      data: this.#data,
-      children: new Map(
-        this.#names.flatMap((name) => {
-          const result = this.#results.get(name);
-          // One that vanished after it was listed: the next list will not have it.
-          return result ? [[name, result]] : [];
-        }),
-      ),
-    };
+    const children = new Map<string, ChildResult>();
+    for (const name of this.#names) {
+      const result = this.#results.get(name);
+      // None is of one that vanished after it was listed: the next list will not have it.
+      if (result) children.set(name, result);
+    }
+    return { exists: this.#exists, data: this.#data, children };
   }
 
   async #readNode(live: Live, resync: boolean): Promise<boolean> {
@@ -138,8 +134,8 @@ export class ChildrenReadings {
   #setNames(names: readonly string[]): void {
     this.#names = names;
     this.#listed = new Set(names);
-    for (const name of [...this.#results.keys()]) if (!this.#listed.has(name)) this.#results.delete(name);
-    for (const name of [...this.#touched]) if (!this.#listed.has(name)) this.#touched.delete(name);
+    for (const name of this.#results.keys()) if (!this.#listed.has(name)) this.#results.delete(name);
+    for (const name of this.#touched) if (!this.#listed.has(name)) this.#touched.delete(name);
   }
 
   /** Children are read some at once: a promise and a timer for each of thousands would cost more than reading it. */

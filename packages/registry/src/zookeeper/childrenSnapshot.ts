@@ -2,6 +2,8 @@ import type { ChildResult, ChildrenSnapshot } from './types.js';
 
 /** True when both say the same of one child. Versions and times do not count: only content does. */
 function sameChild(a: ChildResult, b: ChildResult): boolean {
+  // Of a child that was not read again there is but one reading.
+  if (a === b) return true;
   switch (a.kind) {
     case 'data':
       return b.kind === 'data' && a.data.equals(b.data);

@@ -80,22 +80,26 @@ export class ChildReader {
     readonly newlyBad: readonly BadChild[];
   } {
     const good = new Map<string, Good>();
+    const instances: Instance[] = [];
     const bad = new Map<string, string>();
     const newlyBad: BadChild[] = [];
     for (const [name, child] of children) {
       const before = this.#good.get(name);
+      let now = before;
       try {
-        good.set(name, this.#decode(name, child, before));
+        now = this.#decode(name, child, before);
       } catch (error) {
         const reason = describeError(error);
         bad.set(name, reason);
-        if (before !== undefined) good.set(name, before);
         if (this.#reported.get(name) !== reason) newlyBad.push({ name, reason, kept: before !== undefined });
       }
+      if (now === undefined) continue;
+      good.set(name, now);
+      instances.push(now.instance);
     }
     this.#good = good;
     this.#reported = bad;
-    return { instances: [...good.values()].map(({ instance }) => instance), newlyBad };
+    return { instances, newlyBad };
   }
 
   #decode(name: string, child: ReadChild, before: Good | undefined): Good {
@@ -105,7 +109,8 @@ export class ChildReader {
       case 'skipped':
         return before ?? { instance: this.#decodeChild(name, undefined), mzxid: undefined };
       case 'data':
-        if (before?.mzxid === child.stat.mzxid) return before;
+        if (before !== undefined && (before.stat === child.stat || before.mzxid === child.stat.mzxid))
+          return before;
         return {
           instance: this.#decodeChild(name, child.data),
           mzxid: child.stat.mzxid,

@@ -26,28 +26,32 @@ export function assignIds(
   foreign: ReadonlyMap<number, string> = new Map(),
 ): AssignedIds {
   const ids = new Map<string, number>();
-  const taken = new Map<number, string>();
+  const taken = new Set<number>();
   const conflicting: string[] = [];
   for (const { name, explicit } of requests) {
     if (explicit === undefined) continue;
     if (taken.has(explicit)) conflicting.push(name);
     else {
-      taken.set(explicit, name);
+      taken.add(explicit);
       ids.set(name, explicit);
     }
   }
-  const live = requests.filter(({ name }) => !ids.has(name) && !conflicting.includes(name));
-  for (const { name } of live) {
+  /** Those that have none yet. */
+  const open = new Set<string>();
+  for (const { name, explicit } of requests) {
+    if (explicit !== undefined) continue;
     const id = remembered.servers.get(name)?.serverId;
-    if (id === undefined || taken.has(id) || id > maxId || (foreign.get(id) ?? name) !== name) continue;
-    taken.set(id, name);
-    ids.set(name, id);
+    if (id === undefined || taken.has(id) || id > maxId || (foreign.get(id) ?? name) !== name) open.add(name);
+    else {
+      taken.add(id);
+      ids.set(name, id);
+    }
   }
-  const names = new Set(requests.map(({ name }) => name));
+  if (open.size === 0) return { ids, exhausted: [], conflicting };
+  const isLive = (name: string): boolean => ids.has(name) || open.has(name) || conflicting.includes(name);
   const reserved = new Set<number>();
-  for (const [name, { serverId }] of remembered.servers) {
-    if (serverId !== undefined && !names.has(name)) reserved.add(serverId);
-  }
+  for (const [name, { serverId }] of remembered.servers)
+    if (serverId !== undefined && !isLive(name)) reserved.add(serverId);
   const exhausted: string[] = [];
   let next = 1;
   let frugal = true;
@@ -60,12 +64,11 @@ export function assignIds(
     next = 1;
     return lowestFree();
   };
-  for (const { name } of live) {
-    if (ids.has(name)) continue;
+  for (const name of open) {
     const id = lowestFree();
     if (id === undefined) exhausted.push(name);
     else {
-      taken.set(id, name);
+      taken.add(id);
       ids.set(name, id);
     }
   }

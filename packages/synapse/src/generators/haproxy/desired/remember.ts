@@ -1,4 +1,4 @@
-import type { RememberedServer, ServiceMemory } from './memory.js';
+import type { ServiceMemory } from './memory.js';
 import type { BackendServers } from './servers.js';
 
 /** What is remembered of a service's servers. */
@@ -13,18 +13,16 @@ export interface Remembered {
  * of it. The same servers as before are the same map.
  */
 export function remember(remembered: ServiceMemory, live: BackendServers['live'], limit: number): Remembered {
-  const servers = new Map<string, RememberedServer>();
+  const servers = new Map(remembered.servers);
   const vanished: [name: string, seen: number][] = [];
   let isSame = true;
   for (const [name, server] of remembered.servers) {
-    if (live.has(name)) {
-      servers.set(name, server);
-      continue;
-    }
+    if (live.has(name)) continue;
     const seen = server.seen ?? remembered.seen;
     vanished.push([name, seen]);
-    isSame &&= server.seen !== undefined;
-    servers.set(name, server.seen === undefined ? { ...server, seen } : server);
+    if (server.seen !== undefined) continue;
+    isSame = false;
+    servers.set(name, { ...server, seen });
   }
   for (const [name, { instance, id }] of live) {
     const known = servers.get(name);
@@ -32,7 +30,7 @@ export function remember(remembered: ServiceMemory, live: BackendServers['live']
     isSame = false;
     servers.set(name, { instance, serverId: id, seen: undefined });
   }
-  const excess = vanished.sort(([, a], [, b]) => b - a).slice(limit);
+  const excess = vanished.length <= limit ? [] : vanished.sort(([, a], [, b]) => b - a).slice(limit);
   for (const [name] of excess) servers.delete(name);
   const isWhole = excess.length === 0;
   return { servers: isSame && isWhole ? remembered.servers : servers, isWhole };

@@ -1,3 +1,4 @@
+import { byText } from '@smartstack/agent';
 import type { Instance } from '@smartstack/registry';
 import { assignIds } from './ids.js';
 import type { ServiceMemory } from './memory.js';
@@ -22,16 +23,17 @@ export interface BackendServers {
   readonly warnings: readonly Refusal[];
 }
 
-function inOrder(names: readonly string[], { service, config }: ServerContext): readonly string[] {
+function inOrder(servers: readonly Server[], { service, config }: ServerContext): readonly Server[] {
+  const sorted = (): Server[] => [...servers].sort((a, b) => byText(a.name, b.name));
   switch (service.backendOrder) {
     case 'asc':
-      return [...names].sort();
+      return sorted();
     case 'desc':
-      return [...names].sort().reverse();
+      return sorted().reverse();
     case 'no_shuffle':
-      return names;
+      return servers;
     case 'shuffle':
-      return rubyShuffle(names, config.serverOrderSeed);
+      return rubyShuffle(servers, config.serverOrderSeed);
   }
 }
 
@@ -68,8 +70,8 @@ export function backendServers(
   );
   const servers = new Map<string, Server>();
   const live = new Map<string, { instance: Instance; id: number }>();
-  const used = new Set(ids.values());
   if (context.config.keepVanished) {
+    const used = new Set(ids.values());
     for (const [name, vanished] of remembered.servers) {
       const living = drafts.get(name);
       if (living !== undefined) servers.set(name, living.server);
@@ -96,7 +98,7 @@ export function backendServers(
     servers.set(name, made.server(draft, id));
     live.set(name, { instance, id });
   }
-  const ordered = inOrder([...servers.keys()], context).flatMap((name) => servers.get(name) ?? []);
+  const ordered = inOrder([...servers.values()], context);
   const { service, backend } = context;
   const weighed = service.byLatency && backend.http ? withRoom(ordered, backend) : ordered;
   return { servers: weighed, live, refusals, warnings };

@@ -150,7 +150,7 @@ export class BeliefStore {
     const lines = servers.map((each) => JSON.stringify({ socket, process, ...each, after }));
     const journal = await this.#journal(this.#path, this.#generation);
     // What a crash or a full disk cut short before it must not swallow it.
-    await journal?.appendFile(`\n${lines.join('\n')}\n`).catch(() => undefined);
+    await journal?.write(`\n${lines.join('\n')}\n`).catch(() => undefined);
   }
 
   /** Lets go of the files. What is noted from here on is not kept. */

@@ -1,3 +1,4 @@
+import { byName } from '../desired/byName.js';
 import { Counterparts } from '../plan/counterparts.js';
 import type { DesiredState, Server } from '../types.js';
 
@@ -18,14 +19,13 @@ export function withIntended(
       const { backend } = sections;
       const target = wanted.of(sections.service, index)?.backend;
       if (target === backend || target?.name !== backend.name) return sections;
-      const known = new Set(backend.servers.map(({ name }) => name));
+      const known = byName(backend.servers);
       const added = target.servers.filter(({ name }) => !known.has(name));
-      const names = adding.get(backend.name);
-      const isReplaced = ({ name }: Server): boolean => names?.has(name) === true;
-      if (added.length === 0 && !backend.servers.some(isReplaced)) return sections;
-      const before = backend.servers.map((server): Server =>
-        isReplaced(server) ? { ...server, unconfirmed: true } : server,
-      );
+      const replaced = new Set([...(adding.get(backend.name) ?? [])].filter((name) => known.has(name)));
+      if (added.length + replaced.size === 0) return sections;
+      const unconfirmed = (server: Server): Server =>
+        replaced.has(server.name) ? { ...server, unconfirmed: true } : server;
+      const before = replaced.size === 0 ? backend.servers : backend.servers.map(unconfirmed);
       return { ...sections, backend: { ...backend, servers: [...before, ...added] } };
     }),
   };

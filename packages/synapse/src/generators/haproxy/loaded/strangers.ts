@@ -1,3 +1,4 @@
+import { byName } from '../desired/byName.js';
 import { outlineOf } from '../desired/outline.js';
 import { runningIn } from '../plan/running.js';
 import type { Backend, DesiredState, ForeignIds, ObservedServer, ObservedState } from '../types.js';
@@ -18,9 +19,11 @@ type Ids = ReadonlyMap<number, string> | undefined;
 function strangersIn(backend: Backend, running: Running): Ids {
   const before = known.get(running);
   if (before?.backend === backend) return before.ids;
-  const names = new Set(backend.servers.map(({ name }) => name));
-  const strangers = [...running.values()].filter(({ name }) => !names.has(name));
-  const ids = strangers.length === 0 ? undefined : new Map(strangers.map(({ name, id }) => [id, name]));
+  const ours = byName(backend.servers);
+  let strangers: Map<number, string> | undefined;
+  for (const [name, { id }] of running)
+    if (!ours.has(name)) strangers = (strangers ?? new Map<number, string>()).set(id, name);
+  const ids = strangers;
   known.set(running, { backend, ids });
   return ids;
 }

@@ -11,6 +11,10 @@ export function isAtLeast([major, minor]: Release, [wantedMajor, wantedMinor]: R
   return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
 }
 
+/** By version: a handful in the life of an agent, unless somebody makes them up. */
+const known = new Map<string, Capabilities>();
+const maxKnown = 100;
+
 /**
  * What an HAProxy of this version can do. Each fact was read in the source of the first release that has it;
  * docs/compatibility.md says what was also run. A version that cannot be read counts as old: then reloads do
@@ -25,6 +29,15 @@ export function isAtLeast([major, minor]: Release, [wantedMajor, wantedMinor]: R
  * whereas a `del server` that is tried again lets them pass.
  */
 export function capabilitiesOf(version: string): Capabilities {
+  const before = known.get(version);
+  if (before !== undefined) return before;
+  const capabilities = readCapabilities(version);
+  if (known.size >= maxKnown) known.clear();
+  known.set(version, capabilities);
+  return capabilities;
+}
+
+function readCapabilities(version: string): Capabilities {
   const release = releaseOf(version) ?? [0, 0];
   const since = (major: number, minor: number): boolean => isAtLeast(release, [major, minor]);
   return {

@@ -1,4 +1,5 @@
 import type { BackendContext } from '../desired/backendContext.js';
+import { byName } from '../desired/byName.js';
 import { isTier } from '../desired/tierNames.js';
 import {
   effectiveWeight,
@@ -61,7 +62,7 @@ class BackendPlanner {
   constructor(private readonly difference: BackendDifference) {
     this.#commands = { first: [], replace: [], last: [] };
     this.#backend = difference.desired.backend.name;
-    this.#loaded = new Map(difference.loaded.backend.servers.map((server) => [server.name, server]));
+    this.#loaded = byName(difference.loaded.backend.servers);
   }
 
   #block(server: Server | ObservedServer, { kind, cause }: Cause): void {
@@ -140,7 +141,8 @@ class BackendPlanner {
     const loaded = this.#loaded.get(server.name);
     // A host name that resolves otherwise now is no other server: only where it leads to is corrected.
     const { address, port } = server;
-    if (loaded === undefined || !isSameServer({ ...loaded, address, port }, server)) return false;
+    if (loaded === undefined) return false;
+    if (loaded !== server && !isSameServer({ ...loaded, address, port }, server)) return false;
     // Nobody but its agent may say when such a server is ready again.
     if (isMoved(server, running) && isAgentDriven(server, this.difference.context)) return false;
     if (server.id !== undefined && running.id !== server.id) return false;
@@ -227,7 +229,7 @@ class BackendPlanner {
     // Where all are replaced by others that only a reload brings, the old ones serve until then.
     const isNeeded = (now: ObservedServer): boolean => !isServed && this.#awaitsReload && isInRotation(now);
     for (const [server, now] of vanished) if (!isNeeded(now)) this.#takeOut(server, now);
-    const wanted = new Set(desired.backend.servers.map(({ name }) => name));
+    const wanted = byName(desired.backend.servers);
     for (const name of this.#loaded.keys()) {
       const now = wanted.has(name) ? undefined : running.get(name);
       if (now !== undefined && !isNeeded(now)) this.#remove(now);

@@ -35,8 +35,24 @@ interface EffectiveOptions {
   readonly byText: Map<string, ReadonlyMap<string, Option>>;
 }
 
-/** What default-server and the server's own words amount to: the last of each keyword, without what was taken back. */
+/** What was asked for last: the next server mostly shares it. */
+let last:
+  | {
+      readonly context: BackendContext;
+      readonly words: readonly string[];
+      readonly options: ReadonlyMap<string, Option>;
+    }
+  | undefined;
+
 function effective(server: Server, context: BackendContext): ReadonlyMap<string, Option> {
+  if (last?.words === server.options && last.context === context) return last.options;
+  const options = effectiveIn(server, context);
+  last = { context, words: server.options, options };
+  return options;
+}
+
+/** What default-server and the server's own words amount to: the last of each keyword, without what was taken back. */
+function effectiveIn(server: Server, context: BackendContext): ReadonlyMap<string, Option> {
   let known = effectiveOptions.get(context);
   if (known === undefined)
     effectiveOptions.set(context, (known = { byList: new WeakMap(), byText: new Map() }));

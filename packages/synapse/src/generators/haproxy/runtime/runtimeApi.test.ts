@@ -71,11 +71,24 @@ describe('applying commands', () => {
   it('adds without checks when there are none', async () => {
     await apply([{ ...add, options: ['pool-max-conn', '5'], checked: false }]);
     expect(cli?.received).toEqual([
-      `add server ${target} 10.0.0.1:80 id 7 weight 0 pool-max-conn 5 pool-purge-delay 5s`,
+      `add server ${target} 10.0.0.1:80 id 7 weight 5 pool-max-conn 5 pool-purge-delay 5s`,
       `enable server ${target}`,
-      `set server ${target} weight 5`,
     ]);
   });
+
+  it.each([
+    ['No such backend.', 'No such server.'],
+    ['Already exists a server with the same name in backend.', ''],
+    ['New server registered.', 'No such server.'],
+  ])(
+    'says of a server without checks that it failed where HAProxy says %j and %j',
+    async (added, enabled) => {
+      const unchecked = { ...add, options: [], checked: false };
+      const [applied] = await apply([unchecked], (command) => (command.startsWith('add ') ? added : enabled));
+      expect(applied?.outcome.result).toBe('failed');
+      expect(applied?.outcome.detail).toContain(added.startsWith('New') ? enabled : added);
+    },
+  );
 
   it('does not touch a server whose registration was rejected', async () => {
     const [applied] = await apply([add], () => 'Already exists a server with the same name in backend.');

@@ -70,8 +70,9 @@ export function encodeAddServer(command: AddServer): string {
   const pool = poolOptions.filter(([name]) => !options.includes(name)).flat();
   const words = [...options, ...pool].map(word).join(' ');
   const place = word(hostPort(address, integer(port, 1, 65_535)));
-  // Weight 0: it takes nothing until it is enabled and its health is settled.
-  return `add server ${targetOf(command)} ${place} id ${integer(id, 1, 2_147_483_647)} weight 0 ${words}`;
+  // It takes nothing until it is enabled. Of one that is checked the weight comes when its health is settled.
+  const weight = command.checked ? 0 : integer(command.weight, 0, 256);
+  return `add server ${targetOf(command)} ${place} id ${integer(id, 1, 2_147_483_647)} weight ${weight} ${words}`;
 }
 
 async function askExpecting(
@@ -97,17 +98,23 @@ async function askAll(session: RuntimeSession, lines: readonly string[]): Promis
 
 async function addServer(command: AddServer, { session, confirm }: CommandContext): Promise<CommandOutcome> {
   const target = targetOf(command);
-  const add = encodeAddServer(command);
+  const added = askExpecting(
+    session,
+    encodeAddServer(command),
+    (reply) => reply === 'New server registered.',
+  );
+  const enable = `enable server ${target}`;
+  if (!command.checked) {
+    // Not after the answer, which would take as long again: where it is refused for the sake of a server of that
+    // name, that one is to be replaced anyway.
+    await Promise.all([added, askAll(session, [enable])]);
+    return { result: 'done' };
+  }
   const weight = `set server ${target} weight ${integer(command.weight, 0, 256)}`;
-  // Alone: where it is refused, a server of that name is not ours to touch.
-  const [, waitReason] = await Promise.all([
-    askExpecting(session, add, (reply) => reply === 'New server registered.'),
-    command.checked ? confirm(command) : undefined,
-  ]);
-  const health = command.checked ? [`enable health ${target}`] : [];
+  const [, waitReason] = await Promise.all([added, confirm(command)]);
   // `health down` before `enable server` is undone by it, so the weight comes last: until then it takes nothing.
   const down = waitReason === undefined ? [] : [`set server ${target} health down`];
-  await askAll(session, [`enable server ${target}`, ...health, ...down, weight]);
+  await askAll(session, [enable, `enable health ${target}`, ...down, weight]);
   return waitReason === undefined ? { result: 'done' } : { result: 'done', detail: waitReason };
 }
 

@@ -4,6 +4,7 @@ import type { BeliefStore } from '../loaded/beliefStore.js';
 import { loadedBy, type ProcessIdentity, type WorkerStart } from '../loaded/beliefs.js';
 import { capabilitiesOf } from '../plan/capabilities.js';
 import type { ConfigKeeper } from '../file/configKeeper.js';
+import { byName } from '../desired/byName.js';
 import { advanceLoaded } from '../loaded/loaded.js';
 import { withIntended } from '../loaded/loadedState.js';
 import { planChanges } from '../plan/plan.js';
@@ -71,9 +72,10 @@ function intendedServers(
 ): readonly { service: string; server: Server }[] {
   if (added.size === 0) return [];
   return desired.services.flatMap(({ service, backend }) => {
-    const names = added.get(backend.name);
-    const servers = names === undefined ? [] : backend.servers.filter(({ name }) => names.has(name));
-    return servers.map((server) => ({ service, server }));
+    return [...(added.get(backend.name) ?? [])].flatMap((name) => {
+      const server = byName(backend.servers).get(name);
+      return server === undefined ? [] : [{ service, server }];
+    });
   });
 }
 

@@ -35,6 +35,9 @@ function closeOnceOpen(opened: Promise<OpenedSession>): void {
 /** A look at everything that only age asks for takes at most this share of the time: of thousands of servers it is dear. */
 const lookShare = 0.002;
 
+/** A listing of all servers of a backend keeps HAProxy from what it was just told to do: that goes first. Milliseconds. */
+const readBackAfterMs = 5;
+
 /** Longest time that a process counts as silent without being asked again. */
 const silentMs = 5_000;
 
@@ -225,6 +228,7 @@ export class RuntimeTarget {
     for (const { command, outcome } of applied) {
       if (outcome.result === 'lingering') this.#lingering.add(serverKey(command));
     }
+    await clock.sleep(readBackAfterMs, signal);
     await this.#readBack(session, new Set(commands.map(({ backend }) => backend)));
     if (applied.every(({ outcome }) => outcome.result !== 'failed')) this.#observedAt = observedAt;
     return applied;
