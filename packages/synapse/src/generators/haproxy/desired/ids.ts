@@ -3,7 +3,7 @@ import type { ServiceMemory } from './memory.js';
 /** A server that needs an id: the one its options state, if they do. */
 export interface IdRequest {
   readonly name: string;
-  readonly explicit: number | undefined;
+  readonly id: number | undefined;
 }
 
 /** Ids by server name, and the names for which none was left or whose stated id another server states too. */
@@ -28,20 +28,22 @@ export function assignIds(
   const ids = new Map<string, number>();
   const taken = new Set<number>();
   const conflicting: string[] = [];
-  for (const { name, explicit } of requests) {
-    if (explicit === undefined) continue;
-    if (taken.has(explicit)) conflicting.push(name);
+  for (const { name, id } of requests) {
+    if (id === undefined) continue;
+    if (taken.has(id)) conflicting.push(name);
     else {
-      taken.add(explicit);
-      ids.set(name, explicit);
+      taken.add(id);
+      ids.set(name, id);
     }
   }
+  const isForeign = (id: number, name: string): boolean =>
+    foreign.size > 0 && (foreign.get(id) ?? name) !== name;
   /** Those that have none yet. */
   const open = new Set<string>();
-  for (const { name, explicit } of requests) {
-    if (explicit !== undefined) continue;
+  for (const { name, id: stated } of requests) {
+    if (stated !== undefined) continue;
     const id = remembered.servers.get(name)?.serverId;
-    if (id === undefined || taken.has(id) || id > maxId || (foreign.get(id) ?? name) !== name) open.add(name);
+    if (id === undefined || taken.has(id) || id > maxId || isForeign(id, name)) open.add(name);
     else {
       taken.add(id);
       ids.set(name, id);

@@ -132,11 +132,11 @@ describe('memory over time', () => {
 });
 
 describe('assignIds', () => {
-  const requests = (...names: readonly string[]) => names.map((name) => ({ name, explicit: undefined }));
+  const requests = (...names: readonly string[]) => names.map((name) => ({ name, id: undefined }));
   const ids = (result: ReturnType<typeof assignIds>) => Object.fromEntries(result.ids);
 
   it('counts from 1 in the order given, around ids that options state', () => {
-    const wanted = [...requests('a', 'b'), { name: 'c', explicit: 2 }, ...requests('d')];
+    const wanted = [...requests('a', 'b'), { name: 'c', id: 2 }, ...requests('d')];
     expect(ids(assignIds(wanted, web(emptyMemory), 100))).toEqual({ a: 1, b: 3, c: 2, d: 4 });
   });
 
@@ -147,7 +147,7 @@ describe('assignIds', () => {
 
   it('gives a remembered id away to who states it', () => {
     const memory = web(remember({ '10.0.0.1': { serverId: 1 } }));
-    const wanted = [...requests('10.0.0.1:80'), { name: 'b', explicit: 1 }];
+    const wanted = [...requests('10.0.0.1:80'), { name: 'b', id: 1 }];
     expect(ids(assignIds(wanted, memory, 100))).toEqual({ '10.0.0.1:80': 2, b: 1 });
   });
 
@@ -175,14 +175,14 @@ describe('assignIds', () => {
   });
 
   it('refuses the second server that states an id', () => {
-    const twice = ['a', 'b'].map((name) => ({ name, explicit: 7 }));
+    const twice = ['a', 'b'].map((name) => ({ name, id: 7 }));
     expect(assignIds(twice, web(emptyMemory), 100)).toMatchObject({ conflicting: ['b'] });
   });
 
   it('gives every server an id of its own', () => {
     const request = fc.record({
       name: fc.constantFrom(...'abcdefgh'.split('')),
-      explicit: fc.option(fc.integer({ min: 1, max: 6 }), { nil: undefined }),
+      id: fc.option(fc.integer({ min: 1, max: 6 }), { nil: undefined }),
     });
     const unique = fc.uniqueArray(request, { selector: ({ name }) => name });
     const known = fc.dictionary(
@@ -199,9 +199,9 @@ describe('assignIds', () => {
         const result = assignIds(wanted, memory, maxId);
         expect(new Set(result.ids.values()).size).toBe(result.ids.size);
         expect(result.ids.size + result.exhausted.length + result.conflicting.length).toBe(wanted.length);
-        for (const { name, explicit } of wanted) {
+        for (const { name, id: stated } of wanted) {
           const id = result.ids.get(name);
-          if (id !== undefined && explicit === undefined) expect(id).toBeLessThanOrEqual(maxId);
+          if (id !== undefined && stated === undefined) expect(id).toBeLessThanOrEqual(maxId);
         }
       }),
     );

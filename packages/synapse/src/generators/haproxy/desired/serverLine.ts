@@ -36,14 +36,33 @@ export interface Refusal {
   readonly reason: string;
 }
 
-/** A server line that lacks only its id. `id` is set when the options state it. */
-export interface Draft {
+/** A server that has its id. */
+export interface Placed {
   readonly server: Server;
-  readonly instance: Instance;
-  /** What was changed to make it fit. */
-  readonly warning: string | undefined;
-  /** HAProxy checks it itself. */
-  readonly isChecked: boolean;
+  /** What it is remembered by. */
+  readonly entry: { readonly instance: Instance; readonly id: number };
+}
+
+/** A server line that lacks only its id. `server.id` is set when the options state it. */
+export class Draft {
+  #placed: Placed | undefined;
+
+  constructor(
+    readonly server: Server,
+    readonly instance: Instance,
+    /** HAProxy checks it itself. */
+    readonly isChecked: boolean,
+    /** What was changed to make it fit. */
+    readonly warning: string | undefined,
+  ) {}
+
+  /** The server with its id: the very same for the same id as before. */
+  withId(id: number): Placed {
+    if (this.#placed?.entry.id === id) return this.#placed;
+    const { server, instance } = this;
+    this.#placed = { server: { ...server, id }, entry: { instance, id } };
+    return this.#placed;
+  }
 }
 
 /** How an instance is called in messages, whatever it holds. */
@@ -113,24 +132,21 @@ function draftServer(
   const line = known.get(key) ?? lineOptions(common, own, values, weight !== undefined, context);
   known.set(key, line);
   if ('reason' in line) return refuse(line.reason);
-  return {
-    instance,
-    isChecked: line.isChecked,
-    server: {
-      name: name.value,
-      address: address.value,
-      port: instance.port,
-      id: line.id,
-      ...cookieOf(name.value, context),
-      options: line.words,
-      ...(weight === undefined ? {} : { weight }),
-      disabled: false,
-    },
-    warning:
-      weight === undefined || weight === instance.weight
-        ? undefined
-        : `weight ${String(instance.weight)} is not from 0 to 256; ${weight} is used`,
+  const server = {
+    name: name.value,
+    address: address.value,
+    port: instance.port,
+    id: line.id,
+    ...cookieOf(name.value, context),
+    options: line.words,
+    ...(weight === undefined ? {} : { weight }),
+    disabled: false,
   };
+  const warning =
+    weight === undefined || weight === instance.weight
+      ? undefined
+      : `weight ${String(instance.weight)} is not from 0 to 256; ${weight} is used`;
+  return new Draft(server, instance, line.isChecked, warning);
 }
 
 /**
@@ -139,7 +155,6 @@ function draftServer(
  */
 export class ServerDrafts {
   readonly #drafts = new WeakMap<Instance, Draft | Refusal>();
-  readonly #servers = new WeakMap<Draft, Server>();
 
   /** The line of one instance, or why there can be none. `known` keeps options for the next instances. */
   of(instance: Instance, context: ServerContext, known: Map<string, LineOptions>): Draft | Refusal {
@@ -148,14 +163,5 @@ export class ServerDrafts {
     const draft = draftServer(instance, context, known);
     this.#drafts.set(instance, draft);
     return draft;
-  }
-
-  /** The server of a draft with its id. */
-  server(draft: Draft, id: number): Server {
-    const before = this.#servers.get(draft);
-    if (before?.id === id) return before;
-    const server = { ...draft.server, id };
-    this.#servers.set(draft, server);
-    return server;
   }
 }

@@ -6,6 +6,7 @@ import {
   describeInstance,
   type Draft,
   type LineOptions,
+  type Placed,
   type Refusal,
   type ServerContext,
   ServerDrafts,
@@ -18,7 +19,7 @@ import type { Server } from '../types.js';
 export interface BackendServers {
   readonly servers: readonly Server[];
   /** The instances behind the servers that are not `disabled`, by server name. */
-  readonly live: ReadonlyMap<string, { readonly instance: Instance; readonly id: number }>;
+  readonly live: ReadonlyMap<string, Placed['entry']>;
   readonly refusals: readonly Refusal[];
   readonly warnings: readonly Refusal[];
 }
@@ -35,6 +36,33 @@ function inOrder(servers: readonly Server[], { service, config }: ServerContext)
     case 'shuffle':
       return rubyShuffle(servers, config.serverOrderSeed);
   }
+}
+
+/** Those that were there once, disabled, and the living ones, in the order of their first appearance. */
+function withVanished(
+  living: readonly Server[],
+  drafts: ReadonlyMap<string, Draft>,
+  remembered: ServiceMemory,
+  draftOf: (instance: Instance) => Draft | Refusal,
+): readonly Server[] {
+  const used = new Set(living.map(({ id }) => id));
+  const servers = new Map<string, Server | undefined>();
+  for (const [name, { instance, serverId }] of remembered.servers) {
+    if (drafts.has(name)) {
+      // Its place, even if it is not known yet who takes it.
+      servers.set(name, undefined);
+      continue;
+    }
+    const draft = draftOf(instance);
+    if ('reason' in draft) continue;
+    const id = draft.server.id ?? serverId;
+    // An id that a living server needed is no longer theirs.
+    if (id === undefined || used.has(id)) continue;
+    used.add(id);
+    servers.set(name, { ...draft.server, id, disabled: true });
+  }
+  for (const server of living) servers.set(server.name, server);
+  return [...servers.values()].filter((server) => server !== undefined);
 }
 
 /**
@@ -61,44 +89,28 @@ export function backendServers(
       warnings.push({ instance: describeInstance(instance), reason: draft.warning });
     }
   }
-  const requests = [...drafts.values()].map(({ server }) => ({ name: server.name, explicit: server.id }));
-  const { ids, conflicting } = assignIds(
-    requests,
-    remembered,
-    context.config.maxServerId,
-    context.foreignIds,
-  );
-  const servers = new Map<string, Server>();
-  const live = new Map<string, { instance: Instance; id: number }>();
-  if (context.config.keepVanished) {
-    const used = new Set(ids.values());
-    for (const [name, vanished] of remembered.servers) {
-      const living = drafts.get(name);
-      if (living !== undefined) servers.set(name, living.server);
-      const draft = living ?? made.of(vanished.instance, context, known);
-      if (living !== undefined || 'reason' in draft) continue;
-      const id = draft.server.id ?? vanished.serverId;
-      // An id that a living server needed is no longer theirs.
-      if (id === undefined || used.has(id)) continue;
-      used.add(id);
-      servers.set(name, { ...draft.server, id, disabled: true });
-    }
-  }
+  const requests = [...drafts.values()].map(({ server }) => server);
+  const { maxServerId, keepVanished } = context.config;
+  const { ids, conflicting } = assignIds(requests, remembered, maxServerId, context.foreignIds);
+  const servers: Server[] = [];
+  const live = new Map<string, Placed['entry']>();
   for (const [name, draft] of drafts) {
     const { server, instance } = draft;
     const id = ids.get(name);
     if (id === undefined) {
-      servers.delete(name);
       const reason = conflicting.includes(name)
         ? `another instance has the same id ${String(server.id)} in its options`
         : 'no server id is left (max_server_id)';
       refusals.push({ instance: describeInstance(instance), reason });
       continue;
     }
-    servers.set(name, made.server(draft, id));
-    live.set(name, { instance, id });
+    const { server: placed, entry } = draft.withId(id);
+    servers.push(placed);
+    live.set(name, entry);
   }
-  const ordered = inOrder([...servers.values()], context);
+  const vanished = (instance: Instance): Draft | Refusal => made.of(instance, context, known);
+  const all = keepVanished ? withVanished(servers, drafts, remembered, vanished) : servers;
+  const ordered = inOrder(all, context);
   const { service, backend } = context;
   const weighed = service.byLatency && backend.http ? withRoom(ordered, backend) : ordered;
   return { servers: weighed, live, refusals, warnings };
