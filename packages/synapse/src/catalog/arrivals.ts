@@ -1,5 +1,6 @@
 import type { Instance } from '@smartstack/registry';
 
+import { type Difference, difference } from './difference.js';
 import { identityOf } from './select.js';
 import type { Snapshot } from './types.js';
 
@@ -29,15 +30,12 @@ export class Arrivals {
     const before = this.#told;
     this.#told = snapshot.instances;
     if (this.#first === undefined) this.#first = { since: now, changedAt: now };
-    else this.#compare(new Set(before), new Set(snapshot.instances), now);
+    else this.#compare(difference(before, snapshot.instances), now);
   }
 
-  #compare(before: ReadonlySet<Instance>, told: ReadonlySet<Instance>, now: number): void {
-    const gone = new Map(
-      [...before].filter((one) => !told.has(one)).map((one) => [identityOf(one), one] as const),
-    );
-    for (const instance of told) {
-      if (before.has(instance)) continue;
+  #compare({ gone: left, come }: Difference, now: number): void {
+    const gone = new Map(left.map((one) => [identityOf(one), one] as const));
+    for (const instance of come) {
       const identity = identityOf(instance);
       const old = gone.get(identity);
       this.#later.set(instance, { since: (old && this.of(old)?.since) ?? now, changedAt: now });

@@ -1,4 +1,5 @@
 import type { Instance } from '@smartstack/registry';
+import { difference } from './difference.js';
 
 /** When a loss is too great to be believed, and for how long it is not. Durations in milliseconds. */
 export interface MassLossRules {
@@ -37,16 +38,6 @@ function placeOf({ host, port }: Instance): string {
   return `${host} ${port}`;
 }
 
-/** Instances that did not change are the very same: of hundreds only the others need a closer look. */
-function difference(
-  before: readonly Instance[],
-  now: readonly Instance[],
-): { readonly gone: readonly Instance[]; readonly come: readonly Instance[] } {
-  const were = new Set(before);
-  const are = new Set(now);
-  return { gone: before.filter((one) => !are.has(one)), come: now.filter((one) => !were.has(one)) };
-}
-
 /** Whether an instance that is missing still counts: it is held, or went so lately that more may follow. */
 function counts({ heldUntil, goneAt }: Missing, now: number, { windowMs }: MassLossRules): boolean {
   return heldUntil === undefined ? goneAt > now - windowMs : heldUntil > now;
@@ -70,10 +61,9 @@ export function afterSnapshot(
   rules: MassLossRules,
 ): Losses {
   const missing = new Map<string, Missing>();
+  const { gone, come } = difference(before, instances);
   // At the start there is nothing to lose, and mostly a source tells what it told before.
-  const isSame = instances.length === before.length && instances.every((one, at) => one === before[at]);
-  if (known.size > 0 || (before.length > 0 && !isSame)) {
-    const { gone, come } = difference(before, instances);
+  if (known.size > 0 || gone.length > 0) {
     // Whoever was there before is not at the place of one that was missing then.
     const present = new Set((gone.length === 0 ? come : instances).map(placeOf));
     for (const [place, each] of known)
