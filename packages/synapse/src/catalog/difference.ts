@@ -9,7 +9,7 @@ export interface Difference {
 const none: Difference = { gone: [], come: [] };
 
 /**
- * Compares two lists by identity: an instance that did not change is the very same. Mostly all but one stand in the
+ * Compares two lists, in which each instance stands once, by identity: an instance that did not change is the very same. Mostly all but one stand in the
  * same order, so what the lists begin and end with alike is left out before anything is looked up.
  */
 export function difference(before: readonly Instance[], now: readonly Instance[]): Difference {

@@ -23,9 +23,8 @@ function strangersIn(backend: Backend, running: Running): Ids {
   let strangers: Map<number, string> | undefined;
   for (const [name, { id }] of running)
     if (!ours.has(name)) strangers = (strangers ?? new Map<number, string>()).set(id, name);
-  const ids = strangers;
-  known.set(running, { backend, ids });
-  return ids;
+  known.set(running, { backend, ids: strangers });
+  return strangers;
 }
 
 /** The ids that servers made by hand have in our backends: HAProxy would refuse another server with one of them. */

@@ -90,7 +90,7 @@ describe('applying commands', () => {
     },
   );
 
-  it('does not touch a server whose registration was rejected', async () => {
+  it('does not touch a server with checks whose registration was rejected', async () => {
     const [applied] = await apply([add], () => 'Already exists a server with the same name in backend.');
     expect(applied?.outcome.result).toBe('failed');
     expect(applied?.outcome.detail).toContain('Already exists');

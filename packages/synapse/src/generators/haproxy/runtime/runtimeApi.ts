@@ -106,7 +106,7 @@ async function addServer(command: AddServer, { session, confirm }: CommandContex
   const enable = `enable server ${target}`;
   if (!command.checked) {
     // Not after the answer, which would take as long again: where it is refused for the sake of a server of that
-    // name, that one is to be replaced anyway.
+    // name, the next pass takes that one over anyway.
     await Promise.all([added, askAll(session, [enable])]);
     return { result: 'done' };
   }
