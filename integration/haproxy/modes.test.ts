@@ -218,6 +218,25 @@ describe("the operator's switches", () => {
     ).toBe(true);
   });
 
+  onDynamic(
+    'a worker that is not heard until after its reload is known by that, and not reloaded again',
+    async () => {
+      const link = join(dir, 'link.sock');
+      const connect = (): Promise<void> => symlink(haproxyPaths(dir).adminSocket, link);
+      const block = topLevel(dir, {
+        socket_file_path: link,
+        reload_command: `rm ${link} && kill -USR2 ${haproxy.pid}`,
+      });
+      bed = startGenerator(block, { answerMs: 200 });
+      await connect();
+      expect((await bed.reconcile(web([1]))).outcome).toBe('reload');
+      await connect();
+      const outcomes = await bed.settle(web([1, 2]));
+      expect(outcomes).toContain('runtime');
+      expect(reloads(outcomes)).toBe(0);
+    },
+  );
+
   it('an HAProxy that reads another file is told about, not reloaded for ever', async () => {
     bed = startGenerator(topLevel(dir, { config_file_path: join(dir, 'other.cfg') }));
     await bed.reconcile(web([1]));

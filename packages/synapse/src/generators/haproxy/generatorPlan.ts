@@ -9,10 +9,10 @@ import { isTier, ownerOf } from './desired/tierNames.js';
 import { compareSections } from './live/compare.js';
 import { inheritance, ownTitle } from './desired/sharedRules.js';
 import { type LiveSection, parseSections } from './live/sections.js';
-import { loadedBy } from './loaded/beliefs.js';
 import { capabilitiesOf } from './plan/capabilities.js';
 import { observedState, parseInfo } from './plan/observed.js';
 import { planChanges } from './plan/plan.js';
+import { loadedFromDisk } from './runtime/runtimePass.js';
 import type { RuntimeTarget } from './runtime/runtimeTarget.js';
 import type { DesiredState, Plan, RuntimeCommand } from './types.js';
 import type { Wiring } from './wiring.js';
@@ -72,7 +72,7 @@ function wordsOf(command: RuntimeCommand): string {
 async function planFor(
   target: RuntimeTarget,
   desired: DesiredState,
-  { wiring: { beliefs, keeper, steering }, clock }: PlanContext,
+  { wiring: { beliefs, keeper, process, steering }, clock }: PlanContext,
   signal: AbortSignal,
 ): Promise<Plan> {
   const { session, reply: info } = await target.connect(signal);
@@ -90,7 +90,7 @@ async function planFor(
     };
     const loaded =
       beliefs.running(target.socketPath, identity) ??
-      loadedBy(start, beliefs.written, await keeper.diskHash());
+      (await loadedFromDisk(target, identity, start, { beliefs, keeper, process, signal }));
     const steered = loaded && steering.weights(loaded, state);
     return planChanges(desired, loaded, state, capabilitiesOf(state.process.version), steered);
   } finally {

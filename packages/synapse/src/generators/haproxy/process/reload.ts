@@ -19,13 +19,18 @@ export async function reload(
   accepted: DesiredState,
   signal: AbortSignal,
 ): Promise<{ readonly how: 'reloaded' | 'started'; readonly silent: readonly string[] }> {
-  const { process, counters } = wiring;
+  const { process, counters, beliefs, targets } = wiring;
+  const file = beliefs.written;
   // A process that was gone and is started now has loaded the file: reloading it again would be for nothing.
   let how: 'reloaded' | 'started' = 'started';
   const lookedAt = Math.max(...results.map(({ at }) => at));
   if (!isNobody(results) || (await process.ensure?.(signal, lookedAt)) !== 'started') {
     await counters.lastReading(signal);
     how = await process.reload(signal);
+    for (const target of targets) {
+      const old = results.find(({ socket }) => socket === target.socketPath)?.process;
+      if (old !== undefined && file !== undefined) target.noteReload(old, file);
+    }
   }
   return { how, silent: await awaitWorkers(wiring, context, results, accepted, signal) };
 }

@@ -184,7 +184,7 @@ async function actOn(
   let prepared = early?.observation === observation ? early : undefined;
   if (prepared === undefined) {
     const start = { startedAt: process.startedAt, uptimeSeconds, now };
-    const known = beliefs.running(socket, process) ?? (await loadedFromDisk(process.pid, start, context));
+    const known = beliefs.running(socket, process) ?? (await loadedFromDisk(target, process, start, context));
     if (known === undefined) {
       const plan = planChanges(desired, known, state, capabilitiesOf(version));
       return { socket, plan, applied: [], process, isUnknown: true };
@@ -211,16 +211,20 @@ async function actOn(
   return { socket, plan, applied, process, isUnknown: false };
 }
 
-/** What a worker has loaded of which nobody has noted it: told by the times, or by the one who started it. */
-async function loadedFromDisk(
-  worker: number,
+/** What a worker has loaded of which nobody has noted it: told by the times, or by whoever made it load the file. */
+export async function loadedFromDisk(
+  target: RuntimeTarget,
+  worker: ProcessIdentity,
   start: WorkerStart,
-  { beliefs: { written }, keeper, process, signal }: PassContext,
+  context: Pick<PassContext, 'beliefs' | 'keeper' | 'process' | 'signal'>,
 ): Promise<DesiredState | undefined> {
+  const { beliefs, keeper, process, signal } = context;
+  const { written } = beliefs;
   const hash = await keeper.diskHash();
   const told = loadedBy(start, written, hash);
-  if (told !== undefined || written?.sha256 !== hash) return told;
-  return (await process.hasLoadedFile?.(worker, signal)) ? written?.desired : undefined;
+  if (told !== undefined || written === undefined || written.sha256 !== hash) return told;
+  if (target.cameOfReload(worker, written)) return written.desired;
+  return (await process.hasLoadedFile?.(worker.pid, signal)) ? written.desired : undefined;
 }
 
 /** All reasons of all processes, each once. */

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '@smartstack/agent';
 import { FakeCli } from '../testing/fakeCli.js';
+import { aState } from '../testing/sections.js';
 import { defaultProbe, Prober } from './probe.js';
 import { RuntimeTarget } from './runtimeTarget.js';
 
@@ -73,5 +74,27 @@ describe('RuntimeTarget, when a pass is about to begin', () => {
     target.greet(signal);
     target.dismiss();
     cli = await FakeCli.start(() => info);
+  });
+});
+
+describe('RuntimeTarget, of a worker that nobody heard right after its reload', () => {
+  const at = 5_000_900;
+  const file = { desired: aState([]), sha256: 'of the file', at };
+  const old = { pid: 1, startedAt: 4_000 };
+  const target = new RuntimeTarget({
+    ...{ clock: systemClock, socketPath: '/nowhere', deadlineMs: 1, observeAgainMs: 1 },
+    prober: new Prober(defaultProbe, systemClock),
+  });
+
+  it('tells that it came of that, and nobody else', () => {
+    const successor = { pid: 2, startedAt: 5_000 };
+    expect(target.cameOfReload(successor, file)).toBe(false);
+    target.noteReload(old, file);
+    expect(target.cameOfReload(successor, file)).toBe(true);
+    // Its reload failed: another HAProxy on the same file may have taken it.
+    expect(target.cameOfReload(old, file)).toBe(false);
+    expect(target.cameOfReload({ pid: 2, startedAt: 4_999 }, file)).toBe(false);
+    // Written since, be it as it was: somebody else may have had it loaded in between.
+    expect(target.cameOfReload(successor, { ...file })).toBe(false);
   });
 });

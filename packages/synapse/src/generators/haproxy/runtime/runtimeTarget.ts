@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Clock, Timer } from '@smartstack/agent';
 import { applyCommands, type AppliedCommand, serverKey } from './apply.js';
-import { type ProcessIdentity, sameProcess } from '../loaded/beliefs.js';
+import { type ProcessIdentity, sameProcess, type WrittenConfig } from '../loaded/beliefs.js';
 import { observedState, parseServersState, sameOrNew } from '../plan/observed.js';
 import { PlanMemo } from '../plan/plan.js';
 import { type Running, withReplaced } from '../plan/running.js';
@@ -64,6 +64,7 @@ export class RuntimeTarget {
   /** How long the last looks at everything took, in milliseconds; the lesser counts, for a process does other things, too. */
   #lookMs: readonly [number, number] = [0, 0];
   #retired: ProcessIdentity | undefined;
+  #reloaded: { readonly old: ProcessIdentity; readonly file: WrittenConfig } | undefined;
   #silentUntil = -Infinity;
   #greeting:
     { readonly opened: Promise<OpenedSession>; readonly at: number; readonly timer: Timer } | undefined;
@@ -90,6 +91,24 @@ export class RuntimeTarget {
   retire(worker: ProcessIdentity): void {
     this.#retired = worker;
     this.invalidate();
+  }
+
+  /** A reload onto `file` succeeded while `old` was its worker: whoever answers in its stead has loaded that. */
+  noteReload(old: ProcessIdentity, file: WrittenConfig): void {
+    this.#reloaded = { old, file };
+  }
+
+  /**
+   * Whether this worker came of a reload onto `file`. It is asked where nobody answered right after the reload, as when
+   * all of HAProxy stood still in that moment: its times alone do not tell, for it began in the second of the file.
+   */
+  cameOfReload(worker: ProcessIdentity, file: WrittenConfig): boolean {
+    const reloaded = this.#reloaded;
+    return (
+      reloaded?.file === file &&
+      !sameProcess(worker, reloaded.old) &&
+      worker.startedAt >= Math.floor(file.at / 1000)
+    );
   }
 
   /** The cache may be wrong: the next look reads everything. */
