@@ -33,7 +33,7 @@ export class Arrivals {
     else this.#compare(difference(before, snapshot.instances), now);
   }
 
-  #compare({ gone: left, come }: Difference, now: number): void {
+  #compare({ gone: left, come }: Difference<Instance>, now: number): void {
     const gone = new Map(left.map((one) => [identityOf(one), one] as const));
     for (const instance of come) {
       const identity = identityOf(instance);

@@ -9,6 +9,7 @@ import type { HaproxyIssue } from './issue.js';
 import { type Laid, type Layout, layOut, type Place } from './layout.js';
 import { remember } from './remember.js';
 import { type Basis, type Known, SectionCache, sectionsOf } from './sectionCache.js';
+import { changedServers } from './serverChange.js';
 import { backendServers, type BackendServers } from './servers.js';
 import { serviceDrafts } from './serviceLines.js';
 import { ownerOf } from './tierNames.js';
@@ -120,12 +121,14 @@ class DesiredBuilder {
     const foreignIds = this.basis.foreignIds.get(place.backend);
     const inputs: unknown[] = [config, service, foreignIds, all];
     if (addresses.size > 0) for (const host of hostNamesOf(view)) inputs.push(addresses.get(host));
-    const known = this.cache.of(view, laid, inputs, remembered.servers, () => {
+    const known = this.cache.of(view, laid, inputs, remembered.servers, (before) => {
       const serverVerifyNone = this.#serverVerifyNone;
       const context = {
         ...{ config, service, backend: lines.backend, serverVerifyNone, addresses, foreignIds },
       };
-      return backendServers(instances, remembered, context, serviceDrafts(service, config, addresses));
+      const drafts = serviceDrafts(service, config, addresses);
+      const changed = before && changedServers(before, instances, remembered, context, drafts);
+      return changed ?? backendServers(instances, remembered, context, drafts);
     });
     if (!isNew) this.#remember(place, remembered, known);
     return known;
@@ -143,7 +146,7 @@ class DesiredBuilder {
     if (!known.isRemembered) {
       const { keepVanished, maxServerId } = this.basis.config;
       const limit = keepVanished ? maxServerId : maxVanished;
-      const { servers, isWhole } = remember(before, live, limit);
+      const { servers, isWhole } = remember(before, known.made, limit);
       known.isRemembered = isWhole;
       // What was made with those before is what would be made with these.
       if (isWhole) known.remembered = servers;

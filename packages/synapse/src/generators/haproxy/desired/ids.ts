@@ -76,3 +76,28 @@ export function assignIds(
   }
   return { ids, exhausted, conflicting };
 }
+
+/** The ids that all remembered servers of a backend have, the living ones included: each its own. */
+export class UsedIds {
+  readonly #used: Set<number>;
+  #next = 1;
+
+  private constructor(used: Set<number>) {
+    this.#used = used;
+  }
+
+  /** Undefined where two have the same, or one has none: only `assignIds` tells whose it is then. */
+  static of({ servers }: Pick<ServiceMemory, 'servers'>): UsedIds | undefined {
+    const used = new Set<number>();
+    for (const { serverId } of servers.values()) if (serverId !== undefined) used.add(serverId);
+    return used.size === servers.size ? new UsedIds(used) : undefined;
+  }
+
+  /** The lowest that is free, which it is no more; undefined where none is left up to `maxId`. */
+  take(maxId: number): number | undefined {
+    while (this.#used.has(this.#next)) this.#next += 1;
+    if (this.#next > maxId) return undefined;
+    this.#used.add(this.#next);
+    return this.#next;
+  }
+}

@@ -1,8 +1,10 @@
+import { UsedIds } from './ids.js';
 import { sameInputs } from './memo.js';
 import type { Laid } from './layout.js';
 import type { Memory, ServiceMemory } from './memory.js';
 import { RowMemo } from './rowMemo.js';
 import { sameLines, sameSection } from './sameSection.js';
+import type { Standing } from './serverChange.js';
 import type { BackendServers } from './servers.js';
 import type { ServiceView } from '../../../catalog/types.js';
 import type { HaproxyConfig } from '../block/schema.js';
@@ -27,6 +29,8 @@ export interface Known {
   remembered: ServiceMemory['servers'];
   /** It has instances, and these add nothing to what is remembered. */
   isRemembered: boolean;
+  /** The ids of all that is remembered after it, once somebody asked. */
+  ids: UsedIds | undefined;
   sections: ServiceSections | undefined;
 }
 
@@ -72,16 +76,16 @@ export class SectionCache {
     laid: Laid,
     inputs: readonly unknown[],
     remembered: ServiceMemory['servers'],
-    make: () => BackendServers,
+    make: (before: Standing | undefined) => BackendServers,
   ): Known {
     const service = view.name;
     const known = this.#known(service);
-    const isKnown =
-      known?.remembered === remembered && known.view === view && sameInputs(known.inputs, inputs);
+    const isFit = known?.remembered === remembered && sameInputs(known.inputs, inputs);
+    const before = isFit ? known : undefined;
     const entry: Known =
-      known !== undefined && isKnown
-        ? known
-        : { service, view, laid, inputs, made: make(), remembered, isRemembered: false, sections: undefined };
+      before?.view === view
+        ? before
+        : { service, view, laid, inputs, ...made(before, make), ...unused(remembered) };
     entry.laid = laid;
     this.#now.push(entry);
     return entry;
@@ -101,6 +105,22 @@ export class SectionCache {
     this.#byName ??= new Map(this.#before.map((each) => [each.service, each]));
     return this.#byName.get(service);
   }
+}
+
+function unused(remembered: ServiceMemory['servers']) {
+  return { remembered, isRemembered: false, sections: undefined };
+}
+
+function made(
+  before: Known | undefined,
+  make: (before: Standing | undefined) => BackendServers,
+): Pick<Known, 'made' | 'ids'> {
+  if (before === undefined || !before.isRemembered || before.made.roster === undefined)
+    return { made: make(undefined), ids: undefined };
+  const ids = before.ids ?? UsedIds.of({ servers: before.remembered });
+  if (ids === undefined) return { made: make(undefined), ids };
+  const now = make({ made: before.made, ids });
+  return { made: now, ids: now.change === undefined ? undefined : ids };
 }
 
 /** The sections of a service: the same as the time before where they would be equal. */

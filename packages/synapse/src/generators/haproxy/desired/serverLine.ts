@@ -78,7 +78,7 @@ function cookieOf(name: string, { service, backend }: ServerContext): { cookie: 
 }
 
 /** What the options of a line amount to: most instances of a service share them. */
-export type LineOptions =
+type LineOptions =
   | { readonly words: readonly string[]; readonly id: number | undefined; readonly isChecked: boolean }
   | { readonly reason: string };
 
@@ -149,18 +149,24 @@ function draftServer(
   return new Draft(server, instance, line.isChecked, warning);
 }
 
+/** Far more than the instances of one service usually have different ones. */
+const maxOptions = 1_000;
+
 /**
  * Server lines by instance, for one context. Instances are values: of the hundreds that a service has, each is
  * worked out once, and what did not change is the very same server, which whoever compares can tell at a glance.
  */
 export class ServerDrafts {
   readonly #drafts = new WeakMap<Instance, Draft | Refusal>();
+  readonly #options = new Map<string, LineOptions>();
 
-  /** The line of one instance, or why there can be none. `known` keeps options for the next instances. */
-  of(instance: Instance, context: ServerContext, known: Map<string, LineOptions>): Draft | Refusal {
+  /** The line of one instance, or why there can be none. */
+  of(instance: Instance, context: ServerContext): Draft | Refusal {
     const before = this.#drafts.get(instance);
     if (before !== undefined) return before;
-    const draft = draftServer(instance, context, known);
+    // Where each instance has options of its own, those of instances long gone must not pile up.
+    if (this.#options.size >= maxOptions) this.#options.clear();
+    const draft = draftServer(instance, context, this.#options);
     this.#drafts.set(instance, draft);
     return draft;
   }

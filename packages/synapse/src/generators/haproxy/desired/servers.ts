@@ -5,7 +5,6 @@ import type { ServiceMemory } from './memory.js';
 import {
   describeInstance,
   type Draft,
-  type LineOptions,
   type Placed,
   type Refusal,
   type ServerContext,
@@ -22,6 +21,23 @@ export interface BackendServers {
   readonly live: ReadonlyMap<string, Placed['entry']>;
   readonly refusals: readonly Refusal[];
   readonly warnings: readonly Refusal[];
+  /** Where it is simple, what the servers of a list that differs little can be made from. */
+  readonly roster?: Roster;
+  /** Names that are in `live` and were not the time before, or for another instance, and the other way round. */
+  readonly change?: ServerChange;
+}
+
+/** Instances of which each has a server, and nothing is to be said of any. */
+interface Roster {
+  readonly instances: readonly Instance[];
+  /** The server of each, by its place. */
+  readonly servers: readonly Server[];
+}
+
+/** Who came and went since the servers before, by name. One whose instance is another now did both. */
+interface ServerChange {
+  readonly joined: readonly string[];
+  readonly left: readonly string[];
 }
 
 function inOrder(servers: readonly Server[], { service, config }: ServerContext): readonly Server[] {
@@ -36,6 +52,13 @@ function inOrder(servers: readonly Server[], { service, config }: ServerContext)
     case 'shuffle':
       return rubyShuffle(servers, config.serverOrderSeed);
   }
+}
+
+/** The servers as the file is to have them. */
+export function asInFile(servers: readonly Server[], context: ServerContext): readonly Server[] {
+  const { service, backend } = context;
+  const ordered = inOrder(servers, context);
+  return service.byLatency && backend.http ? withRoom(ordered, backend) : ordered;
 }
 
 /** Those that were there once, disabled, and the living ones, in the order of their first appearance. */
@@ -78,9 +101,8 @@ export function backendServers(
   const refusals: Refusal[] = [];
   const warnings: Refusal[] = [];
   const drafts = new Map<string, Draft>();
-  const known = new Map<string, LineOptions>();
   for (const instance of instances) {
-    const draft = made.of(instance, context, known);
+    const draft = made.of(instance, context);
     // Whether one that its registry lost still lives is for HAProxy to find out: where it does not look, it is gone.
     if ('isChecked' in draft && instance.held && !draft.isChecked) continue;
     if ('reason' in draft) refusals.push(draft);
@@ -108,10 +130,13 @@ export function backendServers(
     servers.push(placed);
     live.set(name, entry);
   }
-  const vanished = (instance: Instance): Draft | Refusal => made.of(instance, context, known);
+  const vanished = (instance: Instance): Draft | Refusal => made.of(instance, context);
   const all = keepVanished ? withVanished(servers, drafts, remembered, vanished) : servers;
-  const ordered = inOrder(all, context);
-  const { service, backend } = context;
-  const weighed = service.byLatency && backend.http ? withRoom(ordered, backend) : ordered;
-  return { servers: weighed, live, refusals, warnings };
+  const isSimple =
+    !keepVanished &&
+    servers.length === instances.length &&
+    warnings.length === 0 &&
+    context.foreignIds === undefined;
+  const roster = isSimple ? { roster: { instances, servers } } : {};
+  return { servers: asInFile(all, context), live, refusals, warnings, ...roster };
 }

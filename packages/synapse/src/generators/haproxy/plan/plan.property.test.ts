@@ -6,39 +6,13 @@ import { withIntended } from '../loaded/loadedState.js';
 import { planChanges, PlanMemo } from './plan.js';
 import { withReplaced } from './running.js';
 import { effectiveWeight, startsInMaint } from './runtimeServer.js';
-import { afterReload, aServer, aService, aState, simulate } from '../testing/sections.js';
+import { anyServer, lineSets, names } from '../testing/anyServer.js';
+import { afterReload, aService, aState, simulate } from '../testing/sections.js';
 import type { DesiredState, ObservedServer, ObservedState, RuntimeCommand, Server } from '../types.js';
-
-const names = ['a', 'b', 'c', 'd', 'e'];
-const optionSets = [
-  [],
-  ['check'],
-  ['check', 'inter', '5s'],
-  ['weight', '9'],
-  ['backup'],
-  ['non-stick'],
-  ['disabled'],
-];
-const lineSets = [
-  ['balance roundrobin'],
-  ['default-server check weight 4'],
-  ['balance static-rr'],
-  ['cookie C insert'],
-];
-
-const server = (name: string): fc.Arbitrary<Server> =>
-  fc
-    .record({
-      options: fc.constantFrom(...optionSets),
-      weight: fc.option(fc.integer({ min: 0, max: 256 }), { nil: undefined }),
-      disabled: fc.boolean(),
-      port: fc.constantFrom(80, 81),
-    })
-    .map(({ weight, ...rest }) => aServer(name, { ...rest, ...(weight === undefined ? {} : { weight }) }));
 
 const servers = fc
   .subarray(names)
-  .chain((chosen) => fc.tuple(...chosen.map(server)))
+  .chain((chosen) => fc.tuple(...chosen.map(anyServer)))
   .map((all): readonly Server[] => all);
 
 /** States of the same sections, so that only servers differ. */

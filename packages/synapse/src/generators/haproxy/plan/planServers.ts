@@ -1,3 +1,4 @@
+import { difference } from '../../../catalog/difference.js';
 import type { BackendContext } from '../desired/backendContext.js';
 import { byName } from '../desired/byName.js';
 import { isTier } from '../desired/tierNames.js';
@@ -9,6 +10,7 @@ import {
   runtimeServer,
   startsInMaint,
 } from './runtimeServer.js';
+import { noteSettled, settledBefore } from './settled.js';
 import type {
   Capabilities,
   ObservedServer,
@@ -49,6 +51,16 @@ function isServing({ operational }: ObservedServer): boolean {
 /** True for one that takes requests now. */
 function isInRotation(running: ObservedServer | undefined): boolean {
   return running?.admin === 'ready' && isServing(running) && running.weight > 0;
+}
+
+/** The servers that a plan looks at one by one. */
+interface Scope {
+  readonly servers: readonly Server[];
+  /** Names that were loaded and are not wanted. */
+  readonly leaving: Iterable<string>;
+  /** Of all other wanted servers, those that serve, and those that take requests. */
+  readonly serving: number;
+  readonly inRotation: number;
 }
 
 class BackendPlanner {
@@ -206,18 +218,18 @@ class BackendPlanner {
   }
 
   plan(): { readonly commands: readonly RuntimeCommand[]; readonly reasons: readonly ReloadReason[] } {
-    const { desired, running, context } = this.difference;
+    const { running, context } = this.difference;
+    const { servers, leaving, ...rest } = this.#scope();
     const changed: Server[] = [];
     const vanished: (readonly [Server, ObservedServer])[] = [];
-    let others = 0;
-    let isServed = false;
-    for (const server of desired.backend.servers) {
+    let { serving: others, inRotation } = rest;
+    for (const server of servers) {
       const now = running.get(server.name);
       if (startsInMaint(server, context)) {
         if (now !== undefined) vanished.push([server, now]);
         continue;
       }
-      isServed ||= isInRotation(now);
+      if (isInRotation(now)) inRotation += 1;
       if (now === undefined) {
         if (this.#add(server)) others += 1;
       } else if (this.#isAsWanted(server, now)) {
@@ -227,15 +239,41 @@ class BackendPlanner {
     }
     this.#change(changed, others);
     // Where all are replaced by others that only a reload brings, the old ones serve until then.
-    const isNeeded = (now: ObservedServer): boolean => !isServed && this.#awaitsReload && isInRotation(now);
+    const isNeeded = (now: ObservedServer): boolean =>
+      inRotation === 0 && this.#awaitsReload && isInRotation(now);
     for (const [server, now] of vanished) if (!isNeeded(now)) this.#takeOut(server, now);
-    const wanted = byName(desired.backend.servers);
-    for (const name of this.#loaded.keys()) {
-      const now = wanted.has(name) ? undefined : running.get(name);
+    for (const name of leaving) {
+      const now = running.get(name);
       if (now !== undefined && !isNeeded(now)) this.#remove(now);
     }
     const { first, replace, last } = this.#commands;
-    return { commands: [...first, ...replace, ...last], reasons: this.#reasons() };
+    const commands = [...first, ...replace, ...last];
+    const reasons = this.#reasons();
+    if (commands.length + reasons.length + changed.length === 0)
+      noteSettled(this.difference, { serving: others, inRotation });
+    return { commands, reasons };
+  }
+
+  /** All of them; or those that differ from what was seen to run as wanted. */
+  #scope(): Scope {
+    const { desired, running, context } = this.difference;
+    const settled = settledBefore(this.difference);
+    if (settled === undefined) {
+      const wanted = byName(desired.backend.servers);
+      const leaving = [...this.#loaded.keys()].filter((name) => !wanted.has(name));
+      return { servers: desired.backend.servers, leaving, serving: 0, inRotation: 0 };
+    }
+    const { gone, come } = difference(settled.servers, desired.backend.servers);
+    let { serving, inRotation } = settled;
+    for (const server of gone) {
+      const now = running.get(server.name);
+      if (now === undefined || startsInMaint(server, context)) continue;
+      if (isServing(now)) serving -= 1;
+      if (isInRotation(now)) inRotation -= 1;
+    }
+    const wanted = byName(come);
+    const leaving = gone.flatMap(({ name }) => (wanted.has(name) ? [] : [name]));
+    return { servers: come, leaving, serving, inRotation };
   }
 
   #reasons(): readonly ReloadReason[] {

@@ -7,6 +7,7 @@ import type { ConfigKeeper } from '../file/configKeeper.js';
 import { byName } from '../desired/byName.js';
 import { advanceLoaded } from '../loaded/loaded.js';
 import { withIntended } from '../loaded/loadedState.js';
+import { foreignIds } from '../loaded/strangers.js';
 import { planChanges } from '../plan/plan.js';
 import type { HaproxyProcess } from '../process/process.js';
 import type { OpenedSession } from './runtimeClient.js';
@@ -201,14 +202,25 @@ async function actOn(
   }
   const applied = await target.apply(opened.session, plan.commands, probes, signal);
   const isDone = plan.reload.length === 0 && applied.every(({ outcome }) => outcome.result === 'done');
-  if (isDone) beliefs.setRunning(socket, process, desired);
-  else {
+  if (isDone) {
+    beliefs.setRunning(socket, process, desired);
+    lookAhead(target, desired, context);
+  } else {
     // One that lingers was not replaced: it is the old one for certain.
     const failed = applied.flatMap(({ command, outcome }) => (outcome.result === 'failed' ? [command] : []));
     const known = withIntended(loaded, desired, additions(failed));
     beliefs.setRunning(socket, process, advanceLoaded(known, desired, applied));
   }
   return { socket, plan, applied, process, isUnknown: false };
+}
+
+/** The next change finds looked at what this one made: it need only look at what it changes itself. */
+function lookAhead(target: RuntimeTarget, desired: DesiredState, { steering }: PassContext): void {
+  const state = target.observation?.state;
+  if (state === undefined) return;
+  const weights = steering?.weights(desired, state);
+  planChanges(desired, desired, state, capabilitiesOf(state.process.version), weights, target.plans);
+  foreignIds([{ state, loaded: desired }]);
 }
 
 /** What a worker has loaded of which nobody has noted it: told by the times, or by whoever made it load the file. */
