@@ -18,7 +18,7 @@ import { ReloadError } from './process/reloadError.js';
 import { type Started, startAtOnce } from './process/startAtOnce.js';
 import { Unloadable } from './process/unloadable.js';
 import { render } from './desired/render.js';
-import { bringInStep, mergedReasons, type PassResult } from './runtime/runtimePass.js';
+import { bringInStep, lookAhead, mergedReasons, type PassResult } from './runtime/runtimePass.js';
 import type { HaproxyConfig } from './block/schema.js';
 import type { DesiredState, ReloadReason } from './types.js';
 import type { Wiring, WiringContext } from './wiring.js';
@@ -149,6 +149,7 @@ export class Converger {
         (error: unknown) => failures.push(error),
       );
     }
+    for (const target of targets) lookAhead(target, desired, context);
     this.#results = results;
     for (const { applied, socket } of this.#results) {
       if (applied.length === 0) continue;

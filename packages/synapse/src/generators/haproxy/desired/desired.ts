@@ -120,7 +120,7 @@ class DesiredBuilder {
     const all = config.keepVanished || last.length > 0 ? addresses : undefined;
     const foreignIds = this.basis.foreignIds.get(place.backend);
     const inputs: unknown[] = [config, service, foreignIds, all];
-    if (addresses.size > 0) for (const host of hostNamesOf(view)) inputs.push(addresses.get(host));
+    if (addresses.size > 0) for (const host of hostNamesOf(view)) inputs.push(host, addresses.get(host));
     const known = this.cache.of(view, laid, inputs, remembered.servers, (before) => {
       const serverVerifyNone = this.#serverVerifyNone;
       const context = {

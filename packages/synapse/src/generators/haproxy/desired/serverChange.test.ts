@@ -1,9 +1,10 @@
 import type { Instance } from '@smartstack/registry';
+import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { readHaproxyBlock } from '../block/blocks.js';
 import { aView, instance } from '../testing/desire.js';
 import { desiredState, type DesiredResult } from './desired.js';
-import type { Memory } from './memory.js';
+import { emptyMemory, type Memory, serialiseMemory } from './memory.js';
 import { SectionCache } from './sectionCache.js';
 
 const top = { stats: false, use_nerve_weights: true, max_server_id: 6 };
@@ -31,4 +32,46 @@ it.each<[string, unknown, readonly Instance[]]>([
     [cached, plain] = [look(list, cached.memory, cache), look(list, plain.memory)];
     expect(cached).toEqual(plain);
   }
+});
+
+it('names that pass on their addresses, or share them, change nothing about what is desired', () => {
+  const named = ['a', 'b', 'c'].map((host): Instance => ({ host: `${host}.example`, port: 80 }));
+  const address = fc.constantFrom('10.0.0.1', '10.0.0.2');
+  const list = fc.oneof(fc.shuffledSubarray(named), fc.shuffledSubarray([...named, other]));
+  const block = {};
+  const looks = fc.array(fc.record({ list, addresses: fc.tuple(address, address, address) }), {
+    maxLength: 6,
+  });
+  fc.assert(
+    fc.property(looks, (history) => {
+      const cache = new SectionCache();
+      let [cached, plain] = [emptyMemory, emptyMemory];
+      for (const [seconds, { list: instances, addresses }] of history.entries()) {
+        // Only of names that are asked for.
+        const known = named.flatMap(({ host }, at): [string, string][] =>
+          instances.some((one) => one.host === host) ? [[host, addresses[at]!]] : [],
+        );
+        const look = (memory: Memory, kept?: SectionCache): DesiredResult => {
+          const standing = kept === undefined ? {} : { cache: kept };
+          const services = [aView(instances, block)];
+          return desiredState(config!, { services }, memory, new Map(known), 1_000 * seconds, standing);
+        };
+        const [mine, fresh] = [look(cached, cache), look(plain)];
+        expect(mine).toEqual(fresh);
+        [cached, plain] = [mine.memory, fresh.memory];
+        expect(serialiseMemory(cached)).toBe(serialiseMemory(plain));
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+it('an instance that stands in a list twice, which the catalog never tells, has one server', () => {
+  const cache = new SectionCache();
+  const block = {};
+  const look = (instances: readonly Instance[], memory: Memory) =>
+    desiredState(config!, { services: [aView(instances, block)] }, memory, new Map(), 1_000, { cache });
+  const { memory } = look([first, other, remembered], emptyMemory);
+  const { desired } = look([remembered, first, first], memory);
+  expect(desired.services[0]!.backend.servers).toHaveLength(2);
 });

@@ -28,18 +28,15 @@ export function changedServers(
   if (roster === undefined) return undefined;
   const { gone, come, alikeAtStart, alikeAtEnd } = difference(roster.instances, instances);
   const live = new Map(before.live);
-  const left = gone.flatMap((instance) => {
-    const draft = drafts.of(instance, context);
-    return 'reason' in draft ? [] : [draft.server.name];
-  });
-  for (const name of left) live.delete(name);
-  const joined: string[] = [];
   const middle = new Map<Instance, Server>();
   const until = roster.instances.length - alikeAtEnd;
   for (let at = alikeAtStart; at < until; at += 1) {
     const [instance, server] = [roster.instances[at], roster.servers[at]];
     if (instance !== undefined && server !== undefined) middle.set(instance, server);
   }
+  const left = gone.flatMap((instance) => middle.get(instance)?.name ?? []);
+  for (const name of left) live.delete(name);
+  const joined: string[] = [];
   for (const instance of come) {
     const placed = place(instance);
     if (placed === undefined || live.has(placed.server.name)) return undefined;
@@ -53,6 +50,8 @@ export function changedServers(
     ...between.flatMap((instance) => middle.get(instance) ?? []),
     ...roster.servers.slice(until),
   ];
+  // Where an instance stands in the list twice.
+  if (servers.length !== live.size) return undefined;
   return {
     ...{ servers: asInFile(servers, context), live, refusals: [], warnings: [] },
     ...{ roster: { instances, servers }, change: { joined, left } },

@@ -28,18 +28,23 @@ interface Note extends Settled {
 /** What runs is a value: it is read anew where it may have changed. */
 const notes = new WeakMap<Ground['running'], Note>();
 
+/** Without an entry a server's weight is its own. */
+function isSteered({ weights }: Ground): boolean {
+  return weights !== undefined && weights.size > 0;
+}
+
 /** Notes that a plan found nothing to do where what is wanted is what was loaded. */
 export function noteSettled(ground: Ground, counts: Pick<Settled, 'serving' | 'inRotation'>): void {
-  const { desired, loaded, running, context, capabilities, weights } = ground;
+  const { desired, loaded, running, context, capabilities } = ground;
   const { servers } = desired.backend;
-  if (weights !== undefined || servers !== loaded.backend.servers) return;
+  if (isSteered(ground) || servers !== loaded.backend.servers) return;
   notes.set(running, { servers, ...counts, context, version: capabilities.version });
 }
 
 /** What was noted of these servers as they run and were loaded; undefined where nothing was. */
 export function settledBefore(ground: Ground): Settled | undefined {
-  const { loaded, running, context, capabilities, weights } = ground;
-  const note = weights === undefined ? notes.get(running) : undefined;
+  const { loaded, running, context, capabilities } = ground;
+  const note = isSteered(ground) ? undefined : notes.get(running);
   const isSame =
     note?.servers === loaded.backend.servers &&
     note.context === context &&

@@ -202,10 +202,8 @@ async function actOn(
   }
   const applied = await target.apply(opened.session, plan.commands, probes, signal);
   const isDone = plan.reload.length === 0 && applied.every(({ outcome }) => outcome.result === 'done');
-  if (isDone) {
-    beliefs.setRunning(socket, process, desired);
-    lookAhead(target, desired, context);
-  } else {
+  if (isDone) beliefs.setRunning(socket, process, desired);
+  else {
     // One that lingers was not replaced: it is the old one for certain.
     const failed = applied.flatMap(({ command, outcome }) => (outcome.result === 'failed' ? [command] : []));
     const known = withIntended(loaded, desired, additions(failed));
@@ -214,10 +212,18 @@ async function actOn(
   return { socket, plan, applied, process, isUnknown: false };
 }
 
-/** The next change finds looked at what this one made: it need only look at what it changes itself. */
-function lookAhead(target: RuntimeTarget, desired: DesiredState, { steering }: PassContext): void {
-  const state = target.observation?.state;
-  if (state === undefined) return;
+/**
+ * Where all of `desired` was made to run, looks at what that left behind: the next change need then only look at what it
+ * changes itself. For when nobody waits any more.
+ */
+export function lookAhead(
+  target: RuntimeTarget,
+  desired: DesiredState,
+  { beliefs, steering }: Pick<PassContext, 'beliefs' | 'steering'>,
+): void {
+  const seen = target.observation;
+  if (seen === undefined || beliefs.running(target.socketPath, seen.identity) !== desired) return;
+  const { state } = seen;
   const weights = steering?.weights(desired, state);
   planChanges(desired, desired, state, capabilitiesOf(state.process.version), weights, target.plans);
   foreignIds([{ state, loaded: desired }]);

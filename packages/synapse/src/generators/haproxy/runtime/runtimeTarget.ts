@@ -90,6 +90,7 @@ export class RuntimeTarget {
   /** A reload replaced this worker. Until it stops listening it may still accept a connection: that one is refused. */
   retire(worker: ProcessIdentity): void {
     this.#retired = worker;
+    this.#reloaded = undefined;
     this.invalidate();
   }
 
