@@ -85,7 +85,7 @@ export class SectionCache {
     const entry: Known =
       before?.view === view
         ? before
-        : { service, view, laid, inputs, ...made(before, make), ...unused(remembered) };
+        : { service, view, laid, inputs, ...made(before, make), ...notYetRemembered(remembered) };
     entry.laid = laid;
     this.#now.push(entry);
     return entry;
@@ -107,7 +107,7 @@ export class SectionCache {
   }
 }
 
-function unused(remembered: ServiceMemory['servers']) {
+function notYetRemembered(remembered: ServiceMemory['servers']) {
   return { remembered, isRemembered: false, sections: undefined };
 }
 
